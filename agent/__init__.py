@@ -1,0 +1,1 @@
+"""The agent: measures one server and streams what it measured to ingest."""

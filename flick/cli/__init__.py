@@ -1,0 +1,1 @@
+"""The `flick` command: a client of the API."""

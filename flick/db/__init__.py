@@ -1,0 +1,1 @@
+"""PostgreSQL as every service uses it: pool, named queries, migrations."""

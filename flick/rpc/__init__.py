@@ -1,0 +1,1 @@
+"""gRPC as every part of FLick speaks it: server, client, errors, access."""

@@ -1,0 +1,1 @@
+"""The gateway: REST, WebSocket and OpenAPI from the protobuf contract."""

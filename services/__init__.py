@@ -1,0 +1,1 @@
+"""The gRPC services, one package each; none imports another."""

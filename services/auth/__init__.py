@@ -1,0 +1,1 @@
+"""Auth: accounts, organizations, servers and agent keys, and who may see what."""

@@ -1,0 +1,1 @@
+"""Ingest: takes the agents' streams, commits them to TimescaleDB and announces them."""

@@ -1,0 +1,1 @@
+"""Query: answers from what ingest stored, and lets viewers watch live."""

@@ -1,0 +1,1 @@
+"""The tests, by kind: unit, contract, integration, e2e, chaos, bench."""
