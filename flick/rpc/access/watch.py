@@ -1,0 +1,136 @@
+"""What services other than auth know of access: a copy kept fresh by `WatchAccess`, or asked for on each call."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import grpc
+
+from flick.clock import Clock
+from flick.errors import FlickError, unavailable
+from flick.rpc.access.grants import Grants
+from flick.rpc.access.source import AgentKey
+from flick.rpc.identity import ServiceIdentity
+from flick.v1 import access_pb2, access_pb2_grpc, servers_pb2
+
+STALE_AFTER_S = 5.0  # auth sends something at least every 2 s
+LOOK_UP_TIMEOUT_S = 2.0
+RETRY_S = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class AccessWatch:
+    """An `AccessSource` over auth's stream; while that is broken it asks auth on each call."""
+
+    def __init__(
+        self, *, stub: access_pb2_grpc.AccessServiceAsyncStub, identity: ServiceIdentity, clock: Clock
+    ) -> None:
+        self._stub = stub
+        self._identity = identity
+        self._clock = clock
+        self._grants = Grants()
+        self._heard_at_s = float("-inf")
+        self._complete = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["AccessWatch"]:
+        """Keep the copy fresh while entered."""
+        task = asyncio.create_task(self._run(), name="access-watch")
+        try:
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def complete(self) -> None:
+        """Wait until the first copy is whole."""
+        await self._complete.wait()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the copy shows what auth knew at most `STALE_AFTER_S` seconds ago."""
+        return self._clock.monotonic_s() - self._heard_at_s <= STALE_AFTER_S
+
+    async def role(self, *, user_id: str, organization_id: str) -> int:
+        """See `flick.rpc.access.source.AccessSource`."""
+        grants = await self._look_up(access_pb2.LookUpAccessRequest(user_ids=[user_id]))
+        return grants.role(user_id=user_id, organization_id=organization_id)
+
+    async def organization_of(self, *, server_id: str) -> str | None:
+        """See `flick.rpc.access.source.AccessSource`."""
+        grants = await self._look_up(access_pb2.LookUpAccessRequest(server_ids=[server_id]))
+        return grants.organization_of(server_id=server_id)
+
+    async def agent_key(self, *, key_id: str) -> AgentKey | None:
+        """See `flick.rpc.access.source.AccessSource`."""
+        grants = await self._look_up(access_pb2.LookUpAccessRequest(key_ids=[key_id]))
+        return grants.agent_key(key_id=key_id)
+
+    async def settings(self, *, server_id: str) -> servers_pb2.ServerSettings | None:
+        """The server's settings, or None when there is no such server."""
+        grants = await self._look_up(access_pb2.LookUpAccessRequest(server_ids=[server_id]))
+        return grants.settings(server_id=server_id)
+
+    async def servers_of(self, *, user_id: str, organization_id: str = "") -> list[str]:
+        """The ids of the servers in the user's organizations, or in one of them."""
+        grants = await self._look_up(access_pb2.LookUpAccessRequest(user_ids=[user_id]))
+        organizations = [one for one in grants.organizations_of(user_id=user_id) if organization_id in ("", one)]
+        grants = await self._look_up(access_pb2.LookUpAccessRequest(organization_ids=organizations))
+        return [server for one in organizations for server in grants.servers_in(organization_id=one)]
+
+    @contextmanager
+    def listen(self, *, server_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever something about the server or its keys changes; the listener clears it."""
+        with self._grants.listen(server_id=server_id) as event:
+            yield event
+
+    async def _look_up(self, request: access_pb2.LookUpAccessRequest) -> Grants:
+        if self.fresh:
+            return self._grants
+        try:
+            metadata = await self._identity.metadata()
+            answer = await self._stub.LookUpAccess(request, metadata=metadata, timeout=LOOK_UP_TIMEOUT_S)
+        except (grpc.aio.AioRpcError, FlickError) as error:
+            raise unavailable("Access can't be checked now.", private=f"auth does not answer: {error}") from error
+        grants = Grants()
+        grants.replace(answer.granted)
+        return grants
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._follow()
+            except (grpc.aio.AioRpcError, FlickError, TimeoutError) as error:
+                logger.warning("access watch is broken", extra={"why": str(error) or type(error).__name__})
+            await self._clock.sleep(RETRY_S * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load, hides nothing
+
+    async def _follow(self) -> None:
+        snapshot: list[access_pb2.AccessEntry] | None = []
+        call = self._stub.WatchAccess(access_pb2.WatchAccessRequest(), metadata=await self._identity.metadata())
+        try:
+            while True:
+                async with asyncio.timeout(STALE_AFTER_S):
+                    message = await call.read()
+                if not isinstance(message, access_pb2.WatchAccessResponse):
+                    return
+                if snapshot is not None:
+                    snapshot.extend(message.granted)
+                    if not message.snapshot_complete:
+                        continue
+                    self._grants.replace(snapshot)
+                    snapshot = None
+                    self._complete.set()
+                else:
+                    self._apply(message)
+                self._heard_at_s = self._clock.monotonic_s()
+        finally:
+            call.cancel()
+
+    def _apply(self, message: access_pb2.WatchAccessResponse) -> None:
+        for entry in message.revoked:
+            self._grants.revoke(entry)
+        for entry in message.granted:
+            self._grants.grant(entry)

@@ -1,0 +1,43 @@
+"""The aspect that turns errors into gRPC statuses; what is not a `FlickError` becomes a fixed sentence."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NoReturn
+
+import grpc
+
+from flick.errors import FlickError, Kind
+from flick.rpc.aspect import Call, Context
+from flick.rpc.status import DETAILS_KEY, grpc_status, to_status
+
+INTERNAL_TEXT = "Something went wrong on our side. The log of the service knows more."
+
+logger = logging.getLogger(__name__)
+
+
+class FaultAspect:
+    """Outermost of all: whatever is raised within leaves as a status."""
+
+    @asynccontextmanager
+    async def around(self, call: Call) -> AsyncIterator[None]:
+        """See `Aspect`."""
+        try:
+            yield
+        except FlickError as error:
+            if error.private:
+                logger.info("call refused", extra={"method": call.method, "reason": error.reason, "why": error.private})
+            await abort(call.context, error)
+        except (grpc.aio.AbortError, asyncio.CancelledError):
+            raise
+        except Exception:  # the boundary: nothing of an unforeseen error may reach the caller
+            logger.exception("call failed", extra={"method": call.method})
+            await abort(call.context, FlickError(Kind.INTERNAL, INTERNAL_TEXT))
+
+
+async def abort(context: Context, error: FlickError) -> NoReturn:
+    """End the call with `error`'s public part."""
+    trailing = ((DETAILS_KEY, to_status(error).SerializeToString()),)
+    await context.abort(grpc_status(error.kind), error.public, trailing)
+    raise AssertionError("abort always raises")
