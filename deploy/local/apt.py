@@ -16,13 +16,37 @@ KEYRINGS = (
 _TARGET_FORMAT = "$(CREATED_BY)|$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(RELEASE)|$(REPO_URI)"
 _DOWNLOAD_LINE = re.compile(r"^dlstatus:\d+:(?P<percent>[\d.]+):")
 
-# Wanted by the packages' maintainer scripts or for features that are off here (JIT, PAM, locales): declared as installed
-# in the private status file, they and what only they need are not fetched (43 MB instead of 99 MB).
+# Wanted by the packages' maintainer scripts or for what is off here (JIT, PAM, locales): declared as installed in the
+# private status file, they and what only they need are not fetched (43 MB instead of 99 MB).
 NOT_NEEDED = (
-    "adduser base-passwd debconf init-system-helpers libc-bin libllvm19 libpam-modules libpam-modules-bin libpam-runtime "
-    "libperl5.40 locales login.defs netbase openssl openssl-provider-legacy passwd perl perl-base perl-modules-5.40 "
-    "postgresql-client-common postgresql-common procps readline-common ssl-cert sysvinit-utils tzdata ucf"
-).split()
+    "adduser",
+    "base-passwd",
+    "debconf",
+    "init-system-helpers",
+    "libc-bin",
+    "libllvm19",
+    "libpam-modules",
+    "libpam-modules-bin",
+    "libpam-runtime",
+    "libperl5.40",
+    "locales",
+    "login.defs",
+    "netbase",
+    "openssl",
+    "openssl-provider-legacy",
+    "passwd",
+    "perl",
+    "perl-base",
+    "perl-modules-5.40",
+    "postgresql-client-common",
+    "postgresql-common",
+    "procps",
+    "readline-common",
+    "ssl-cert",
+    "sysvinit-utils",
+    "tzdata",
+    "ucf",
+)
 
 Progress = Callable[[str, float | None], None]
 """Called with what is being done and the part of it that is done (0 to 1, None when unknown)."""
@@ -139,7 +163,8 @@ async def _apt(
     if code != 0 or "\nE: " in output or "\nErr:" in output:
         complaints = [line for line in output.splitlines() if line.startswith(("E:", "Err:", "W:"))]
         raise RuntimeFetchError(
-            f"apt-get {verb} failed: " + (" | ".join(complaints[-4:]) or output.strip()[-400:])
+            f"apt-get {verb} failed: "
+            + (" | ".join(complaints[-4:]) or output.strip()[-400:])
             + ". Check the network and that the system's own `apt-get update` works, then start again"
         )
 

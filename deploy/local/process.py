@@ -1,32 +1,16 @@
 """Start other programs so that they cannot outlive this one, with dropped privileges where asked."""
 
 import asyncio
-import ctypes
+import functools
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.local.account import Account
+from flick.lifecycle import die_with_parent
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork: the child must not take the loader's lock
 _STREAM_LIMIT_BYTES = 1 << 20  # the longest log line that is read as one
-
-
-def tied_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
-    """Return what a fresh child runs before exec: the kernel sends it `death_signal` when this process dies.
-
-    It runs after privileges are dropped, because changing credentials clears the setting, and closes the race in which
-    the parent dies between fork and prctl.
-    """
-    parent = os.getpid()
-
-    def tie() -> None:
-        if _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0) != 0 or os.getppid() != parent:
-            os._exit(127)
-
-    return tie
 
 
 async def spawn(
@@ -40,7 +24,8 @@ async def spawn(
 ) -> asyncio.subprocess.Process:
     """Start a program in a session of its own, so that Ctrl-C reaches only the launcher; output comes by pipe.
 
-    Must be called from the main thread: the death signal follows the thread that forked.
+    Must be called from the main thread: the death signal follows the thread that forked. It is asked for after
+    privileges are dropped (subprocess runs preexec_fn last), because changing credentials clears it.
     """
     drop = account if account is not None and os.geteuid() == 0 and account.uid != 0 else None
     return await asyncio.create_subprocess_exec(
@@ -56,7 +41,7 @@ async def spawn(
         umask=0o077 if drop else -1,
         start_new_session=True,
         pass_fds=pass_fds,
-        preexec_fn=tied_to_parent(death_signal),
+        preexec_fn=functools.partial(die_with_parent, parent_pid=os.getpid(), signal_number=death_signal),
         limit=_STREAM_LIMIT_BYTES,
     )
 

@@ -55,7 +55,7 @@ class Runtime:
 async def ensure_runtime(*, cache_dir: Path, progress: Progress) -> Runtime:
     """Return the cached runtime, fetching it first when it is missing or broken (about 43 MB).
 
-    Several callers at once are served one after the other; an interrupted one leaves nothing that is mistaken for whole.
+    Several callers at once are served one after the other; an interrupted one leaves nothing that passes for whole.
 
     :raises LocalError: when the cache folder cannot be written, the host is unsupported or the fetch fails.
     """
@@ -106,8 +106,7 @@ async def _works(runtime: Runtime) -> bool:
 
 
 async def _build(runtime: Runtime, cache_dir: Path, progress: Progress) -> None:
-    for leftover in cache_dir.glob(".building-*"):
-        shutil.rmtree(leftover)
+    _remove_leftovers(cache_dir)
     downloads = cache_dir / "apt"
     source = await apt.find_source(CODENAME)
     archives = await apt.download(PACKAGES, source=source, folder=downloads, progress=progress)
@@ -122,6 +121,11 @@ async def _build(runtime: Runtime, cache_dir: Path, progress: Progress) -> None:
     shutil.rmtree(runtime.root, ignore_errors=True)
     building.rename(runtime.root)
     shutil.rmtree(downloads)
+
+
+def _remove_leftovers(cache_dir: Path) -> None:
+    for leftover in cache_dir.glob(".building-*"):
+        shutil.rmtree(leftover)
 
 
 async def _unpack(archives: Sequence[Path], folder: Path) -> None:
