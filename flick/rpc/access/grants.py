@@ -75,6 +75,7 @@ class Grants:
         if kind == "membership":
             self._roles[entry.membership.user_id, entry.membership.organization_id] = entry.membership.role
         elif kind == "server":
+            self._forget_server(entry.server.server_id)
             self._servers[entry.server.server_id] = entry.server
             self._servers_by_organization[entry.server.organization_id].add(entry.server.server_id)
             self._tell(entry.server.server_id)
@@ -94,14 +95,17 @@ class Grants:
         if kind == "membership":
             self._roles.pop((entry.membership.user_id, entry.membership.organization_id), None)
         elif kind == "server":
-            server = self._servers.pop(entry.server.server_id, None)
-            if server is not None:
-                self._servers_by_organization[server.organization_id].discard(server.server_id)
-                self._tell(server.server_id)
+            self._forget_server(entry.server.server_id)
+            self._tell(entry.server.server_id)
         elif kind == "agent_key":
             key = self._keys.pop(entry.agent_key.key_id, None)
             if key is not None:
                 self._tell(key.server_id)
+
+    def _forget_server(self, server_id: str) -> None:
+        entry = self._servers.pop(server_id, None)
+        if entry is not None:
+            self._servers_by_organization[entry.organization_id].discard(server_id)
 
     def _tell(self, server_id: str) -> None:
         for event in self._listeners.get(server_id, ()):
