@@ -1,4 +1,4 @@
-"""What can go wrong on this machine while FLick starts or runs here; each text says what is wrong and how to mend it."""
+"""What can go wrong on this machine while FLick starts or runs; each text says what is wrong and how to mend it."""
 
 
 class LocalError(Exception):

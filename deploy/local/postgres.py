@@ -13,6 +13,7 @@ import psutil
 
 from deploy.local.account import Account, make_private_folder, require_reach
 from deploy.local.errors import DataVersionError, PartError
+from deploy.local.private_files import write_private
 from deploy.local.process import run
 from deploy.local.runtime import POSTGRES_MAJOR, Runtime
 
@@ -80,8 +81,8 @@ class Postgres:
             await self._clear_leftovers()
         else:
             await self._create()
-        self._write("postgresql.conf", self._settings())
-        self._write("pg_hba.conf", _ACCESS)
+        write_private(self.directory / "postgresql.conf", self._settings(), account=self.account)
+        write_private(self.directory / "pg_hba.conf", _ACCESS, account=self.account)
 
     def _exists(self) -> bool:
         return (self.directory / "PG_VERSION").exists()
@@ -104,7 +105,7 @@ class Postgres:
         shutil.rmtree(new, ignore_errors=True)
         make_private_folder(self.account, new)
         password_file = new.with_name(f"{new.name}.password")
-        self._write_private(password_file, self.passwords[SUPERUSER])
+        write_private(password_file, self.passwords[SUPERUSER], account=self.account)
         try:
             code, output = await run(
                 self.runtime.postgres("initdb"),
@@ -170,17 +171,6 @@ class Postgres:
         }
         lines = [f"{name} = '{str(value).replace(chr(39), chr(39) * 2)}'" for name, value in settings.items()]
         return "\n".join(["# Written by FLick at every start; changes are lost.", *lines, ""])
-
-    def _write(self, name: str, text: str) -> None:
-        self._write_private(self.directory / name, text)
-
-    def _write_private(self, path: Path, text: str) -> None:
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            if os.geteuid() == 0:
-                os.fchown(file.fileno(), self.account.uid, self.account.gid)
 
 
 def processes_in(directory: Path) -> list[psutil.Process]:

@@ -8,6 +8,7 @@ import redis.asyncio
 import redis.exceptions
 
 from deploy.local.account import Account, make_private_folder, require_reach
+from deploy.local.private_files import write_private
 from deploy.local.runtime import Runtime
 
 _CONNECT_TIMEOUT_S = 2.0
@@ -53,13 +54,7 @@ class Redis:
         for folder in (self.runtime.root, self.directory.parent):
             require_reach(self.account, folder)
         make_private_folder(self.account, self.directory)
-        path = self.directory / "redis.conf"
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(self._settings())
-            if os.geteuid() == 0:
-                os.fchown(file.fileno(), self.account.uid, self.account.gid)
+        write_private(self.directory / "redis.conf", self._settings(), account=self.account)
 
     async def answers(self) -> bool:
         """Return whether the server answers a ping."""
