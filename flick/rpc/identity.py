@@ -24,7 +24,7 @@ class ServiceIdentity:
     """Keeps a service token for calls to `audience`."""
 
     def __init__(
-        self, *, auth: auth_pb2_grpc.AuthServiceAsyncStub, service: str, secret: str, audience: str, clock: Clock
+        self, *, auth: "auth_pb2_grpc.AuthServiceAsyncStub", service: str, secret: str, audience: str, clock: Clock
     ) -> None:
         self._auth = auth
         self._request = auth_pb2.IssueServiceTokenRequest(service=service, secret=secret, audience=audience)
@@ -48,7 +48,7 @@ class ServiceIdentity:
 class RemoteKeys:
     """Auth's public keys, fetched when first needed and when a token names one that is not known."""
 
-    def __init__(self, *, auth: auth_pb2_grpc.AuthServiceAsyncStub, clock: Clock) -> None:
+    def __init__(self, *, auth: "auth_pb2_grpc.AuthServiceAsyncStub", clock: Clock) -> None:
         self._auth = auth
         self._clock = clock
         self._keys: dict[str, Ed25519PublicKey] = {}

@@ -26,7 +26,7 @@ class AccessWatch:
     """An `AccessSource` over auth's stream; while that is broken it asks auth on each call."""
 
     def __init__(
-        self, *, stub: access_pb2_grpc.AccessServiceAsyncStub, identity: ServiceIdentity, clock: Clock
+        self, *, stub: "access_pb2_grpc.AccessServiceAsyncStub", identity: ServiceIdentity, clock: Clock
     ) -> None:
         self._stub = stub
         self._identity = identity
