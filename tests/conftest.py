@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.local import postgres as embedded_postgres
-from deploy.local.account import Account, database_account
-from deploy.local.database import OWNER, SERVICE_ROLES, answers
-from deploy.local.folders import default_cache_dir
-from deploy.local.ports import free_port
-from deploy.local.postgres import SUPERUSER, Postgres
-from deploy.local.process import end_group, spawn
-from deploy.local.redis import Redis
-from deploy.local.runtime import Runtime, ensure_runtime
+from deploy.local.embedded import postgres as embedded_postgres
+from deploy.local.embedded.database import OWNER, SERVICE_ROLES, answers
+from deploy.local.embedded.postgres import SUPERUSER, Postgres
+from deploy.local.embedded.redis import Redis
+from deploy.local.embedded.runtime import Runtime, ensure_runtime
+from deploy.local.machine.account import Account, database_account
+from deploy.local.machine.folders import default_cache_dir
+from deploy.local.machine.ports import free_port
+from deploy.local.machine.process import end_group, spawn
 from tests.databases import DatabaseServer
 
 _START_WITHIN_S = 30.0

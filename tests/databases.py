@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import asyncpg
 
-from deploy.local.database import OWNER, SERVICE_ROLES, grant_database, make_extension, make_roles
+from deploy.local.embedded.database import OWNER, SERVICE_ROLES, grant_database, make_extension, make_roles
 
 Prepare = Callable[[str], Awaitable[None]]
 EMPTY = "flick_test_empty"

@@ -7,7 +7,7 @@ from pathlib import Path
 from shutil import which
 
 from deploy.local.errors import RuntimeFetchError, UnsupportedHostError
-from deploy.local.process import run
+from deploy.local.machine.process import run
 
 KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),

@@ -16,11 +16,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import apt
-from deploy.local.apt import Progress
-from deploy.local.elf import bind_programs, find_loader, programs
+from deploy.local.embedded import apt
+from deploy.local.embedded.apt import Progress
+from deploy.local.embedded.elf import bind_programs, find_loader, programs
 from deploy.local.errors import LocalError, RuntimeFetchError
-from deploy.local.process import run
+from deploy.local.machine.process import run
 
 CODENAME = "trixie"
 POSTGRES_MAJOR = 17

@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 import psutil
 
-from deploy.local.account import Account, make_private_folder, require_reach
+from deploy.local.embedded.runtime import POSTGRES_MAJOR, Runtime
 from deploy.local.errors import DataVersionError, PartError
-from deploy.local.private_files import write_private
-from deploy.local.process import run
-from deploy.local.runtime import POSTGRES_MAJOR, Runtime
+from deploy.local.machine.account import Account, make_private_folder, require_reach
+from deploy.local.machine.private_files import write_private
+from deploy.local.machine.process import run
 
 SUPERUSER = "postgres"
 STOP_SIGNAL = signal.SIGINT  # "fast": open transactions are rolled back and a checkpoint is written

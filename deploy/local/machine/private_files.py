@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-from deploy.local.account import Account
+from deploy.local.machine.account import Account
 
 
 def write_private(path: Path, content: str | bytes, *, account: Account | None = None) -> None:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from deploy.local.account import Account
+from deploy.local.machine.account import Account
 from flick.lifecycle import die_with_parent
 
 _STREAM_LIMIT_BYTES = 1 << 20  # the longest log line that is read as one

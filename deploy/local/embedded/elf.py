@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.local.errors import RuntimeFetchError
-from deploy.local.process import run
+from deploy.local.machine.process import run
 
 _ELF_MAGIC = b"\x7fELF"
 

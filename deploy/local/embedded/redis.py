@@ -7,9 +7,9 @@ from pathlib import Path
 import redis.asyncio
 import redis.exceptions
 
-from deploy.local.account import Account, make_private_folder, require_reach
-from deploy.local.private_files import write_private
-from deploy.local.runtime import Runtime
+from deploy.local.embedded.runtime import Runtime
+from deploy.local.machine.account import Account, make_private_folder, require_reach
+from deploy.local.machine.private_files import write_private
 
 _CONNECT_TIMEOUT_S = 2.0
 
