@@ -1,0 +1,206 @@
+"""Finds the route of a request: a tree of segments per HTTP method and verb, walked in order of specificity.
+
+Order, independent of registration: a route with a verb before one without; then from left to right a literal before
+`*` before `**`; of several `**` the one with the longer fixed tail. Pure: knows nothing of HTTP servers or messages.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from gateway.transcode.routing.escape import Unescape, unescape_all, unescape_unreserved
+from gateway.transcode.routing.template import Segment, Template, Wildcard
+
+Target = TypeVar("Target")
+
+
+class NoRouteError(Exception):
+    """No template of any HTTP method matches the path."""
+
+
+class WrongMethodError(Exception):
+    """The path exists, but not for this HTTP method; `allowed` are those it exists for."""
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__("Method Not Allowed")
+        self.allowed = allowed
+
+
+class BadPathError(Exception):
+    """The path has no leading slash."""
+
+
+class DuplicateRouteError(ValueError):
+    """Two routes match exactly the same requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match(Generic[Target]):
+    """The route found and its variables' values, decoded, in the order of the template."""
+
+    target: Target
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    start: int
+    stop: int
+    unescape: Unescape
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[Target]):
+    """A route at the end of its way through the tree."""
+
+    template: Template
+    target: Target
+    deep: int
+    spans: tuple[_Span, ...]
+    binds_deep_alone: bool
+
+    def values(self, parts: Sequence[str]) -> tuple[str, ...]:
+        """The variables' decoded text; raises EscapeError for a broken escape."""
+        if not self.spans:
+            return ()
+        shift = len(parts) - len(self.template.segments)
+        return tuple(
+            span.unescape(
+                "/".join(parts[_moved(span.start, self.deep, shift) : _moved(span.stop, self.deep, shift)])
+                + ("/" if self._ends_in_nothing(span, shift) else "")
+            )
+            for span in self.spans
+        )
+
+    def _ends_in_nothing(self, span: _Span, shift: int) -> bool:
+        """`{name=o/**}` on `/o` captures `o/`: the deep wildcard took no segment, its slash stays."""
+        return shift == -1 and span.stop == self.deep + 1 and span.start < self.deep
+
+
+def _moved(index: int, deep: int, shift: int) -> int:
+    """Segments behind `**` are counted from the right."""
+    return index if index <= deep else index + shift
+
+
+@dataclass(slots=True)
+class _Node(Generic[Target]):
+    literals: dict[str, "_Node[Target]"] = field(default_factory=dict)
+    star: "_Node[Target] | None" = None
+    entry: _Entry[Target] | None = None
+    deep: list[tuple[tuple[Segment, ...], _Entry[Target]]] = field(default_factory=list)
+
+
+class Router(Generic[Target]):
+    """Compiled routes. Build with `add`, then `match`; `allow_empty` lets an empty path component match `*`."""
+
+    def __init__(self, *, allow_empty: bool = False) -> None:
+        self._allow_empty = allow_empty
+        self._trees: dict[str, dict[str, _Node[Target]]] = {}
+
+    def add(self, http_method: str, template: Template, target: Target) -> None:
+        """Add a route; raises DuplicateRouteError when one of the same shape and method exists."""
+        node = self._trees.setdefault(http_method, {}).setdefault(template.verb, _Node())
+        for index, segment in enumerate(template.segments):
+            if segment is Wildcard.MANY:
+                self._add_deep(node, template.segments[index + 1 :], _entry(template, target))
+                return
+            if isinstance(segment, str):
+                node = node.literals.setdefault(segment, _Node())
+            else:
+                node.star = node.star or _Node()
+                node = node.star
+        if node.entry is not None:
+            raise DuplicateRouteError(f"{template} matches the same paths as {node.entry.template}")
+        node.entry = _entry(template, target)
+
+    def _add_deep(self, node: _Node[Target], tail: tuple[Segment, ...], entry: _Entry[Target]) -> None:
+        for known, other in node.deep:
+            if known == tail:
+                raise DuplicateRouteError(f"{entry.template} matches the same paths as {other.template}")
+        node.deep.append((tail, entry))
+        node.deep.sort(key=lambda item: (-len(item[0]), [not isinstance(segment, str) for segment in item[0]]))
+
+    def match(self, http_method: str, raw_path: bytes) -> Match[Target]:
+        """Find the route of an undecoded path (no query).
+
+        Raises BadPathError, NoRouteError, WrongMethodError, or EscapeError for a captured part with a broken escape.
+        """
+        path = raw_path.decode("latin-1")
+        if not path.startswith("/"):
+            raise BadPathError
+        parts = path[1:].split("/")
+        found = self._search(http_method, parts)
+        if found is not None:
+            entry, fitted = found
+            return Match(entry.target, entry.values(fitted))
+        allowed = tuple(sorted(other for other in self._trees if self._search(other, parts) is not None))
+        if allowed:
+            raise WrongMethodError(allowed)
+        raise NoRouteError
+
+    def _search(self, http_method: str, parts: list[str]) -> tuple[_Entry[Target], list[str]] | None:
+        trees = self._trees.get(http_method, {})
+        last = parts[-1]
+        if ":" in last:
+            for verb in sorted((verb for verb in trees if verb and last.endswith(":" + verb)), key=len, reverse=True):
+                if last == ":" + verb and not self._has_literal_end(trees[verb]):
+                    return None  # a verb needs something to act on; nor is it another route's variable
+                fitted = [*parts[:-1], last[: -len(verb) - 1]]
+                entry = self._walk(trees[verb], fitted, 0)
+                if entry is not None:
+                    return entry, fitted
+        plain = trees.get("")
+        entry = self._walk(plain, parts, 0) if plain is not None else None
+        return None if entry is None else (entry, parts)
+
+    @staticmethod
+    def _has_literal_end(tree: _Node[Target]) -> bool:
+        """Whether the root template carries this verb (`/:verb`)."""
+        return "" in tree.literals
+
+    def _walk(self, node: _Node[Target], parts: Sequence[str], index: int) -> _Entry[Target] | None:
+        if index == len(parts):
+            if node.entry is not None:
+                return node.entry
+        else:
+            part = parts[index]
+            child = node.literals.get(part)
+            found = self._walk(child, parts, index + 1) if child is not None else None
+            if found is None and node.star is not None and (part or self._allow_empty):
+                found = self._walk(node.star, parts, index + 1)
+            if found is not None:
+                return found
+        return self._walk_deep(node, parts, index) if node.deep else None
+
+    def _walk_deep(self, node: _Node[Target], parts: Sequence[str], index: int) -> _Entry[Target] | None:
+        for tail, entry in node.deep:
+            stop = len(parts) - len(tail)
+            if stop < index or not self._fits(tail, parts[stop:]):
+                continue
+            if entry.binds_deep_alone and not self._allow_empty and not any(parts[index:stop]):
+                continue
+            return entry
+        return None
+
+    def _fits(self, tail: Sequence[Segment], parts: Sequence[str]) -> bool:
+        return all(
+            segment == part if isinstance(segment, str) else bool(part) or self._allow_empty
+            for segment, part in zip(tail, parts, strict=True)
+        )
+
+
+def _entry(template: Template, target: Target) -> _Entry[Target]:
+    deep = template.deep
+    where = len(template.segments) if deep is None else deep
+    spans = tuple(
+        _Span(variable.start, variable.stop, _unescape_for(template, variable.start, variable.stop))
+        for variable in template.variables
+    )
+    alone = deep is not None and any((span.start, span.stop) == (deep, deep + 1) for span in spans)
+    return _Entry(template, target, where, spans, alone)
+
+
+def _unescape_for(template: Template, start: int, stop: int) -> Callable[[str], str]:
+    """One segment is decoded in full; in several an escaped slash must stay distinct from a real one."""
+    single = stop - start == 1 and template.segments[start] is not Wildcard.MANY
+    return unescape_all if single else unescape_unreserved
