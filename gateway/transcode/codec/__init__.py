@@ -1,0 +1,1 @@
+"""The protobuf JSON mapping, compiled per descriptor, in both directions."""

@@ -1,0 +1,163 @@
+"""Messages to JSON by encoders compiled once per descriptor.
+
+The shape is grpc-gateway's: lowerCamelCase; zero scalars, `[]` and `{}` emitted; `null` for an unset singular message
+or wrapper; members of a oneof and proto3 `optional` left out when unset; 64-bit integers as strings; enums by name;
+bytes in base64; NaN and the infinities as strings.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from gateway.transcode.codec import wellknown
+from gateway.transcode.codec.numbers import json_double, json_float
+from gateway.transcode.codec.types import Types, map_entry
+
+JsonValue = Any
+Convert = Callable[[Any], JsonValue]
+
+_TEXT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
+_LONG = {
+    FieldDescriptor.TYPE_INT64,
+    FieldDescriptor.TYPE_UINT64,
+    FieldDescriptor.TYPE_SINT64,
+    FieldDescriptor.TYPE_FIXED64,
+    FieldDescriptor.TYPE_SFIXED64,
+}
+
+
+def json_bytes(value: JsonValue) -> bytes:
+    """A JSON value as compact UTF-8."""
+    return _TEXT.encode(value).encode()
+
+
+class Encoder:
+    """Encodes messages of one descriptor; instances of any class with that full name may be given.
+
+    `codec` shares compiled encoders and the types that an Any may hold; without it the default pool is used.
+    """
+
+    def __init__(self, descriptor: Descriptor, *, codec: "EncoderSet | None" = None) -> None:
+        self._convert = (codec or EncoderSet(Types())).message(descriptor)
+
+    def to_object(self, message: Message) -> JsonValue:
+        """The message as dicts, lists and scalars. Empty lists and dicts in it are shared: read only.
+
+        Raises ValueError for what JSON cannot say: a timestamp out of range, an Any of an unknown type.
+        """
+        return self._convert(message)
+
+    def to_json(self, message: Message) -> bytes:
+        """The message as compact JSON in UTF-8; raises as `to_object`."""
+        return json_bytes(self._convert(message))
+
+
+class EncoderSet:
+    """Compiled encoders by full name of the message."""
+
+    def __init__(self, types: Types) -> None:
+        self.types = types
+        self._compiled: dict[str, Convert] = {}
+
+    def message(self, descriptor: Descriptor) -> Convert:
+        """The converter of a message type, compiled on first need."""
+        name = descriptor.full_name
+        known = self._compiled.get(name)
+        if known is not None:
+            return known
+        special = wellknown.encoder(descriptor, self)
+        if special is not None:
+            self._compiled[name] = special
+            return special
+        # Recursive types meet the name before the converter is ready, so they are given this way to it.
+        self._compiled[name] = lambda message: self._compiled[name](message)
+        self._compiled[name] = self._compile(descriptor)
+        return self._compiled[name]
+
+    def field(self, field: FieldDescriptor) -> Convert | None:
+        """The converter of a field's value as `ListFields` gives it; None where the value is JSON already."""
+        entry = map_entry(field)
+        if entry is not None:
+            return self._map(entry)
+        one = self._single(field)
+        if not field.is_repeated:
+            return one
+        if one is None:
+            return list
+        return lambda values: [one(value) for value in values]
+
+    def empty(self, field: FieldDescriptor) -> JsonValue:
+        """What an unset field shows, or `OMITTED`."""
+        if map_entry(field) is not None:
+            return {}
+        if field.is_repeated:
+            return []
+        if field.containing_oneof is not None:
+            return OMITTED
+        if field.message_type is not None or field.has_presence:
+            return None
+        convert = self._single(field)
+        return field.default_value if convert is None else convert(field.default_value)
+
+    def _compile(self, descriptor: Descriptor) -> Convert:
+        empties = {field.json_name: self.empty(field) for field in descriptor.fields}
+        defaults = {name: empty for name, empty in empties.items() if empty is not OMITTED}
+        table = {field.number: (field.json_name, self.field(field)) for field in descriptor.fields}
+        fresh = defaults.copy
+
+        def encode(message: Message) -> JsonValue:
+            out = fresh()
+            for field, value in message.ListFields():
+                name, convert = table[field.number]
+                out[name] = value if convert is None else convert(value)
+            return out
+
+        return encode
+
+    def _single(self, field: FieldDescriptor) -> Convert | None:
+        if field.message_type is not None:
+            return self.message(field.message_type)
+        if field.enum_type is not None:
+            return _enum(field.enum_type)
+        return _scalar(field)
+
+    def _map(self, entry: Descriptor) -> Convert:
+        key = _map_key if entry.fields_by_name["key"].type == FieldDescriptor.TYPE_BOOL else str
+        value = self._single(entry.fields_by_name["value"])
+        if value is None:
+            return lambda items: {key(name): item for name, item in items.items()}
+        return lambda items: {key(name): value(item) for name, item in items.items()}
+
+
+class _Omitted:
+    """The mark of a field that is left out when unset."""
+
+
+OMITTED = _Omitted()
+
+
+def _map_key(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _scalar(field: FieldDescriptor) -> Convert | None:
+    if field.type in _LONG:
+        return str
+    if field.type == FieldDescriptor.TYPE_DOUBLE:
+        return json_double
+    if field.type == FieldDescriptor.TYPE_FLOAT:
+        return json_float
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return lambda value: b64encode(value).decode("ascii")
+    return None
+
+
+def _enum(enum: EnumDescriptor) -> Convert:
+    if enum.full_name == "google.protobuf.NullValue":
+        return lambda _: None
+    names = {value.number: value.name for value in reversed(enum.values)}
+    return lambda number: names.get(number, number)

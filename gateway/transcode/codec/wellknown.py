@@ -1,0 +1,104 @@
+"""Encoders of google.protobuf's well-known types, whose JSON is not that of an ordinary message."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import DecodeError
+
+from gateway.transcode.codec.moments import format_duration, format_moment
+from gateway.transcode.codec.names import camel_path
+from gateway.transcode.codec.numbers import json_double
+
+if TYPE_CHECKING:
+    from gateway.transcode.codec.encode import EncoderSet
+
+WRAPPERS = frozenset(
+    f"google.protobuf.{name}Value"
+    for name in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
+)
+# Inside an Any these stand under "value"; every other type spreads its fields beside "@type".
+VALUE_TYPES = WRAPPERS | frozenset(
+    f"google.protobuf.{name}" for name in ("Timestamp", "Duration", "FieldMask", "Struct", "Value", "ListValue", "Any")
+)
+
+
+def encoder(descriptor: Descriptor, codec: "EncoderSet") -> Callable[[Any], Any] | None:
+    """The encoder of a well-known type, or None for an ordinary message."""
+    name = descriptor.full_name
+    if name in WRAPPERS:
+        convert = codec.field(descriptor.fields_by_name["value"])
+        return (lambda message: message.value) if convert is None else (lambda message: convert(message.value))
+    if name == "google.protobuf.Any":
+        return lambda message: encode_any(message, codec)
+    return _SIMPLE.get(name)
+
+
+def encode_any(message: Any, codec: "EncoderSet") -> Any:
+    """An Any expanded: its type's fields beside "@type". ValueError for an unknown type or broken bytes."""
+    if not message.type_url:
+        return {}
+    name = message.type_url.rpartition("/")[2]
+    descriptor = codec.types.find(name)
+    if descriptor is None:
+        raise ValueError(f"the type {name!r} of an Any is not among the descriptors")
+    try:
+        inner = codec.types.message_class(descriptor).FromString(message.value)
+    except DecodeError:
+        raise ValueError(f"the bytes of an Any are no {name}") from None
+    value = codec.message(descriptor)(inner)
+    if name in VALUE_TYPES:
+        return {"@type": message.type_url, "value": value}
+    return {"@type": message.type_url, **value}
+
+
+def _timestamp(message: Any) -> str:
+    return format_moment(message.seconds, message.nanos)
+
+
+def _duration(message: Any) -> str:
+    return format_duration(message.seconds, message.nanos)
+
+
+def _field_mask(message: Any) -> str:
+    return ",".join(map(camel_path, message.paths))
+
+
+def _struct(message: Any) -> dict[str, Any]:
+    return {key: _value(value) for key, value in message.fields.items()}
+
+
+def _list(message: Any) -> list[Any]:
+    return [_value(value) for value in message.values]
+
+
+def _value(message: Any) -> Any:
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        raise ValueError("a google.protobuf.Value holds nothing")
+    return _KINDS[kind](getattr(message, kind))
+
+
+def _finite(value: float) -> float | int | str:
+    number = json_double(value)
+    if isinstance(number, str):
+        raise ValueError(f"a google.protobuf.Value cannot hold {number}")
+    return number
+
+
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "null_value": lambda _: None,
+    "number_value": _finite,
+    "string_value": str,
+    "bool_value": bool,
+    "struct_value": _struct,
+    "list_value": _list,
+}
+_SIMPLE: dict[str, Callable[[Any], Any]] = {
+    "google.protobuf.Timestamp": _timestamp,
+    "google.protobuf.Duration": _duration,
+    "google.protobuf.FieldMask": _field_mask,
+    "google.protobuf.Struct": _struct,
+    "google.protobuf.Value": _value,
+    "google.protobuf.ListValue": _list,
+}
