@@ -1,1 +1,16 @@
-"""A grpc-gateway-compatible transcoder: from a FileDescriptorSet and channels to an ASGI application. Knows nothing of FLick."""
+"""REST from a protobuf contract: google.api.http rules served over HTTP, as an ASGI application of its own.
+
+    transcoder = Transcoder(descriptors, {"acme.v1.Shelves": channel})
+    app.mount("/", transcoder)
+
+It knows a contract only by its FileDescriptorSet. ContractError at start names every rule that cannot be served.
+"""
+
+from gateway.transcode.application import Transcoder
+from gateway.transcode.codec.encode import Encoder, EncoderSet
+from gateway.transcode.codec.types import Types
+from gateway.transcode.options import Options
+from gateway.transcode.profile import DEFAULT, Profile
+from gateway.transcode.routing.rules import Binding, ContractError
+
+__all__ = ["DEFAULT", "Binding", "ContractError", "Encoder", "EncoderSet", "Options", "Profile", "Transcoder", "Types"]

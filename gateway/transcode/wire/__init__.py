@@ -1,0 +1,1 @@
+"""The edge towards HTTP: headers, deadlines, bodies, answers, streams."""
