@@ -21,7 +21,7 @@ async def while_connected(
     told apart by who asked, so that the second is never swallowed.
     """
     watch = asyncio.create_task(gone())
-    watch.add_done_callback(lambda task: None if task.cancelled() else cancel())
+    watch.add_done_callback(lambda task: None if task.cancelled() or task.exception() else cancel())
     try:
         return await work()
     except asyncio.CancelledError:

@@ -6,6 +6,7 @@ end is the event `end`, so that a browser knows not to reconnect.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -21,6 +22,8 @@ from gateway.transcode.wire.call import while_connected
 from gateway.transcode.wire.headers import header, response_headers
 from gateway.transcode.wire.status import ErrorAnswer, ErrorWriter
 from gateway.transcode.wire.unary import HTTP_BODY, JSON, Multicallable, body_writer
+
+_log = logging.getLogger(__name__)
 
 SSE = "text/event-stream"
 _END_EVENT = b"event: end\ndata: {}\n\n"
@@ -42,6 +45,7 @@ class ServerStream:
     ) -> None:
         output = binding.method.output_type
         self._call = call
+        self._rpc = binding.rpc
         self._raw = output.full_name == HTTP_BODY and not binding.response_body
         self._value = body_writer(output, binding.response_body, encoders)
         self._errors = errors
@@ -56,6 +60,9 @@ class ServerStream:
             await while_connected(lambda: self._forward(call, writer), gone=exchange.gone, cancel=call.cancel)
         except grpc.aio.AioRpcError as error:
             await writer.fail(self._errors.of_call(error))
+        except ValueError:  # a message that JSON cannot say; the lines before it are out, so this must be one too
+            _log.exception("a streamed message has no JSON form", extra={"rpc": self._rpc})
+            await writer.fail(self._errors.of_failure())
         finally:
             call.cancel()  # without effect on a finished call; a client that left must not keep one running
 
@@ -70,18 +77,18 @@ class ServerStream:
         return b'{"result":' + json_bytes(self._value(message)) + b"}\n"
 
     async def _forward(self, call: Any, writer: "_Writer") -> None:
-        quiet_s = self._keepalive_s if isinstance(writer, _EventWriter) else None
-        async for message in _with_pauses(call, quiet_s):
+        messages = _with_pauses(call, self._keepalive_s) if isinstance(writer, _EventWriter) else call
+        async for message in messages:
             await (writer.keep_alive() if message is None else writer.message(message))
         await writer.end()
 
 
-async def _with_pauses(call: Any, quiet_s: float | None) -> AsyncIterator[Any]:
+async def _with_pauses(call: Any, quiet_s: float) -> AsyncIterator[Any]:
     """The messages of a call, and None after every `quiet_s` seconds without one."""
     while True:
         reading = asyncio.ensure_future(call.read())
         try:
-            while quiet_s is not None and not (await asyncio.wait({reading}, timeout=quiet_s))[0]:
+            while not (await asyncio.wait({reading}, timeout=quiet_s))[0]:
                 yield None
             message = await reading
         finally:
