@@ -1,0 +1,1 @@
+"""TimescaleDB and Redis that FLick carries itself: fetched, unpacked, prepared."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from deploy.local.errors import PartError
+from deploy.local.errors import LocalError, PartError
 
 OWNER = "flick_owner"
 SERVICE_ROLES = ("flick_auth", "flick_ingest", "flick_query")
@@ -20,9 +20,17 @@ _SCRAM_ITERATIONS = 4096  # PostgreSQL's own default; the passwords are random, 
 
 
 async def answers(url: str) -> bool:
-    """Return whether the database accepts a login and a query."""
+    """Return whether the database accepts a login and a query.
+
+    :raises LocalError: when it refuses the password, which waiting does not mend.
+    """
     try:
         connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise LocalError(
+            f"the database refuses the launcher's login ({error}): its data and its password come from different "
+            "backups, or FLICK_DATABASE_URL holds a wrong one"
+        ) from error
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
         return False
     try:

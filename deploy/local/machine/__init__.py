@@ -1,0 +1,1 @@
+"""What FLick needs of the machine that it runs on: accounts, folders, ports, processes."""

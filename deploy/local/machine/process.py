@@ -4,7 +4,7 @@ import asyncio
 import functools
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from deploy.local.machine.account import Account
@@ -20,9 +20,11 @@ async def spawn(
     directory: Path | None = None,
     death_signal: signal.Signals = signal.SIGKILL,
     fold_stderr: bool = True,
-    pass_fds: Sequence[int] = (),
+    output: int = asyncio.subprocess.PIPE,
 ) -> asyncio.subprocess.Process:
-    """Start a program in a session of its own, so that Ctrl-C reaches only the launcher; output comes by pipe.
+    """Start a program in a session of its own, so that Ctrl-C reaches only the launcher.
+
+    Output comes by pipe, or goes to the file descriptor `output`.
 
     Must be called from the main thread: the death signal follows the thread that forked. It is asked for after
     privileges are dropped (subprocess runs preexec_fn last), because changing credentials clears it.
@@ -31,7 +33,7 @@ async def spawn(
     return await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=output,
         stderr=asyncio.subprocess.STDOUT if fold_stderr else asyncio.subprocess.PIPE,
         env=dict(environment) if environment is not None else None,
         cwd=directory,
@@ -40,7 +42,6 @@ async def spawn(
         extra_groups=[] if drop else None,
         umask=0o077 if drop else -1,
         start_new_session=True,
-        pass_fds=pass_fds,
         preexec_fn=functools.partial(die_with_parent, parent_pid=os.getpid(), signal_number=death_signal),
         limit=_STREAM_LIMIT_BYTES,
     )

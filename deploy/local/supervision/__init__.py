@@ -1,0 +1,1 @@
+"""Keeping the parts of FLick running: order, health, restarts, logs, the end."""
