@@ -1,0 +1,128 @@
+"""The metric catalogue, read from the contract: which name stands for which stored values. Pure."""
+
+import difflib
+import importlib.resources
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor import EnumValueDescriptor
+
+from flick.errors import FlickError, invalid
+from flick.v1 import catalog_pb2, options_pb2, query_pb2
+
+FIRST_LABELLED = 500  # the contract: numbers below are scalars, each in a column of its own
+_ENUM_TYPE_FIELD = descriptor_pb2.FileDescriptorProto.ENUM_TYPE_FIELD_NUMBER
+_VALUE_FIELD = descriptor_pb2.EnumDescriptorProto.VALUE_FIELD_NUMBER
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selector:
+    """One row of the catalogue.
+
+    Attributes:
+        number: of the enum `Metric`; a scalar stands at position number - 1 of a sample's core values.
+        name, unit, kind: as the contract says.
+        column: where a scalar is stored; empty for a labelled metric.
+        fixed_labels: labels that every value of the row has.
+        label_keys: keys whose values differ from series to series, in the order of a layout's label values.
+        description: the contract's comment.
+    """
+
+    number: int
+    name: str
+    unit: str
+    kind: options_pb2.MetricKind.ValueType
+    column: str
+    fixed_labels: Mapping[str, str]
+    label_keys: tuple[str, ...]
+    description: str
+
+    def labels(self, values: Sequence[str]) -> dict[str, str]:
+        """All labels of the series that a layout declares with `values`."""
+        return {**self.fixed_labels, **dict(zip(self.label_keys, values, strict=True))}
+
+
+class Catalog:
+    """Every built-in metric."""
+
+    def __init__(self, *, selectors: Iterable[Selector]) -> None:
+        self._by_number = {one.number: one for one in sorted(selectors, key=lambda one: one.number)}
+        self._by_name: dict[str, tuple[Selector, ...]] = {}
+        for one in self._by_number.values():
+            self._by_name[one.name] = (*self._by_name.get(one.name, ()), one)
+
+    @classmethod
+    def from_contract(cls) -> "Catalog":
+        """The catalogue that the generated stubs hold, described by the comments in `flick/v1/descriptors.binpb`."""
+        files = importlib.resources.files("flick.v1").joinpath("descriptors.binpb").read_bytes()
+        comments = _comments(descriptor_pb2.FileDescriptorSet.FromString(files))
+        values = (one for one in catalog_pb2.Metric.DESCRIPTOR.values if one.number)
+        return cls(selectors=[_selector(one, comments[one.name]) for one in values])
+
+    def find(self, number: int) -> Selector | None:
+        """The row of a metric's number, or None when this version does not know it."""
+        return self._by_number.get(number)
+
+    def resolve(self, names: Sequence[str], *, field: str = "names") -> tuple[Selector, ...]:
+        """The rows of `names`, each name once and in their order; of an empty list all rows.
+
+        Raises INVALID_ARGUMENT naming the closest name when one is not known.
+        """
+        if not names:
+            return tuple(self._by_number.values())
+        return tuple(row for name in dict.fromkeys(names) for row in self._rows(name, field))
+
+    def descriptors(self) -> list[query_pb2.MetricDescriptor]:
+        """What the API tells of each metric, by name."""
+        return [_describe(rows) for _, rows in sorted(self._by_name.items())]
+
+    def _rows(self, name: str, field: str) -> tuple[Selector, ...]:
+        rows = self._by_name.get(name)
+        if rows is None:
+            raise self._unknown(name, field)
+        return rows
+
+    def _unknown(self, name: str, field: str) -> FlickError:
+        shown = name if len(name) <= 100 else f"{name[:100]}…"
+        close = difflib.get_close_matches(shown, self._by_name, n=1, cutoff=0.0)
+        return invalid(field, f"{shown!r} is no metric of the catalogue; the closest is {close[0]!r}.")
+
+
+def _selector(value: EnumValueDescriptor, comment: str) -> Selector:
+    rule = value.GetOptions().Extensions[options_pb2.metric]
+    return Selector(
+        number=value.number,
+        name=rule.name,
+        unit=rule.unit,
+        kind=rule.kind,
+        column=value.name.removeprefix("METRIC_").lower() if value.number < FIRST_LABELLED else "",
+        fixed_labels=dict(label.split("=", 1) for label in rule.fixed_labels),
+        label_keys=tuple(rule.label_keys),
+        description=comment,
+    )
+
+
+def _comments(files: descriptor_pb2.FileDescriptorSet) -> Mapping[str, str]:
+    """The comment above each value of `Metric`, by the value's name."""
+    file = next(one for one in files.file if one.name == catalog_pb2.DESCRIPTOR.name)
+    index, enum = next(
+        (i, one) for i, one in enumerate(file.enum_type) if one.name == catalog_pb2.Metric.DESCRIPTOR.name
+    )
+    found = {tuple(one.path): " ".join(one.leading_comments.split()) for one in file.source_code_info.location}
+    return {value.name: found.get((_ENUM_TYPE_FIELD, index, _VALUE_FIELD, i), "") for i, value in enumerate(enum.value)}
+
+
+def _describe(rows: Sequence[Selector]) -> query_pb2.MetricDescriptor:
+    first = rows[0]
+    return query_pb2.MetricDescriptor(
+        name=first.name,
+        description=first.description if len(rows) == 1 else "\n".join(_line(row) for row in rows),
+        unit=first.unit,
+        kind=first.kind,
+        label_keys=dict.fromkeys(key for row in rows for key in (*row.fixed_labels, *row.label_keys)),
+    )
+
+
+def _line(row: Selector) -> str:
+    return f"{', '.join(f'{key}={value}' for key, value in row.fixed_labels.items())}: {row.description}"

@@ -1,0 +1,130 @@
+"""From a question about history to what is read for it: the span, and whether samples are combined. Pure.
+
+Times are whole microseconds since the Unix epoch, as PostgreSQL keeps them.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+from flick.errors import FlickError, invalid
+
+SECOND_US = 1_000_000
+DEFAULT_SPAN_US = 3600 * SECOND_US
+MAX_SPAN_US = 3660 * 86_400 * SECOND_US  # the longest retention there is, and a little
+LAST_MOMENT_US = 253_402_300_800 * SECOND_US  # year 10000, where google.protobuf.Timestamp ends
+
+MAX_NAMES = 50
+MIN_POINTS = 10
+MAX_POINTS = 5_000
+DEFAULT_POINTS = 500
+
+MAX_ANSWER_POINTS = 250_000  # 50 series of 5,000 points; with time, average, minimum and maximum 8 MB
+MAX_READ_ROWS = 2_000_000
+MAX_READ_VALUES = 20_000_000
+
+_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """From `start_us`, included, to `end_us`, not included."""
+
+    start_us: int
+    end_us: int
+
+    @property
+    def length_us(self) -> int:
+        """How long it is."""
+        return self.end_us - self.start_us
+
+    def aligned(self, step_us: int) -> "Span":
+        """The least span around this one that begins and ends on the grid of `step_us`, so that every step is whole."""
+        return Span(start_us=self.start_us // step_us * step_us, end_us=-(-self.end_us // step_us) * step_us)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """How a span begins in storage: its rows, counted up to a limit, and the times of the first and last of those."""
+
+    rows: int
+    first_us: int = 0
+    last_us: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What is read: samples as they are where `step_us` is None, else combined by steps of the grid."""
+
+    span: Span
+    step_us: int | None
+
+
+def plan_span(*, start_us: int | None, end_us: int | None, now_us: int) -> Span:
+    """The span that is asked for. Raises INVALID_ARGUMENT when it is empty, too long or out of range."""
+    end = now_us if end_us is None else end_us
+    start = max(0, end - DEFAULT_SPAN_US) if start_us is None else start_us
+    for field, moment in (("end_time", end), ("start_time", start)):
+        if not 0 <= moment < LAST_MOMENT_US:
+            raise invalid(field, "must lie between the years 1970 and 9999.")
+    if start >= end:
+        raise invalid("start_time", "must be before end_time; swap them or leave end_time out for now.")
+    if end - start > MAX_SPAN_US:
+        raise invalid("start_time", "is more than 3660 days before end_time, longer than anything is kept; move it.")
+    return Span(start_us=start, end_us=end)
+
+
+def plan_points(*, max_points: int, series: int) -> int:
+    """How many points each of `series` series may have, so that the answer stays small enough to send.
+
+    Raises INVALID_ARGUMENT when `max_points` is out of range or there are too many series.
+    """
+    if max_points and not MIN_POINTS <= max_points <= MAX_POINTS:
+        raise invalid("max_points", f"must be {MIN_POINTS} to {MAX_POINTS}, or 0 for {DEFAULT_POINTS}.")
+    points = min(max_points or DEFAULT_POINTS, MAX_ANSWER_POINTS // max(series, 1))
+    if points < MIN_POINTS:
+        raise invalid("names", f"stand for {series} series, more than one answer holds; ask for fewer names at a time.")
+    return points
+
+
+def plan_reading(*, span: Span, points: int, series: int, probe: Probe, now_us: int) -> Reading:
+    """Samples as they are when at most `points` of them lie in the span, else steps wide enough for `points` of them.
+
+    Args:
+        span: what is asked for.
+        points: the most points a series may have.
+        series: how many series are read.
+        probe: what is stored in the span, counted to one more than `points`.
+        now_us: the time; nothing is expected to be stored after it.
+
+    Raises INVALID_ARGUMENT with advice when more would have to be read than one call may.
+    """
+    if probe.rows <= points:
+        return Reading(span=span, step_us=None)
+    _refuse_too_much(span, series, probe, now_us)
+    step_us = _step(span, points)
+    return Reading(span=span.aligned(step_us), step_us=step_us)
+
+
+def _step(span: Span, points: int) -> int:
+    """The least step of the usual ones that puts at most `points` steps of its grid on the span."""
+    whole_days = itertools.count(span.length_us // (_DAY_S * SECOND_US * points) or 1)
+    steps = itertools.chain(_STEPS_S, (days * _DAY_S for days in whole_days))
+    return next(
+        step_s * SECOND_US
+        for step_s in steps
+        if span.aligned(step_s * SECOND_US).length_us <= points * step_s * SECOND_US
+    )
+
+
+def _refuse_too_much(span: Span, series: int, probe: Probe, now_us: int) -> None:
+    interval_us = max((probe.last_us - probe.first_us) / (probe.rows - 1), 1)
+    rows = (min(span.end_us, max(now_us, probe.last_us)) - probe.first_us) / interval_us
+    limit = min(MAX_READ_ROWS, MAX_READ_VALUES // max(series, 1))
+    if rows > limit:
+        raise too_much(f"about {limit * interval_us / SECOND_US / 3600:.0f} hours")
+
+
+def too_much(advice: str) -> FlickError:
+    """INVALID_ARGUMENT for a span that holds more than one call may read; `advice` says which span would do."""
+    return invalid("start_time", f"reaches over more samples than one call reads; ask for {advice} at a time.")

@@ -1,0 +1,95 @@
+"""Labelled series over changing layouts, and the values that a sample shows."""
+
+import math
+
+import pytest
+
+from flick.errors import FlickError, Kind
+from flick.v1 import catalog_pb2, telemetry_pb2
+from services.query.catalog import Catalog
+from services.query.measured import Measured, processes, values
+from services.query.series import Place, join_layouts
+
+CATALOG = Catalog.from_contract()
+CORE = catalog_pb2.METRIC_CPU_CORE_UTILIZATION
+USED = catalog_pb2.METRIC_FILESYSTEM_USED
+FREE = catalog_pb2.METRIC_FILESYSTEM_FREE
+EVERY = frozenset(catalog_pb2.Metric.values())
+
+
+def test_a_series_is_joined_over_layouts_by_its_labels() -> None:
+    layouts = {
+        7: [(CORE, ["0"]), (USED, ["/dev/sda1", "/"])],
+        3: [(USED, ["/dev/sda1", "/"]), (CORE, ["1"]), (CORE, ["0"])],
+    }
+
+    found = join_layouts(CATALOG.resolve(["system.cpu.core.utilization", "system.filesystem.usage"]), layouts)
+
+    assert [(one.label_values, one.places) for one in found] == [
+        (("0",), (Place(layout_id=3, position=3), Place(layout_id=7, position=1))),
+        (("1",), (Place(layout_id=3, position=2),)),
+        (("/dev/sda1", "/"), (Place(layout_id=3, position=1), Place(layout_id=7, position=2))),
+    ]
+    assert found[2].labels == {
+        "system.filesystem.state": "used",
+        "system.device": "/dev/sda1",
+        "system.filesystem.mountpoint": "/",
+    }
+
+
+def test_series_come_in_the_order_of_the_names_then_of_the_numbers_in_their_labels() -> None:
+    layout = [(CORE, [str(number)]) for number in (10, 9, 1, 0, 2)] + [(FREE, ["b", "/b"]), (FREE, ["a", "/a"])]
+
+    found = join_layouts(CATALOG.resolve(["system.filesystem.usage", "system.cpu.core.utilization"]), {1: layout})
+
+    assert [one.label_values[0] for one in found] == ["a", "b", "0", "1", "2", "9", "10"]
+
+
+def test_metrics_that_are_unknown_or_not_asked_for_are_left_out() -> None:
+    layout = [(CORE, ["0"]), (499_999, ["?"]), (FREE, ["only one of two labels"])]
+
+    assert join_layouts(CATALOG.resolve(["system.filesystem.usage"]), {1: layout}) == []
+
+
+def _measured(*, core: list[float | None], labelled: list[float | None]) -> Measured:
+    layout = [(CORE, ["0"]), (CORE, ["1"]), (499_999, ["?"]), (FREE, ["one"])]
+    return Measured(time_us=1, core=core, layout=layout, labelled=labelled)
+
+
+def test_a_sample_shows_what_was_measured_and_nothing_else() -> None:
+    measured = _measured(core=[0.5, None, math.nan, 0.0], labelled=[math.nan, 0.25, 1.0, 1.0])
+
+    found = [(one.name, dict(one.labels), one.value) for one in values(measured, catalog=CATALOG, wanted=EVERY)]
+
+    assert found == [
+        ("system.cpu.utilization", {}, 0.5),
+        ("system.cpu.mode.utilization", {"cpu.mode": "iowait"}, 0.0),
+        ("system.cpu.core.utilization", {"cpu.logical_number": "1"}, 0.25),
+    ]
+
+
+def test_a_sample_shows_only_the_metrics_asked_for() -> None:
+    measured = _measured(core=[0.5, 0.25], labelled=[0.1, 0.2])
+
+    found = values(measured, catalog=CATALOG, wanted=frozenset({catalog_pb2.METRIC_CPU_UTILIZATION_USER}))
+
+    assert [one.value for one in found] == [0.25]
+
+
+def test_a_sample_of_a_newer_agent_with_more_core_metrics_is_read_as_far_as_known() -> None:
+    measured = _measured(core=[0.5] * 400, labelled=[])
+
+    assert len(values(measured, catalog=CATALOG, wanted=EVERY)) == 25
+
+
+def test_processes_keep_their_order() -> None:
+    snapshot = telemetry_pb2.ProcessSnapshot(processes=[telemetry_pb2.Process(pid=pid) for pid in (9, 3, 5)])
+
+    assert [one.pid for one in processes(snapshot.SerializeToString())] == [9, 3, 5]
+
+
+def test_a_damaged_process_snapshot_is_said_to_be_lost() -> None:
+    with pytest.raises(FlickError) as lost:
+        processes(b"\xff\xff\xff")
+
+    assert lost.value.kind is Kind.DATA_LOSS
