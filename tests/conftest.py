@@ -6,11 +6,9 @@ FLICK_DATABASE_URL and FLICK_REDIS_URL, when set, name existing servers to use i
 import asyncio
 import os
 import secrets
-import shutil
 import signal
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -26,24 +24,15 @@ from deploy.local.machine.folders import default_cache_dir
 from deploy.local.machine.ports import free_port
 from deploy.local.machine.process import end_group, spawn
 from tests.databases import DatabaseServer
+from tests.folders import reachable_folder
 
 _START_WITHIN_S = 30.0
-
-
-@contextmanager
-def _reachable_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="flick-test-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest.fixture
 def reachable_dir() -> Iterator[Path]:
     """An empty folder below which other accounts can be given folders: unlike `tmp_path` it is not mode 0700."""
-    with _reachable_folder() as folder:
+    with reachable_folder() as folder:
         yield folder
 
 
@@ -77,7 +66,7 @@ async def postgres(account: Account) -> AsyncIterator[DatabaseServer]:
         await server.start()
         yield server
         return
-    with _reachable_folder() as folder:
+    with reachable_folder() as folder:
         embedded = Postgres(
             runtime=await _fetched(),
             account=account,
@@ -114,7 +103,7 @@ async def redis_url(account: Account) -> AsyncIterator[str]:
     if existing:
         yield existing
         return
-    with _reachable_folder() as folder:
+    with reachable_folder() as folder:
         embedded = Redis(
             runtime=await _fetched(),
             account=account,
