@@ -9,8 +9,20 @@ It knows a contract only by its FileDescriptorSet. ContractError at start names 
 from gateway.transcode.application import Transcoder
 from gateway.transcode.codec.encode import Encoder, EncoderSet
 from gateway.transcode.codec.types import Types
+from gateway.transcode.openapi import About
 from gateway.transcode.options import Options
 from gateway.transcode.profile import DEFAULT, Profile
 from gateway.transcode.routing.rules import Binding, ContractError
 
-__all__ = ["DEFAULT", "Binding", "ContractError", "Encoder", "EncoderSet", "Options", "Profile", "Transcoder", "Types"]
+__all__ = [
+    "DEFAULT",
+    "About",
+    "Binding",
+    "ContractError",
+    "Encoder",
+    "EncoderSet",
+    "Options",
+    "Profile",
+    "Transcoder",
+    "Types",
+]

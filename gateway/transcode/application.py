@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import grpc.aio
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -12,6 +13,7 @@ from gateway.transcode.codec.decode import DecoderSet
 from gateway.transcode.codec.encode import EncoderSet
 from gateway.transcode.codec.types import Types
 from gateway.transcode.errors import RefusedError
+from gateway.transcode.openapi import About, describe
 from gateway.transcode.options import Options
 from gateway.transcode.profile import DEFAULT, Profile
 from gateway.transcode.request.assemble import RequestReader
@@ -57,6 +59,7 @@ class Transcoder:
     ) -> None:
         self._profile = profile
         self._options = options or Options()
+        self._descriptors = descriptors
         self.types = Types(descriptors)
         self.encoders = EncoderSet(self.types)
         self._decoders = DecoderSet(self.types)
@@ -73,6 +76,10 @@ class Transcoder:
             await send({"type": "websocket.close", "code": 1000})
         else:
             await self._serve(Exchange(scope, receive, send))
+
+    def openapi(self, about: About) -> dict[str, Any]:
+        """The OpenAPI 3.1 document of the routes, as JSON values; see `About` for what the host adds."""
+        return describe(self._descriptors, self.routes, types=self.types, profile=self._profile, about=about)
 
     async def _serve(self, exchange: Exchange) -> None:
         try:

@@ -1,0 +1,78 @@
+"""The OpenAPI 3.1 document of a contract, in the contract's own words."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from gateway.transcode.codec.types import Types
+from gateway.transcode.openapi.comments import Comments
+from gateway.transcode.openapi.operations import Operations
+from gateway.transcode.openapi.paths import PathNames
+from gateway.transcode.openapi.schemas import Schemas
+from gateway.transcode.profile import Profile
+from gateway.transcode.routing.rules import Binding
+
+_METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class About:
+    """What the host of the API adds to what the contract says."""
+
+    title: str
+    version: str
+    description: str = ""
+    servers: Sequence[str] = ()
+    """Base addresses; none: the one that the document came from."""
+    security_schemes: Mapping[str, Any] = field(default_factory=dict)
+    """Security Scheme Objects by name."""
+    security: Callable[[Binding], Sequence[Mapping[str, Sequence[str]]] | None] | None = None
+    """The Security Requirement Objects of an operation; an empty list: open to all; None: the document says nothing."""
+    schemas: Mapping[str, Any] = field(default_factory=dict)
+    """More component schemas."""
+    paths: Mapping[str, Any] = field(default_factory=dict)
+    """More paths, such as a WebSocket's or a health check's; operations join a path of the contract."""
+
+
+def describe(
+    descriptors: FileDescriptorSet, bindings: Iterable[Binding], *, types: Types, profile: Profile, about: About
+) -> dict[str, Any]:
+    """The document as JSON values."""
+    comments = Comments(descriptors)
+    schemas = Schemas(comments)
+    operations = Operations(types=types, schemas=schemas, comments=comments, profile=profile)
+    names = PathNames()
+    paths: dict[str, dict[str, Any]] = {}
+    tags: dict[str, str] = {}
+    for binding in bindings:
+        if binding.http_method not in _METHODS:
+            continue  # OpenAPI has no place for CONNECT
+        path = names.spell(binding.template)
+        operation = operations.describe(binding, path)
+        security = about.security(binding) if about.security is not None else None
+        if security is not None:
+            operation["security"] = [dict(requirement) for requirement in security]
+        # Where `*` and `**` share a spelling the more specific route came first in the contract or is hidden here.
+        paths.setdefault(path.text, {}).setdefault(binding.http_method.lower(), operation)
+        service = binding.method.containing_service
+        tags.setdefault(service.name, comments.of(service.full_name).text)
+    for text, item in about.paths.items():
+        paths.setdefault(text, {}).update(item)
+    return _document(about, paths=paths, tags=tags, schemas=schemas)
+
+
+def _document(about: About, *, paths: dict[str, Any], tags: dict[str, str], schemas: Schemas) -> dict[str, Any]:
+    info = {"title": about.title, "version": about.version}
+    if about.description:
+        info["description"] = about.description
+    document: dict[str, Any] = {"openapi": "3.1.0", "info": info}
+    if about.servers:
+        document["servers"] = [{"url": url} for url in about.servers]
+    document["tags"] = [{"name": name, "description": text} if text else {"name": name} for name, text in tags.items()]
+    document["paths"] = paths
+    document["components"] = {"schemas": dict(sorted({**schemas.components, **about.schemas}.items()))}
+    if about.security_schemes:
+        document["components"]["securitySchemes"] = dict(about.security_schemes)
+    return document

@@ -1,0 +1,156 @@
+"""JSON schemas (2020-12, as OpenAPI 3.1 takes them) of messages and enums, as the codec reads and writes them."""
+
+from typing import Any
+
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+
+from gateway.transcode.codec.types import map_entry
+from gateway.transcode.codec.wellknown import WRAPPERS
+from gateway.transcode.openapi.comments import Comments
+
+Schema = dict[str, Any]
+
+_INT64 = {"type": "string", "format": "int64", "pattern": "^-?[0-9]+$"}
+_UINT64 = {"type": "string", "format": "uint64", "pattern": "^[0-9]+$"}
+_INT32 = {"type": "integer", "format": "int32", "minimum": -(2**31), "maximum": 2**31 - 1}
+_UINT32 = {"type": "integer", "format": "int64", "minimum": 0, "maximum": 2**32 - 1}
+_SCALARS: dict[int, Schema] = {
+    FieldDescriptor.TYPE_DOUBLE: {"type": "number", "format": "double"},
+    FieldDescriptor.TYPE_FLOAT: {"type": "number", "format": "float"},
+    FieldDescriptor.TYPE_INT64: _INT64,
+    FieldDescriptor.TYPE_SINT64: _INT64,
+    FieldDescriptor.TYPE_SFIXED64: _INT64,
+    FieldDescriptor.TYPE_UINT64: _UINT64,
+    FieldDescriptor.TYPE_FIXED64: _UINT64,
+    FieldDescriptor.TYPE_INT32: _INT32,
+    FieldDescriptor.TYPE_SINT32: _INT32,
+    FieldDescriptor.TYPE_SFIXED32: _INT32,
+    FieldDescriptor.TYPE_UINT32: _UINT32,
+    FieldDescriptor.TYPE_FIXED32: _UINT32,
+    FieldDescriptor.TYPE_BOOL: {"type": "boolean"},
+    FieldDescriptor.TYPE_STRING: {"type": "string"},
+    FieldDescriptor.TYPE_BYTES: {"type": "string", "format": "byte", "contentEncoding": "base64"},
+}
+_WELL_KNOWN: dict[str, Schema] = {
+    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
+    "google.protobuf.Duration": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$", "examples": ["1.5s"]},
+    "google.protobuf.FieldMask": {"type": "string", "examples": ["displayName,owner.name"]},
+    "google.protobuf.Struct": {"type": "object", "additionalProperties": True},
+    "google.protobuf.Value": {},
+    "google.protobuf.ListValue": {"type": "array", "items": {}},
+    "google.protobuf.Empty": {"type": "object"},
+    "google.protobuf.Any": {
+        "type": "object",
+        "properties": {"@type": {"type": "string", "description": "Names the type of the other fields."}},
+        "additionalProperties": True,
+    },
+}
+_NULL = {"type": "null"}
+
+
+def well_known(descriptor: Descriptor) -> Schema | None:
+    """The schema of a well-known type, or None for a message of the contract's own."""
+    if descriptor.full_name in WRAPPERS:
+        return _SCALARS[descriptor.fields_by_name["value"].type]
+    return _WELL_KNOWN.get(descriptor.full_name)
+
+
+class Schemas:
+    """Collects the schemas that operations refer to; `components` holds them by full name."""
+
+    def __init__(self, comments: Comments) -> None:
+        self._comments = comments
+        self.components: dict[str, Schema] = {}
+
+    def message(self, descriptor: Descriptor) -> Schema:
+        """A schema for the message: inline for well-known types, else a reference."""
+        known = well_known(descriptor)
+        if known is not None:
+            return known
+        if descriptor.full_name not in self.components:
+            self.components[descriptor.full_name] = {}  # reserves the name: a recursive type refers to itself
+            self.components[descriptor.full_name] = self.object(descriptor)
+        return {"$ref": f"#/components/schemas/{descriptor.full_name}"}
+
+    def object(self, descriptor: Descriptor, *, without: frozenset[str] = frozenset()) -> Schema:
+        """The message spelt out, but for the fields named in `without`."""
+        fields = [field for field in descriptor.fields if field.name not in without]
+        schema: Schema = {"type": "object"}
+        described(schema, " ".join(filter(None, (self._comments.of(descriptor.full_name).text, _oneofs(fields)))))
+        schema["properties"] = {field.json_name: self._property(field) for field in fields}
+        required = [field.json_name for field in fields if behaves(field, field_behavior_pb2.REQUIRED)]
+        if required:
+            schema["required"] = required
+        return schema
+
+    def value(self, field: FieldDescriptor) -> Schema:
+        """A field's value, whether one, a list or a map; never null."""
+        entry = map_entry(field)
+        if entry is not None:
+            return {"type": "object", "additionalProperties": self.single(entry.fields_by_name["value"])}
+        one = self.single(field)
+        return {"type": "array", "items": one} if field.is_repeated else one
+
+    def single(self, field: FieldDescriptor) -> Schema:
+        """One value of a field, also of a repeated one."""
+        if field.message_type is not None:
+            return self.message(field.message_type)
+        if field.enum_type is not None:
+            return self._enum(field.enum_type)
+        return dict(_SCALARS[field.type])
+
+    def _property(self, field: FieldDescriptor) -> Schema:
+        schema = self.value(field)
+        if field.message_type is not None and not field.is_repeated and field.containing_oneof is None:
+            schema = _nullable(schema)
+        schema = dict(schema)
+        described(schema, self._comments.of(field.full_name).text)
+        if behaves(field, field_behavior_pb2.OUTPUT_ONLY):
+            schema["readOnly"] = True
+        if behaves(field, field_behavior_pb2.INPUT_ONLY):
+            schema["writeOnly"] = True
+        if field.GetOptions().deprecated:
+            schema["deprecated"] = True
+        return schema
+
+    def _enum(self, enum: EnumDescriptor) -> Schema:
+        if enum.full_name == "google.protobuf.NullValue":
+            return _NULL
+        if enum.full_name not in self.components:
+            names = [value.name for value in enum.values]
+            schema: Schema = {"type": "string", "enum": names}
+            comments = {name: self._comments.of(f"{enum.full_name}.{name}").text for name in names}
+            lines = [f"- `{name}`: {text}" for name, text in comments.items() if text]
+            described(schema, "\n".join([self._comments.of(enum.full_name).text, "", *lines]).strip())
+            self.components[enum.full_name] = schema
+        return {"$ref": f"#/components/schemas/{enum.full_name}"}
+
+
+def behaves(field: FieldDescriptor, behavior: "field_behavior_pb2.FieldBehavior.ValueType") -> bool:
+    """Whether google.api.field_behavior of the field lists `behavior`."""
+    return behavior in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+
+
+def described(schema: Schema, text: str) -> None:
+    """Set the description where there is one."""
+    if text:
+        schema["description"] = text
+
+
+def _nullable(schema: Schema) -> Schema:
+    """The same, or null: what an unset message shows."""
+    if not schema:
+        return schema
+    if isinstance(schema.get("type"), str):
+        return {**schema, "type": [schema["type"], "null"]}
+    return {"anyOf": [schema, _NULL]}
+
+
+def _oneofs(fields: list[FieldDescriptor]) -> str:
+    """A sentence for each oneof of two or more fields."""
+    groups: dict[str, list[str]] = {}
+    for field in fields:
+        if field.containing_oneof is not None:
+            groups.setdefault(field.containing_oneof.name, []).append(f"`{field.json_name}`")
+    return " ".join(f"At most one of {', '.join(names)} is set." for names in groups.values() if len(names) > 1)
