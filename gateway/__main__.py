@@ -1,0 +1,103 @@
+"""Start the gateway: read the settings, open the channels, serve until asked to stop, drain."""
+
+import asyncio
+import logging
+import os
+import random
+import sys
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+import uvloop
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from flick import log
+from flick.clock import SystemClock
+from flick.config import ConfigError, load
+from flick.errors import FlickError
+from flick.ids import new_id
+from flick.lifecycle import stop_requested
+from flick.telemetry import serve_metrics
+from flick.v1 import auth_pb2_grpc, options_pb2, query_pb2_grpc
+from gateway.app import build_app
+from gateway.backends import Backends, open_backends
+from gateway.config import GatewayConfig
+from gateway.http.edge import Edge
+from gateway.http.origin import OriginPolicy
+from gateway.http.server import serve_http
+from gateway.live.hub import LiveHub
+from gateway.metrics import GatewayMetrics
+
+HANG_UP_GRACE_S = 3.0  # for calls that run when the gateway is asked to stop; endless ones are cut after it
+
+logger = logging.getLogger("gateway")
+
+
+def main() -> int:
+    """Run; returns the exit code."""
+    try:
+        config = load(GatewayConfig, environ=os.environ)
+        log.configure(service="gateway", level=config.log_level)
+        ca_pem = Path(config.trust_bundle_file).read_bytes() if config.trust_bundle_file else None
+        uvloop.run(run(config, ca_pem=ca_pem))
+    except (ConfigError, FlickError, ValueError) as error:  # ValueError: ContractError, or a log level that is none
+        print(f"gateway: {error}", file=sys.stderr)  # noqa: T201 - the log may not be set up yet
+        return 1
+    return 0
+
+
+async def run(config: GatewayConfig, *, ca_pem: bytes | None) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    addresses = {"auth": config.auth_address, "query": config.query_address}
+    async with AsyncExitStack() as stack:
+        stop = await stack.enter_async_context(stop_requested())
+        backends = await stack.enter_async_context(open_backends(addresses=addresses, ca_pem=ca_pem))
+        if config.metrics_listen:
+            await stack.enter_async_context(serve_metrics(listen=config.metrics_listen, registry=registry))
+        await _serve(config, backends, registry, stop)
+
+
+async def _serve(config: GatewayConfig, backends: Backends, registry: CollectorRegistry, stop: asyncio.Event) -> None:
+    clock, metrics = SystemClock(), GatewayMetrics(registry=registry)
+    origins = OriginPolicy(allowed=config.own_origins)
+    channels = backends.by_service
+    live = LiveHub(
+        auth=auth_pb2_grpc.AuthServiceStub(channels["flick.v1.AuthService"]),
+        query=query_pb2_grpc.QueryServiceStub(channels["flick.v1.QueryService"]),
+        origins=origins,
+        metrics=metrics,
+        clock=clock,
+        random=random.random,
+    )
+    app = build_app(descriptors=read_descriptors(), backends=backends, live=live, version=version("flick"))
+    edge = Edge(application=app, origins=origins, metrics=metrics, clock=clock, make_request_id=lambda: str(new_id()))
+
+    async def drain() -> None:
+        await live.drain()
+        await backends.hang_up(grace_s=HANG_UP_GRACE_S)
+
+    async with serve_http(
+        application=edge,
+        listen=config.listen,
+        tls_cert_file=config.tls_cert_file,
+        tls_key_file=config.tls_key_file,
+        drain=drain,
+    ) as server:
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({stopping, server.stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+
+
+def read_descriptors() -> FileDescriptorSet:
+    """The contract with its imports and comments, as generated beside the stubs."""
+    return FileDescriptorSet.FromString(files(options_pb2.__package__).joinpath("descriptors.binpb").read_bytes())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""The gateway's web application: the transcoder's routes, and beside them health, the live socket and the reference."""
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from starlette.routing import WebSocketRoute
+
+from gateway.backends import Backends
+from gateway.live.hub import LiveHub
+from gateway.reference.document import describe
+from gateway.reference.page import PAGE_POLICY, render
+from gateway.transcode import Options, Transcoder
+
+API = "/api/v1"
+MAX_BODY_BYTES = 1024 * 1024  # no request of the contract needs more
+
+
+def build_app(*, descriptors: FileDescriptorSet, backends: Backends, live: LiveHub, version: str) -> FastAPI:
+    """The application. Raises ContractError when a rule of the contract can't be served."""
+    transcoder = Transcoder(descriptors, backends.by_service, options=Options(max_body_bytes=MAX_BODY_BYTES))
+    document = describe(transcoder, descriptors, version=version)
+    page = render(document)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        """Whether everything that the API needs answers."""
+        states = await backends.health()
+        down = sorted(name for name, state in states.items() if state != "serving")
+        body = {"status": "degraded" if down else "serving", "backends": dict(states), "down": down}
+        return JSONResponse(body, status_code=503 if down else 200)
+
+    @app.get(f"{API}/openapi.json")
+    async def openapi() -> Response:
+        """The API's description."""
+        return JSONResponse(document, headers={"cache-control": "public, max-age=60"})
+
+    @app.get("/docs")
+    async def docs() -> Response:
+        """The API's reference for people; without any outside asset or script."""
+        return Response(page, media_type="text/html", headers={"content-security-policy": PAGE_POLICY})
+
+    @app.get(f"{API}/ws")
+    async def plain_request_to_the_socket(_: Request) -> Response:
+        """What a request gets that asks for no upgrade."""
+        message = "This is a WebSocket. Connect with `Upgrade: websocket`."
+        body = {"code": 9, "message": message, "details": []}
+        return JSONResponse(body, status_code=426, headers={"upgrade": "websocket"})
+
+    app.router.routes.append(WebSocketRoute(f"{API}/ws", live.serve))
+    app.mount("/", transcoder)
+    return app

@@ -1,0 +1,1 @@
+"""The API described: an OpenAPI document for programs, a page for people."""
