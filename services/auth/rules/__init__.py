@@ -1,0 +1,1 @@
+"""What auth decides without asking anybody: pure, no input or output."""
