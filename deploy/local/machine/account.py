@@ -82,8 +82,14 @@ def _may_enter(account: Account, status: os.stat_result) -> bool:
 
 
 def make_private_folder(account: Account, folder: Path) -> None:
-    """Create the folder when missing, and make it the account's own with mode 0700."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Create the folder when missing, and make it the account's own with mode 0700.
+
+    :raises LocalError: when another user made it first, as could happen in a folder that all may write to.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), account.uid):
+        raise LocalError(f"{folder} is not a folder of user `{account.name}`: remove it and start again")
     if os.geteuid() == 0:
-        os.chown(folder, account.uid, account.gid)
+        os.chown(folder, account.uid, account.gid, follow_symlinks=False)
     folder.chmod(0o700)

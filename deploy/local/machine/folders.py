@@ -1,6 +1,7 @@
 """Where FLick keeps things on this machine when it is not told: data for good, cache for what can be fetched again."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,3 +24,11 @@ def _base(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
     named = environ.get(variable, "")
     # The XDG specification tells to ignore relative paths.
     return Path(named) if named.startswith("/") else Path.home() / below_home
+
+
+def default_runtime_dir(environ: Mapping[str, str]) -> Path:
+    """Return where sockets get a short path: /run for root, otherwise XDG_RUNTIME_DIR or the temporary folder."""
+    if os.geteuid() == 0:
+        return Path("/run")
+    named = environ.get("XDG_RUNTIME_DIR", "")
+    return Path(named) if named.startswith("/") and Path(named).is_dir() else Path(tempfile.gettempdir())

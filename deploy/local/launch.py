@@ -1,0 +1,165 @@
+"""The start-up: storage, migrations, services, first login, this machine's agent, in order of need."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deploy.local import parts
+from deploy.local.addresses import OPEN, Addresses, choose_ports, is_wildcard, outward_address
+from deploy.local.certificates import ensure_certificates, machine_names
+from deploy.local.data_dir import DataDir
+from deploy.local.errors import LocalError
+from deploy.local.machine.ports import free_port, is_free
+from deploy.local.machine.private_files import write_private
+from deploy.local.output import Output
+from deploy.local.parts import Stage
+from deploy.local.storage import StorageSettings, StorageStarter
+from deploy.local.supervision.supervisor import Supervisor
+from flick.clock import Clock, utc
+
+ADMIN_EMAIL = "admin@localhost"
+_PASSWORD_SIGNS = "abcdefghijkmnpqrstuvwxyz23456789"  # noqa: S105 - 32 signs that look unlike each other: 5 bits each
+_PASSWORD_GROUPS, _PASSWORD_GROUP_SIZE = 4, 5  # 100 bits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One start.
+
+    Args:
+        data: the data directory, entered.
+        cache_dir: where TimescaleDB and Redis are unpacked.
+        runtime_dir: where a short folder for sockets may be made.
+        settings: existing servers, if any.
+        host: what the gateway and ingest listen on.
+        port: the gateway's; 0: any; None: last start's.
+        workers: ingest's processes.
+        environ: the launcher's environment.
+        supervisor: keeps the parts.
+        output: told what happens.
+        clock: for certificates.
+    """
+
+    data: DataDir
+    cache_dir: Path
+    runtime_dir: Path
+    settings: StorageSettings
+    host: str
+    port: int | None
+    workers: int
+    environ: Mapping[str, str] = field(repr=False)
+    supervisor: Supervisor
+    output: Output
+    clock: Clock
+
+    async def start(self) -> None:
+        """Start everything and tell the address and, the first time, the first login.
+
+        :raises LocalError: when a part cannot be brought up.
+        """
+        addresses = self._addresses()
+        storage = await StorageStarter(
+            settings=self.settings,
+            data=self.data,
+            cache_dir=self.cache_dir,
+            runtime_dir=self.runtime_dir,
+            ports=addresses.ports,
+            supervisor=self.supervisor,
+            progress=self.output.progress,
+        ).start()
+        self.data.write_service_secrets(parts.SERVICES_WITH_SECRETS)
+        stage = Stage(
+            data=self.data,
+            addresses=addresses,
+            certificates=ensure_certificates(
+                directory=self.data.tls, names=machine_names() | _named(addresses), now=utc(self.clock)
+            ),
+            database_urls=storage.database_urls,
+            redis_url=storage.redis_url,
+            workers=self.workers,
+            environ=self.environ,
+        )
+        self.output.progress("bringing the database up to date", None)
+        for step in parts.migrations(stage):
+            await self.supervisor.run(step)
+        for wave in parts.WAVES:
+            await asyncio.gather(*(self.supervisor.start(make(stage)) for make in wave))
+        await self._first_login_and_agent(stage)
+
+    def _addresses(self) -> Addresses:
+        remembered = self.data.remembered().get("ports", {})
+        hosts = dict.fromkeys(OPEN, self.host)
+        ports = choose_ports(
+            requested=self.port,
+            remembered=remembered,
+            is_free=lambda part, port: is_free(port, host=hosts.get(part, "127.0.0.1")),
+            any_free=lambda part, taken: free_port(host=hosts.get(part, "127.0.0.1"), taken=taken),
+        )
+        self._tell_changes(remembered, ports)
+        requested = {"requested": self.port} if self.port is not None else {}
+        self.data.remember(ports={**remembered, **requested, **ports})
+        public_host = outward_address() if is_wildcard(self.host) else self.host
+        return Addresses(host=self.host, public_host=public_host, ports=ports)
+
+    def _tell_changes(self, remembered: Mapping[str, int], ports: Mapping[str, int]) -> None:
+        if self.port and ports["gateway"] != self.port:
+            self.output.notice(f"port {self.port} is in use: the gateway listens on {ports['gateway']} instead")
+        if remembered.get("ingest", ports["ingest"]) != ports["ingest"]:
+            self.output.notice(
+                f"ingest listens on {ports['ingest']}, no longer on {remembered['ingest']}: agents on other machines "
+                "that were enrolled before will not find it there"
+            )
+
+    async def _first_login_and_agent(self, stage: Stage) -> None:
+        password = _new_password()
+        answer = await self.supervisor.run_for_answer(parts.bootstrap(stage, email=ADMIN_EMAIL, password=password))
+        facts = self._facts(stage, answer, password if answer.get("created") else None)
+        try:
+            self._keep_agent_key(stage, answer)
+            await self.supervisor.start(parts.agent(stage))
+        except LocalError:
+            if facts["password"] is not None:  # it is known nowhere else, and the next start makes no other
+                self.output.notice(f"the first login is {facts['email']} with the password {facts['password']}")
+            raise
+        self.output.ready(facts)
+
+    def _keep_agent_key(self, stage: Stage, answer: Mapping[str, Any]) -> None:
+        if answer.get("agent_key"):
+            identity = {
+                "server_id": answer["server_id"],
+                "agent_key": answer["agent_key"],
+                "ingest_address": stage.addresses.local("ingest"),
+                "trust_bundle": stage.certificates.authority_file.read_text(),
+            }
+            write_private(self.data.agent_identity, json.dumps(identity, indent=1) + "\n")
+
+    def _facts(self, stage: Stage, answer: Mapping[str, Any], password: str | None) -> dict[str, Any]:
+        addresses = stage.addresses
+        return {
+            "url": stage.url,
+            "email": ADMIN_EMAIL,
+            "password": password,
+            "server_id": answer["server_id"],
+            "organization_id": answer["organization_id"],
+            "ingest": addresses.public("ingest"),
+            "grpc": {part: addresses.local(part) for part in ("auth", "query")},
+            "metrics": {part: addresses.local(f"{part}_metrics") for part in ("auth", "ingest", "query", "gateway")},
+            "ca": str(stage.certificates.authority_file),
+            "ca_fingerprint": stage.certificates.fingerprint,
+            "data_dir": str(self.data.path),
+        }
+
+
+def _named(addresses: Addresses) -> set[str]:
+    return {addresses.public_host} | (set() if is_wildcard(addresses.host) else {addresses.host})
+
+
+def _new_password() -> str:
+    def group() -> str:
+        return "".join(secrets.choice(_PASSWORD_SIGNS) for _ in range(_PASSWORD_GROUP_SIZE))
+
+    return "-".join(group() for _ in range(_PASSWORD_GROUPS))
