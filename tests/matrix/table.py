@@ -1,0 +1,136 @@
+"""The authorisation matrix, written by hand: what each kind of caller may do with what is its own, foreign or unknown.
+
+It is independent of the rules in the contract, so that a wrong rule is caught here; `test_matrix.py` holds the whole
+house against it, over gRPC, REST and WebSocket. A method of the contract without a row here fails the tests.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Who(Enum):
+    """Kinds of caller. OTHER is owner of another organization, whose view of `OWN` is therefore foreign."""
+
+    ANONYMOUS = "anonymous"
+    EXPIRED = "expired"
+    VIEWER = "viewer"
+    MEMBER = "member"
+    ADMIN = "admin"
+    OTHER = "other organization"
+    AGENT = "agent key"
+    REVOKED_AGENT = "revoked agent key"
+    INGEST = "service ingest"
+    QUERY = "service query"
+
+
+class What(Enum):
+    """What a request names: something of the first organization, of the other one, or nothing that exists."""
+
+    OWN = "own"
+    FOREIGN = "foreign"
+    UNKNOWN = "unknown"
+
+
+class Answer(Enum):
+    """How the house answers. LET_IN: whatever a caller that may call gets, good or bad."""
+
+    LET_IN = "let in"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    NOT_FOUND = "NOT_FOUND"
+
+
+IN, WHO_ARE_YOU, NO, NOTHING = Answer.LET_IN, Answer.UNAUTHENTICATED, Answer.PERMISSION_DENIED, Answer.NOT_FOUND
+PEOPLE = (Who.VIEWER, Who.MEMBER, Who.ADMIN, Who.OTHER)
+STRANGERS = {Who.ANONYMOUS: WHO_ARE_YOU, Who.EXPIRED: WHO_ARE_YOU, Who.REVOKED_AGENT: WHO_ARE_YOU}
+MACHINES = {Who.AGENT: NO, Who.INGEST: NO, Who.QUERY: NO}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a method answers. `names` is the request's field for what it names; empty: it names nothing."""
+
+    own: Mapping[Who, Answer]
+    names: str = ""
+
+    def answer(self, who: Who, what: What) -> Answer:
+        """The answer that is right. A foreign or unknown thing is a secret from people and no matter for the rest."""
+        if what is What.OWN or who not in PEOPLE:
+            return self.own[who]
+        if who is Who.OTHER and what is What.FOREIGN:  # it is their own
+            return self.own[Who.ADMIN]
+        return NOTHING
+
+
+def public() -> Row:
+    """Anybody may call, whatever they carry."""
+    return Row(own=dict.fromkeys(Who, IN))
+
+
+def person() -> Row:
+    """Anybody who signed in may call; it shows them their own things only."""
+    return Row(own={**STRANGERS, **MACHINES, **dict.fromkeys(PEOPLE, IN)})
+
+
+def sees(names: str) -> Row:
+    """Viewers of the organization and better."""
+    return Row(own={**STRANGERS, **MACHINES, **dict.fromkeys(PEOPLE, IN), Who.OTHER: NOTHING}, names=names)
+
+
+def administers(names: str) -> Row:
+    """Admins of the organization and better."""
+    return Row(
+        own={**STRANGERS, **MACHINES, Who.VIEWER: NO, Who.MEMBER: NO, Who.ADMIN: IN, Who.OTHER: NOTHING}, names=names
+    )
+
+
+def agent() -> Row:
+    """Agents only."""
+    return Row(own={**STRANGERS, **dict.fromkeys(PEOPLE, NO), **MACHINES, Who.AGENT: IN})
+
+
+def services() -> Row:
+    """Ingest and query only."""
+    return Row(own={**STRANGERS, **dict.fromkeys(PEOPLE, NO), **MACHINES, Who.INGEST: IN, Who.QUERY: IN})
+
+
+METHODS: Mapping[str, Row] = {
+    "AccessService.LookUpAccess": services(),
+    "AccessService.WatchAccess": services(),
+    "AuthService.GetJsonWebKeySet": public(),
+    "AuthService.GetMe": person(),
+    "AuthService.IssueServiceToken": public(),
+    "AuthService.Login": public(),
+    "AuthService.Logout": public(),
+    "AuthService.RefreshToken": public(),
+    "EnrollmentService.CreateJoinToken": administers("organization_id"),
+    "EnrollmentService.DeleteJoinToken": administers("join_token_id"),
+    "EnrollmentService.EnrollServer": public(),
+    "EnrollmentService.GetTrustBundle": public(),
+    "EnrollmentService.ListJoinTokens": administers("organization_id"),
+    "IngestService.StreamTelemetry": agent(),
+    "OrganizationService.GetOrganization": sees("organization_id"),
+    "OrganizationService.ListOrganizations": person(),
+    "OrganizationService.UpdateOrganization": administers("organization_id"),
+    "QueryService.GetLatestMetrics": sees("server_id"),
+    "QueryService.ListMetricDescriptors": person(),
+    "QueryService.ListProcesses": sees("server_id"),
+    "QueryService.QueryMetrics": sees("server_id"),
+    "QueryService.SummarizeServers": sees("organization_id"),
+    "QueryService.WatchMetrics": sees("server_ids"),
+    "ServerService.DeleteServer": administers("server_id"),
+    "ServerService.GetServer": sees("server_id"),
+    "ServerService.GetServerSettings": sees("server_id"),
+    "ServerService.ListAgentKeys": administers("server_id"),
+    "ServerService.ListServers": sees("organization_id"),
+    "ServerService.RevokeAgentKey": administers("server_id"),
+    "ServerService.UpdateServer": administers("server_id"),
+    "ServerService.UpdateServerSettings": administers("server_id"),
+}
+
+# Paths of the gateway that no method stands behind, and what anybody gets there.
+PAGES: Mapping[str, Answer] = {"/healthz": IN, "/docs": IN, "/api/v1/openapi.json": IN}
+
+# The WebSocket's topics: what a subscription to a server's metrics answers.
+TOPICS: Mapping[str, Row] = {"metrics": sees("server_ids")}
