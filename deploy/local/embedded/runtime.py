@@ -60,14 +60,23 @@ async def ensure_runtime(*, cache_dir: Path, progress: Progress) -> Runtime:
     :raises LocalError: when the cache folder cannot be written, the host is unsupported or the fetch fails.
     """
     _make_folder(cache_dir)
-    architecture = os.uname().machine
-    runtime = Runtime(root=cache_dir / f"runtime-{LAYOUT}-{CODENAME}-{architecture}")
+    runtime = _runtime(cache_dir)
     if await _works(runtime):
         return runtime
     async with _only_one(cache_dir / "runtime.lock", progress):
         if not await _works(runtime):
             await _build(runtime, cache_dir, progress)
     return runtime
+
+
+async def cached_runtime(cache_dir: Path) -> Runtime | None:
+    """Return the cached runtime, or None when it is missing or broken."""
+    runtime = _runtime(cache_dir)
+    return runtime if await _works(runtime) else None
+
+
+def _runtime(cache_dir: Path) -> Runtime:
+    return Runtime(root=cache_dir / f"runtime-{LAYOUT}-{CODENAME}-{os.uname().machine}")
 
 
 def _make_folder(folder: Path) -> None:
