@@ -1,5 +1,4 @@
 -- Organizations, the people in them, and their sessions.
-create schema if not exists auth;
 grant usage on schema auth to flick_auth;
 
 create table auth.organizations (

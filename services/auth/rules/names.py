@@ -24,7 +24,10 @@ def optional_display_name(text: str, *, field: str) -> str:
 
 
 def plain_text(text: str, *, field: str, max_length: int) -> str:
-    """One line of text without blanks around it. Raises INVALID_ARGUMENT when it is too long or has control characters."""
+    """One line of text without blanks around it.
+
+    Raises INVALID_ARGUMENT when it is too long or has control characters.
+    """
     text = text.strip()
     if len(text) > max_length:
         raise invalid(field, f"has {len(text)} characters; give at most {max_length}.")
@@ -43,7 +46,10 @@ def email(text: str) -> str:
 
 
 def password(text: str) -> bytes:
-    """A password's bytes, the same from every keyboard (NFC, RFC 8265). Raises INVALID_ARGUMENT when empty or too long."""
+    """A password's bytes, the same from every keyboard (NFC, RFC 8265).
+
+    Raises INVALID_ARGUMENT when it is empty or too long.
+    """
     if not text:
         raise invalid("password", "is empty.")
     if len(text) > MAX_PASSWORD_BYTES:  # before any work; a character has at least one byte

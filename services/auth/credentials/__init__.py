@@ -1,0 +1,1 @@
+"""What auth knows parties by: passwords, services' secrets, signing keys, the certificate authority."""

@@ -1,0 +1,55 @@
+"""AccessService: tells FLick's own services what is granted, as it changes."""
+
+import logging
+from collections.abc import AsyncIterator
+
+from flick.errors import invalid
+from flick.rpc.aspect import Context
+from flick.v1 import access_pb2, access_pb2_grpc
+from services.auth.bell import Bell
+from services.auth.store.access import AccessStore
+from services.auth.telemetry import AuthMetrics
+
+# A message shows that access was read at that moment, so it is only ever sent after a look into the database. The
+# contract promises one every 2 s; readers count the stream as broken after 5 s.
+LOOK_EVERY_S = 1.0
+MAX_IDS = 10_000
+
+logger = logging.getLogger(__name__)
+
+
+class AccessServicer(access_pb2_grpc.AccessServiceServicer):
+    """See the contract."""
+
+    def __init__(self, *, store: AccessStore, bell: Bell, metrics: AuthMetrics) -> None:
+        self._store = store
+        self._bell = bell
+        self._metrics = metrics
+
+    async def WatchAccess(  # noqa: N802
+        self, request: access_pb2.WatchAccessRequest, context: Context
+    ) -> AsyncIterator[access_pb2.WatchAccessResponse]:
+        """A stream keeps nothing but a revision; a slow reader makes the log be read later, and no queue grow."""
+        with self._metrics.watchers.track_inprogress():
+            revision = await self._store.revision()
+            async for entries in self._store.everything():
+                yield access_pb2.WatchAccessResponse(revision=revision, granted=entries)
+            yield access_pb2.WatchAccessResponse(revision=revision, snapshot_complete=True)
+            while not self._bell.silenced:
+                ring = self._bell.next_ring()  # before the look, so that no change falls between look and wait
+                changes = await self._store.changes_after(revision)
+                yield access_pb2.WatchAccessResponse(
+                    revision=changes.revision, granted=changes.granted, revoked=changes.revoked
+                )
+                if changes.revision == revision:
+                    await ring.wait(timeout_s=LOOK_EVERY_S)
+                revision = changes.revision
+
+    async def LookUpAccess(  # noqa: N802
+        self, request: access_pb2.LookUpAccessRequest, context: Context
+    ) -> access_pb2.LookUpAccessResponse:
+        """See the contract."""
+        for field in ("user_ids", "server_ids", "key_ids", "organization_ids"):
+            if len(getattr(request, field)) > MAX_IDS:
+                raise invalid(field, f"names more than {MAX_IDS}; ask several times.")
+        return await self._store.look_up(request)

@@ -1,0 +1,51 @@
+"""OrganizationService: the caller's organizations."""
+
+from uuid import UUID
+
+from flick.errors import not_found
+from flick.rpc.access.caller import current_caller
+from flick.rpc.aspect import Context
+from flick.v1 import organizations_pb2, organizations_pb2_grpc
+from services.auth.rules import names, pages
+from services.auth.rules.masks import changed_fields
+from services.auth.store.organizations import OrganizationStore
+
+
+class OrganizationServicer(organizations_pb2_grpc.OrganizationServiceServicer):
+    """See the contract. The access aspect has checked the caller's role in the organization named."""
+
+    def __init__(self, *, store: OrganizationStore) -> None:
+        self._store = store
+
+    async def ListOrganizations(  # noqa: N802
+        self, request: organizations_pb2.ListOrganizationsRequest, context: Context
+    ) -> organizations_pb2.ListOrganizationsResponse:
+        """See the contract."""
+        size = pages.page_size(request.page_size)
+        found = await self._store.page(
+            user_id=UUID(current_caller().user_id), after=pages.read_id(request.page_token), limit=size + 1
+        )
+        page, last = pages.cut(found, size=size)
+        return organizations_pb2.ListOrganizationsResponse(
+            organizations=page, next_page_token=pages.write_token(last.organization_id) if last else ""
+        )
+
+    async def GetOrganization(  # noqa: N802
+        self, request: organizations_pb2.GetOrganizationRequest, context: Context
+    ) -> organizations_pb2.Organization:
+        """See the contract."""
+        return _found(await self._store.get(organization_id=UUID(request.organization_id)))
+
+    async def UpdateOrganization(  # noqa: N802
+        self, request: organizations_pb2.UpdateOrganizationRequest, context: Context
+    ) -> organizations_pb2.Organization:
+        """See the contract."""
+        changed_fields(request.update_mask, changeable=("display_name",))
+        name = names.display_name(request.organization.display_name, field="organization.display_name")
+        return _found(await self._store.rename(organization_id=UUID(request.organization_id), display_name=name))
+
+
+def _found(organization: organizations_pb2.Organization | None) -> organizations_pb2.Organization:
+    if organization is None:
+        raise not_found("organization")
+    return organization

@@ -1,0 +1,104 @@
+"""ServerService: the registry of servers."""
+
+from functools import partial
+from typing import TypeVar
+from uuid import UUID
+
+from flick.clock import Clock, utc
+from flick.errors import not_found
+from flick.ids import parse_id
+from flick.rpc.access.caller import current_caller
+from flick.rpc.aspect import Context
+from flick.v1 import servers_pb2, servers_pb2_grpc
+from services.auth.rules import names, pages, settings
+from services.auth.rules.masks import changed_fields
+from services.auth.store.servers import ServerStore
+
+T = TypeVar("T")
+
+
+class ServerServicer(servers_pb2_grpc.ServerServiceServicer):
+    """See the contract. The access aspect has checked the caller's role in the organization of the server named."""
+
+    def __init__(self, *, store: ServerStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def ListServers(  # noqa: N802
+        self, request: servers_pb2.ListServersRequest, context: Context
+    ) -> servers_pb2.ListServersResponse:
+        """See the contract."""
+        size = pages.page_size(request.page_size)
+        found = await self._store.page(
+            user_id=UUID(current_caller().user_id),
+            organization_id=parse_id(request.organization_id),
+            after=pages.read_name_and_id(request.page_token),
+            limit=size + 1,
+        )
+        page, last = pages.cut(found, size=size)
+        return servers_pb2.ListServersResponse(
+            servers=page, next_page_token=pages.write_token(last.display_name, last.server_id) if last else ""
+        )
+
+    async def GetServer(self, request: servers_pb2.GetServerRequest, context: Context) -> servers_pb2.Server:  # noqa: N802
+        """See the contract."""
+        return _found(await self._store.get(server_id=UUID(request.server_id)))
+
+    async def UpdateServer(  # noqa: N802
+        self, request: servers_pb2.UpdateServerRequest, context: Context
+    ) -> servers_pb2.Server:
+        """See the contract."""
+        changed_fields(request.update_mask, changeable=("display_name",))
+        name = names.display_name(request.server.display_name, field="server.display_name")
+        return _found(await self._store.rename(server_id=UUID(request.server_id), display_name=name))
+
+    async def DeleteServer(  # noqa: N802
+        self, request: servers_pb2.DeleteServerRequest, context: Context
+    ) -> servers_pb2.DeleteServerResponse:
+        """See the contract."""
+        if not await self._store.delete(server_id=UUID(request.server_id), now=utc(self._clock)):
+            raise not_found("server")
+        return servers_pb2.DeleteServerResponse()
+
+    async def GetServerSettings(  # noqa: N802
+        self, request: servers_pb2.GetServerSettingsRequest, context: Context
+    ) -> servers_pb2.ServerSettings:
+        """See the contract."""
+        return _found(await self._store.settings(server_id=UUID(request.server_id)))
+
+    async def UpdateServerSettings(  # noqa: N802
+        self, request: servers_pb2.UpdateServerSettingsRequest, context: Context
+    ) -> servers_pb2.ServerSettings:
+        """See the contract."""
+        fields = changed_fields(request.update_mask, changeable=settings.CHANGEABLE)
+        change = partial(settings.merge, asked=request.settings, fields=fields)
+        return _found(await self._store.change_settings(server_id=UUID(request.server_id), change=change))
+
+    async def ListAgentKeys(  # noqa: N802
+        self, request: servers_pb2.ListAgentKeysRequest, context: Context
+    ) -> servers_pb2.ListAgentKeysResponse:
+        """See the contract."""
+        size = pages.page_size(request.page_size)
+        found = await self._store.agent_keys(
+            server_id=UUID(request.server_id), before=pages.read_id(request.page_token), limit=size + 1
+        )
+        page, last = pages.cut(found, size=size)
+        return servers_pb2.ListAgentKeysResponse(
+            agent_keys=page, next_page_token=pages.write_token(last.key_id) if last else ""
+        )
+
+    async def RevokeAgentKey(  # noqa: N802
+        self, request: servers_pb2.RevokeAgentKeyRequest, context: Context
+    ) -> servers_pb2.AgentKey:
+        """See the contract. Revoking a revoked key changes nothing."""
+        key_id = parse_id(request.key_id)
+        if key_id is None:
+            raise not_found("agent key")
+        key = await self._store.revoke_agent_key(server_id=UUID(request.server_id), key_id=key_id, now=utc(self._clock))
+        return _found(key, subject="agent key")
+
+
+def _found(message: T | None, *, subject: str = "server") -> T:
+    if message is None:  # deleted since the access aspect looked
+        raise not_found(subject)
+    return message

@@ -1,0 +1,63 @@
+-- name: get_role
+-- The role of a person in an organization.
+select role from auth.memberships where user_id = $1 and organization_id = $2;
+
+-- name: get_organization_of_server
+-- Who owns a server.
+select organization_id from auth.servers where server_id = $1 and delete_time is null;
+
+-- name: get_revision
+-- How many changes of access there have been.
+select revision from auth.access_revision;
+
+-- name: list_changes
+-- What has changed since a revision, in order.
+select revision, user_id, organization_id, server_id, key_id
+from auth.access_changes
+where revision > $1
+order by revision
+limit $2;
+
+-- name: page_memberships
+-- Memberships after the given one.
+select user_id, organization_id, role
+from auth.memberships
+where (user_id, organization_id) > ($1, $2)
+order by user_id, organization_id
+limit $3;
+
+-- name: page_servers
+-- Servers with their settings after the given one.
+select server_id, organization_id, metric_interval_s, retention_days, processes_enabled, process_commands_enabled
+from auth.servers
+join auth.server_settings using (server_id, organization_id)
+where delete_time is null and server_id > $1
+order by server_id
+limit $2;
+
+-- name: page_agent_keys
+-- Valid keys after the given one.
+select key_id, agent_keys.server_id, agent_keys.organization_id, secret_sha256
+from auth.agent_keys
+join auth.servers using (server_id)
+where revoke_time is null and delete_time is null and key_id > $1
+order by key_id
+limit $2;
+
+-- name: find_memberships
+-- The memberships of some people.
+select user_id, organization_id, role from auth.memberships where user_id = any($1::uuid[]);
+
+-- name: find_servers
+-- Some servers, and all the servers of some organizations, with their settings.
+select server_id, organization_id, metric_interval_s, retention_days, processes_enabled, process_commands_enabled
+from auth.servers
+join auth.server_settings using (server_id, organization_id)
+where delete_time is null and (server_id = any($1::uuid[]) or organization_id = any($2::uuid[]));
+
+-- name: find_agent_keys
+-- Those of some keys that are valid.
+select key_id, agent_keys.server_id, agent_keys.organization_id, secret_sha256
+from auth.agent_keys
+join auth.servers using (server_id)
+where revoke_time is null and delete_time is null and key_id = any($1::uuid[]);

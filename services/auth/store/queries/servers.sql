@@ -1,0 +1,63 @@
+-- name: list_servers
+-- The servers of a person's organizations (or of one) that come after the given name and id, by name.
+select server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time
+from auth.servers
+where delete_time is null
+    and organization_id in (select organization_id from auth.memberships where user_id = $1)
+    and ($2::uuid is null or organization_id = $2)
+    and ($3::text is null or (display_name, server_id) > ($3, $4::uuid))
+order by display_name, server_id
+limit $5;
+
+-- name: get_server
+-- A server.
+select server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time
+from auth.servers
+where server_id = $1 and delete_time is null;
+
+-- name: rename_server
+-- Gives a server another name.
+update auth.servers set display_name = $2 where server_id = $1 and delete_time is null
+returning server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time;
+
+-- name: delete_server
+-- Takes a server out of sight. Its row stays, since its history names it.
+update auth.servers set delete_time = $2 where server_id = $1 and delete_time is null returning server_id;
+
+-- name: revoke_agent_keys
+-- Ends every key of a server's agent.
+update auth.agent_keys set revoke_time = $2 where server_id = $1 and revoke_time is null;
+
+-- name: get_server_settings
+-- A server's settings.
+select metric_interval_s, retention_days, processes_enabled, process_commands_enabled
+from auth.server_settings
+join auth.servers using (server_id)
+where server_id = $1 and delete_time is null;
+
+-- name: lock_server_settings
+-- A server's settings, locked until they are changed.
+select metric_interval_s, retention_days, processes_enabled, process_commands_enabled
+from auth.server_settings
+join auth.servers using (server_id)
+where server_id = $1 and delete_time is null
+for update of server_settings;
+
+-- name: update_server_settings
+-- Changes a server's settings.
+update auth.server_settings
+set metric_interval_s = $2, retention_days = $3, processes_enabled = $4, process_commands_enabled = $5
+where server_id = $1;
+
+-- name: list_agent_keys
+-- The keys of a server's agent made before the given one, newest first.
+select key_id, server_id, create_time, revoke_time
+from auth.agent_keys
+where server_id = $1 and ($2::uuid is null or key_id < $2)
+order by key_id desc
+limit $3;
+
+-- name: revoke_agent_key
+-- Ends a key of a server's agent; a key that is revoked keeps its time.
+update auth.agent_keys set revoke_time = coalesce(revoke_time, $3) where server_id = $1 and key_id = $2
+returning key_id, server_id, create_time, revoke_time;

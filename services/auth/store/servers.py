@@ -1,0 +1,78 @@
+"""The registry of servers: what they are called, what is set for them, and their agents' keys."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from flick.db.pool import Pool
+from flick.db.queries import load_queries
+from flick.v1 import servers_pb2
+from services.auth.store import QUERIES, rows
+
+_SQL = load_queries(QUERIES / "servers.sql")
+
+
+class ServerStore:
+    """Servers in PostgreSQL. Deleted ones are not to be found."""
+
+    def __init__(self, *, pool: Pool) -> None:
+        self._pool = pool
+
+    async def page(
+        self, *, user_id: UUID, organization_id: UUID | None, after: tuple[str, UUID] | None, limit: int
+    ) -> Sequence[servers_pb2.Server]:
+        """The servers of a person's organizations, or of one, that come after a name and id, by name."""
+        name, server_id = after or (None, None)
+        found = await self._pool.fetch(_SQL["list_servers"], user_id, organization_id, name, server_id, limit)
+        return [rows.server(row) for row in found]
+
+    async def get(self, *, server_id: UUID) -> servers_pb2.Server | None:
+        """A server."""
+        row = await self._pool.fetchrow(_SQL["get_server"], server_id)
+        return rows.server(row) if row else None
+
+    async def rename(self, *, server_id: UUID, display_name: str) -> servers_pb2.Server | None:
+        """The server under its new name."""
+        row = await self._pool.fetchrow(_SQL["rename_server"], server_id, display_name)
+        return rows.server(row) if row else None
+
+    async def delete(self, *, server_id: UUID, now: datetime) -> bool:
+        """Take the server out of sight and end its agent's keys. Whether there was one."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            deleted = await connection.fetchval(_SQL["delete_server"], server_id, now)
+            await connection.execute(_SQL["revoke_agent_keys"], server_id, now)
+        return deleted is not None
+
+    async def settings(self, *, server_id: UUID) -> servers_pb2.ServerSettings | None:
+        """A server's settings."""
+        row = await self._pool.fetchrow(_SQL["get_server_settings"], server_id)
+        return rows.settings(row) if row else None
+
+    async def change_settings(
+        self, *, server_id: UUID, change: Callable[[servers_pb2.ServerSettings], servers_pb2.ServerSettings]
+    ) -> servers_pb2.ServerSettings | None:
+        """What `change` makes of a server's settings; of two changes at once none is lost."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(_SQL["lock_server_settings"], server_id)
+            if row is None:
+                return None
+            changed = change(rows.settings(row))
+            await connection.execute(
+                _SQL["update_server_settings"],
+                server_id,
+                changed.metric_interval.seconds,
+                changed.retention_days,
+                changed.processes_enabled,
+                changed.process_commands_enabled,
+            )
+        return changed
+
+    async def agent_keys(self, *, server_id: UUID, before: UUID | None, limit: int) -> Sequence[servers_pb2.AgentKey]:
+        """The keys of a server's agent that were made before `before`, newest first."""
+        found = await self._pool.fetch(_SQL["list_agent_keys"], server_id, before, limit)
+        return [rows.agent_key(row) for row in found]
+
+    async def revoke_agent_key(self, *, server_id: UUID, key_id: UUID, now: datetime) -> servers_pb2.AgentKey | None:
+        """The key, revoked."""
+        row = await self._pool.fetchrow(_SQL["revoke_agent_key"], server_id, key_id, now)
+        return rows.agent_key(row) if row else None
