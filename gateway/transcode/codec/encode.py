@@ -106,13 +106,13 @@ class EncoderSet:
     def _compile(self, descriptor: Descriptor) -> Convert:
         empties = {field.json_name: self.empty(field) for field in descriptor.fields}
         defaults = {name: empty for name, empty in empties.items() if empty is not OMITTED}
-        table = {field.number: (field.json_name, self.field(field)) for field in descriptor.fields}
+        table = _Table({field: (field.json_name, self.field(field)) for field in descriptor.fields})
         fresh = defaults.copy
 
         def encode(message: Message) -> JsonValue:
             out = fresh()
             for field, value in message.ListFields():
-                name, convert = table[field.number]
+                name, convert = table[field]
                 out[name] = value if convert is None else convert(value)
             return out
 
@@ -131,6 +131,14 @@ class EncoderSet:
         if value is None:
             return lambda items: {key(name): item for name, item in items.items()}
         return lambda items: {key(name): value(item) for name, item in items.items()}
+
+
+class _Table(dict[FieldDescriptor, tuple[str, Convert | None]]):
+    """Name and converter by field. A message of another pool brings field objects of its own, found by their number."""
+
+    def __missing__(self, field: FieldDescriptor) -> tuple[str, Convert | None]:
+        self[field] = next(row for known, row in self.items() if known.number == field.number)
+        return self[field]
 
 
 class _Omitted:

@@ -20,7 +20,7 @@ def json_double(value: float) -> float | int | str:
 
 def json_float(value: float) -> float | int | str:
     """A float32, widened by Python to a double, with the fewest digits that read back as the same float32."""
-    if value - value != 0.0 or value.is_integer():
+    if value - value != 0.0 or (value.is_integer() and -_EXACT < value < _EXACT):
         return json_double(value)
     for digits in (6, 7, 8):
         short = float(f"{value:.{digits}g}")
