@@ -5,6 +5,7 @@ from struct import Struct
 
 _FLOAT = Struct("<f")
 _EXACT = 2.0**53
+_EXACT_FLOAT = 2.0**24
 # The largest finite float32 is 0x1.fffffep127; from half a step above it a value rounds to infinity.
 FLOAT_OVERFLOW = float.fromhex("0x1.ffffffp127")
 
@@ -20,13 +21,13 @@ def json_double(value: float) -> float | int | str:
 
 def json_float(value: float) -> float | int | str:
     """A float32, widened by Python to a double, with the fewest digits that read back as the same float32."""
-    if value - value != 0.0 or (value.is_integer() and -_EXACT < value < _EXACT):
+    if value - value != 0.0 or (value.is_integer() and -_EXACT_FLOAT < value < _EXACT_FLOAT):
         return json_double(value)
     for digits in (6, 7, 8):
         short = float(f"{value:.{digits}g}")
         if _FLOAT.unpack(_FLOAT.pack(short))[0] == value:
-            return short
-    return float(f"{value:.9g}")
+            return json_double(short)
+    return json_double(float(f"{value:.9g}"))
 
 
 def special_name(value: float) -> str:

@@ -28,6 +28,7 @@ _PERMANENT = frozenset(
 # These steer gRPC itself; a client must not reach them through Grpc-Metadata-.
 _TRANSPORT = frozenset({"content-type", "content-length", "host", "te", "user-agent", "connection"})
 _KEY = re.compile(r"[0-9a-z._-]+")
+_SUCCESS = re.compile(r"2[0-9][0-9]")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 
 
@@ -110,7 +111,7 @@ def success_status(*metadata: Iterable[tuple[str, Any]]) -> int:
     """The HTTP status that the service asks for with `x-http-code` (200 to 299), else 200."""
     for items in metadata:
         for key, value in items:
-            if key == HTTP_CODE_KEY and str(value).isdigit() and 200 <= int(value) <= 299:
+            if key == HTTP_CODE_KEY and _SUCCESS.fullmatch(str(value)):
                 return int(value)
     return 200
 
