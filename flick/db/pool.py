@@ -1,20 +1,95 @@
-"""Connections to PostgreSQL, with limits on every wait."""
+"""Connections to PostgreSQL: a pool whose every wait has an end, and whose failures are ones that a caller may see."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+import logging
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from flick.errors import FlickError, unavailable
+from flick.errors import FlickError, Kind, unavailable
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Row: TypeAlias = asyncpg.Record
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[Row]
+else:
+    Connection = asyncpg.Connection  # takes no parameter at run time
 
 CONNECT_TIMEOUT_S = 5.0
-CLOSE_TIMEOUT_S = 5.0
+ACQUIRE_TIMEOUT_S = 5.0
+STATEMENT_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 2.0
+
+_LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
+_SHUTTING_DOWN = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
+
+logger = logging.getLogger(__name__)
+
+
+class Pool:
+    """Connections that are lent out one by one. Made by `open_pool`.
+
+    Whatever it does raises UNAVAILABLE when the database does not answer or no connection is free in time, and
+    DEADLINE_EXCEEDED when the database cancels a statement that runs too long. Errors of the statement itself stay
+    asyncpg's own.
+    """
+
+    def __init__(self, *, pool: "asyncpg.Pool[Row]", acquire_timeout_s: float) -> None:
+        self._pool = pool
+        self._acquire_timeout_s = acquire_timeout_s
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """Lend a connection while entered."""
+        try:
+            lent = await self._pool.acquire(timeout=self._acquire_timeout_s)
+        except TimeoutError as error:
+            raise unavailable("The database is busy.", private="no connection became free in time") from error
+        except (*_LOST, *_SHUTTING_DOWN, asyncpg.InterfaceError) as error:
+            raise _lost(error) from error
+        connection = cast("Connection", lent)  # a proxy with everything that a connection has
+        try:
+            yield connection
+        except asyncpg.QueryCanceledError as error:
+            raise FlickError(
+                Kind.DEADLINE_EXCEEDED, "The database took too long.", private=f"statement cancelled: {error}"
+            ) from error
+        except (*_LOST, *_SHUTTING_DOWN) as error:
+            raise _lost(error) from error
+        except asyncpg.InterfaceError as error:
+            if connection.is_closed():  # it broke while it was used; everything else is a mistake of ours
+                raise _lost(error) from error
+            raise
+        finally:
+            await self._release(lent)
+
+    async def _release(self, lent: "PoolConnectionProxy[Row]") -> None:
+        try:
+            await self._pool.release(lent, timeout=self._acquire_timeout_s)
+        except (TimeoutError, *_LOST, *_SHUTTING_DOWN, asyncpg.InterfaceError) as error:
+            logger.info("a connection broke while it was given back", extra={"why": str(error)})
+
+    async def fetch(self, query: str, *arguments: Any) -> list[Row]:
+        """Every row of a query's answer."""
+        async with self.acquire() as connection:
+            return await connection.fetch(query, *arguments)
+
+    async def fetchrow(self, query: str, *arguments: Any) -> Row | None:
+        """The first row of a query's answer, or None."""
+        async with self.acquire() as connection:
+            return await connection.fetchrow(query, *arguments)
+
+    async def fetchval(self, query: str, *arguments: Any) -> Any:
+        """The first column of the first row of a query's answer, or None."""
+        async with self.acquire() as connection:
+            return await connection.fetchval(query, *arguments)
+
+    async def execute(self, query: str, *arguments: Any) -> str:
+        """Run a statement; returns PostgreSQL's command tag, for example `UPDATE 1`."""
+        async with self.acquire() as connection:
+            return await connection.execute(query, *arguments)
 
 
 @asynccontextmanager
@@ -22,56 +97,59 @@ async def open_pool(
     url: str,
     *,
     application_name: str,
-    statement_timeout_s: float,
-    max_size: int = 8,
-    init: "Callable[[asyncpg.Connection[asyncpg.Record]], Coroutine[Any, Any, None]] | None" = None,
+    max_size: int = 10,
+    acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
+    statement_timeout_s: float = STATEMENT_TIMEOUT_S,
 ) -> AsyncIterator[Pool]:
-    """A pool that is closed on leaving.
+    """A pool of connections to `url` while entered. It connects when first asked, so a database may come later.
 
     Args:
-        url: the database, with the service's own role.
-        application_name: how pg_stat_activity names the connections.
-        statement_timeout_s: PostgreSQL itself ends a statement that takes longer.
-        max_size: how many connections at most.
-        init: called with every new connection; raises to refuse it.
-
-    Raises UNAVAILABLE when the database can't be reached.
+        url: `postgresql://user:password@host:port/database`.
+        application_name: what PostgreSQL shows the connections as.
+        max_size: how many connections there may be.
+        acquire_timeout_s: how long to wait for a free connection.
+        statement_timeout_s: after which PostgreSQL cancels a statement.
     """
+    pool = await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=max_size,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=statement_timeout_s + CONNECT_TIMEOUT_S,  # a server that fell silent cancels nothing by itself
+        server_settings=_server_settings(application_name, statement_timeout_s),
+    )
     try:
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=1,
-            max_size=max_size,
-            timeout=CONNECT_TIMEOUT_S,
-            command_timeout=statement_timeout_s + 1,  # PostgreSQL's own limit ends a statement first
-            init=init,
-            server_settings={
-                "application_name": application_name,
-                "statement_timeout": str(int(statement_timeout_s * 1000)),
-                "timezone": "UTC",
-                "jit": "off",  # compiling costs more than these short statements take
-            },
-        )
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise unavailable("The database can't be reached.", private=str(error)) from error
-    try:
-        yield pool
+        yield Pool(pool=pool, acquire_timeout_s=acquire_timeout_s)
     finally:
-        await _close(pool)
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
 
 
-async def _close(pool: Pool) -> None:
+async def connect(
+    url: str, *, application_name: str, statement_timeout_s: float | None = STATEMENT_TIMEOUT_S
+) -> Connection:
+    """A connection of one's own, outside of any pool. Raises UNAVAILABLE when the database does not answer."""
     try:
-        await asyncio.wait_for(pool.close(), timeout=CLOSE_TIMEOUT_S)
-    except TimeoutError:
-        pool.terminate()
+        return await asyncpg.connect(
+            url,
+            timeout=CONNECT_TIMEOUT_S,
+            server_settings=_server_settings(application_name, statement_timeout_s or 0),
+        )
+    except (TimeoutError, *_LOST) as error:
+        raise _lost(error) from error
 
 
-def database_fault(error: Exception) -> FlickError | None:
-    """What a caller may know of a failure of the database, or None when `error` is none. For `FaultAspect`."""
-    lost = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, OSError)
-    shutdown = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError)
-    slow = (asyncpg.QueryCanceledError, TimeoutError)
-    if isinstance(error, (*lost, *shutdown, *slow)):
-        return unavailable("The database does not answer now.", private=f"{type(error).__name__}: {error}")
-    return None
+def _server_settings(application_name: str, statement_timeout_s: float) -> dict[str, str]:
+    return {
+        "application_name": application_name,
+        "timezone": "UTC",
+        "statement_timeout": str(int(statement_timeout_s * 1000)),
+        "idle_in_transaction_session_timeout": "60s",
+    }
+
+
+def _lost(error: BaseException) -> FlickError:
+    return unavailable("The database does not answer now.", private=f"{type(error).__name__}: {error}")

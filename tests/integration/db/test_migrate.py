@@ -1,87 +1,112 @@
+"""Migrations against a real PostgreSQL."""
+
 import asyncio
+import os
+import sys
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from flick.db.migrate import MigrationError, migrate, read_migrations
-from flick.db.pool import database_fault, open_pool
-from flick.errors import FlickError, Kind
+from flick.db.migrate.apply import migrate
+from flick.db.migrate.files import MigrationError, read_folder
+from flick.db.pool import Connection, connect
 from tests.databases import DatabaseServer
 
 
-def write(folder: Path, **files: str) -> Path:
-    for name, sql in files.items():
-        (folder / f"{name.removeprefix('m')}.sql").write_text(sql)
+async def _owner(postgres: DatabaseServer, database: str) -> Connection:
+    return await connect(postgres.url(database=database), application_name="test", statement_timeout_s=None)
+
+
+def _write(folder: Path, **statements: str) -> Path:
+    for name, text in statements.items():
+        (folder / f"{name.removeprefix('_')}.sql").write_text(text)
     return folder
 
 
-async def test_what_has_run_does_not_run_again(postgres: DatabaseServer, database: str, tmp_path: Path) -> None:
-    write(tmp_path, m0001_pre_create_a="create table x.a (n int); insert into x.a values (1);")
-    url = postgres.url(database=database)
-    first = await migrate(url=url, schema="x", migrations=read_migrations(tmp_path))
-    write(tmp_path, m0002_pre_create_b="insert into x.a values (2);")
-    second = await migrate(url=url, schema="x", migrations=read_migrations(tmp_path))
-    third = await migrate(url=url, schema="x", migrations=read_migrations(tmp_path))
+async def test_applying_twice_changes_nothing(postgres: DatabaseServer, database: str, tmp_path: Path) -> None:
+    migrations = read_folder(_write(tmp_path, _0001_pre_create_a="create table probe.a (id int);"))
+    connection = await _owner(postgres, database)
 
-    assert (first, second, third) == (["0001_pre_create_a.sql"], ["0002_pre_create_b.sql"], [])
-
-
-async def test_a_failed_migration_leaves_nothing_and_is_named(
-    postgres: DatabaseServer, database: str, tmp_path: Path
-) -> None:
-    write(tmp_path, m0001_pre_create_a="create table x.a (n int); select 1 / 0;")
-    with pytest.raises(MigrationError, match=r"0001_pre_create_a\.sql: division by zero"):
-        await migrate(url=postgres.url(database=database), schema="x", migrations=read_migrations(tmp_path))
-    connection = await asyncpg.connect(postgres.url(database=database))
-    left = await connection.fetchval("select to_regclass('x.a')")
+    first = await migrate(connection, schema="probe", migrations=migrations)
+    second = await migrate(connection, schema="probe", migrations=migrations)
     await connection.close()
 
-    assert left is None
+    assert (list(first), list(second)) == (["0001_pre_create_a.sql"], [])
 
 
-async def test_a_file_that_changed_after_it_ran_is_refused(
-    postgres: DatabaseServer, database: str, tmp_path: Path
-) -> None:
+async def test_several_at_once_apply_each_file_once(postgres: DatabaseServer, database: str, tmp_path: Path) -> None:
+    migrations = read_folder(_write(tmp_path, _0001_pre_create_a="create table probe.a (id int);"))
+    connections = [await _owner(postgres, database) for _ in range(4)]
+
+    applied = await asyncio.gather(*(migrate(one, schema="probe", migrations=migrations) for one in connections))
+    await asyncio.gather(*(one.close() for one in connections))
+
+    assert sorted(map(len, applied)) == [0, 0, 0, 1]
+
+
+async def test_a_failing_file_leaves_nothing_of_itself(postgres: DatabaseServer, database: str, tmp_path: Path) -> None:
+    folder = _write(
+        tmp_path,
+        _0001_pre_create_a="create table probe.a (id int);",
+        _0002_pre_create_b="create table probe.b (id int); select nonsense;",
+    )
+    connection = await _owner(postgres, database)
+
+    with pytest.raises(MigrationError, match=r"0002_pre_create_b\.sql: .*nonsense.*Nothing of it was applied"):
+        await migrate(connection, schema="probe", migrations=read_folder(folder))
+    tables = await connection.fetch("select tablename from pg_tables where schemaname = 'probe' order by 1")
+    await connection.close()
+
+    assert [row["tablename"] for row in tables] == ["a", "migrations"]
+
+
+async def test_a_missing_role_is_named_with_the_remedy(postgres: DatabaseServer, database: str, tmp_path: Path) -> None:
+    folder = _write(tmp_path, _0001_pre_grant="grant usage on schema probe to flick_nobody;")
+    connection = await _owner(postgres, database)
+
+    with pytest.raises(MigrationError, match=r'role "flick_nobody" does not exist.*Create the roles first'):
+        await migrate(connection, schema="probe", migrations=read_folder(folder))
+    await connection.close()
+
+
+async def _run(url: str, directory: Path) -> tuple[int | None, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "flick.db.migrate", "--schema", "probe", "--directory", str(directory)),
+        env={**os.environ, "FLICK_MIGRATE_DATABASE_URL": url},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
+
+
+async def test_the_command_says_what_it_did(postgres: DatabaseServer, database: str, tmp_path: Path) -> None:
+    folder = _write(tmp_path, _0001_pre_create_a="create table probe.a (id int);")
     url = postgres.url(database=database)
-    write(tmp_path, m0001_pre_create_a="create table x.a (n int);")
-    await migrate(url=url, schema="x", migrations=read_migrations(tmp_path))
-    write(tmp_path, m0001_pre_create_a="create table x.a (n bigint);")
 
-    with pytest.raises(MigrationError, match=r"0001_pre_create_a\.sql was changed"):
-        await migrate(url=url, schema="x", migrations=read_migrations(tmp_path))
+    first, second = await _run(url, folder), await _run(url, folder)
+
+    assert (first[0], "probe: 1 applied" in first[1], second) == (0, True, (0, "probe: up to date\n"))
 
 
-async def test_two_at_once_run_each_migration_once(postgres: DatabaseServer, database: str, tmp_path: Path) -> None:
-    write(tmp_path, m0001_pre_create_a="create table x.a (n int);")
-    url = postgres.url(database=database)
-    ran = await asyncio.gather(*(migrate(url=url, schema="x", migrations=read_migrations(tmp_path)) for _ in range(3)))
+async def test_the_command_fails_with_the_reason(postgres: DatabaseServer, database: str, tmp_path: Path) -> None:
+    folder = _write(tmp_path, _0001_pre_wrong="select nonsense;")
 
-    assert sorted(len(names) for names in ran) == [0, 0, 1]
+    code, output = await _run(postgres.url(database=database), folder)
 
-
-@pytest.mark.parametrize("name", ["1_pre_a", "0001_a", "0001_mid_a"])
-def test_a_wrong_name_is_refused(tmp_path: Path, name: str) -> None:
-    write(tmp_path, **{f"m{name}": "select 1"})
-
-    with pytest.raises(MigrationError, match=rf"{name}\.sql is not named like"):
-        read_migrations(tmp_path)
+    assert (code, "0001_pre_wrong.sql" in output, "Traceback" in output) == (1, True, False)
 
 
-async def test_a_statement_that_takes_too_long_is_ended_by_postgresql(postgres: DatabaseServer, database: str) -> None:
-    url = postgres.url(database=database)
-    async with open_pool(url, application_name="test", statement_timeout_s=0.2) as pool:
-        with pytest.raises(asyncpg.QueryCanceledError) as ended:
-            await pool.execute("select pg_sleep(10)")
+async def test_without_a_database_the_command_says_so(tmp_path: Path) -> None:
+    code, output = await _run("postgresql://nobody@127.0.0.1:1/none", tmp_path)
 
-    fault = database_fault(ended.value)
-    assert fault is not None
-    assert fault.kind is Kind.UNAVAILABLE
+    assert (code, "The database does not answer now." in output, "Traceback" in output) == (1, True, False)
 
 
-async def test_a_database_that_is_not_there_is_unavailable() -> None:
-    with pytest.raises(FlickError) as refusal:
-        async with open_pool("postgresql://u:p@127.0.0.1:1/x", application_name="test", statement_timeout_s=1):
-            raise AssertionError("it connected")
+async def test_a_service_role_can_not_migrate(postgres: DatabaseServer, database: str, tmp_path: Path) -> None:
+    connection = await connect(postgres.url(database=database, role="flick_query"), application_name="test")
 
-    assert refusal.value.kind is Kind.UNAVAILABLE
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await migrate(connection, schema="probe", migrations=read_folder(tmp_path))
+    await connection.close()

@@ -1,0 +1,1 @@
+"""Migrations: a service's numbered SQL files, applied once each and in order. `python -m flick.db.migrate --help`."""
