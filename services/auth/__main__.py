@@ -8,15 +8,15 @@ import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 
-import asyncpg
 import uvloop
 from prometheus_client import CollectorRegistry
 
 from flick import log
 from flick.clock import Clock, SystemClock
 from flick.config import ConfigError, load
-from flick.db.pool import CONNECT_TIMEOUT_S, Pool, open_pool
+from flick.db.pool import Connection, Pool, connect, open_pool
 from flick.errors import FlickError
 from flick.lifecycle import stop_requested
 from flick.rpc.server import RunningServer, serve
@@ -42,7 +42,7 @@ async def running(config: AuthConfig, *, clock: Clock, registry: CollectorRegist
     """The service, serving while entered. Raises ConfigError or FlickError when it can't start."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(_pool(config.database_url))
-        bell = Bell(connect=lambda: asyncpg.connect(config.database_url, timeout=CONNECT_TIMEOUT_S), clock=clock)
+        bell = Bell(connect=partial(_listener, config.database_url), clock=clock)
         parts = Parts(
             config=config,
             pool=pool,
@@ -83,6 +83,10 @@ async def _bootstrap(config: BootstrapConfig, *, new_agent_key: bool) -> None:
                 clock=SystemClock(),
             )
     sys.stdout.write(json.dumps(dataclasses.asdict(made)) + "\n")
+
+
+async def _listener(url: str) -> Connection:
+    return await connect(url, application_name=f"flick-{NAME}-bell", statement_timeout_s=None)
 
 
 def _pool(url: str) -> AbstractAsyncContextManager[Pool]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from flick.clock import Clock
-from flick.db.pool import Pool, database_fault
+from flick.db.pool import Pool
 from flick.rpc.access.aspect import AccessAspect
 from flick.rpc.access.rules import read_rules
 from flick.rpc.aspect import Aspect
@@ -116,7 +116,7 @@ def registrations(parts: Parts) -> Sequence[Registration]:
 def aspects(parts: Parts, *, services: Sequence[Registration]) -> Sequence[Aspect]:
     """What surrounds every call, outermost first."""
     return [
-        FaultAspect(translate=database_fault),
+        FaultAspect(),
         MetricsAspect(metrics=parts.rpc_metrics, clock=parts.clock),
         DeadlineAspect(limit_s=CALL_LIMIT_S, exempt=ENDLESS),
         AccessAspect(

@@ -13,6 +13,7 @@ import asyncpg
 
 from flick.clock import Clock
 from flick.db.pool import Connection
+from flick.errors import FlickError
 
 CHANNEL = "auth_access"  # as in migrations/0003
 RETRY_S = 2.0
@@ -74,7 +75,7 @@ class Bell:
         while True:
             try:
                 await self._listen()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (FlickError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 logger.warning("changes of access are not heard of at once", extra={"why": str(error)})
             await self._clock.sleep(RETRY_S * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load, hides nothing
 

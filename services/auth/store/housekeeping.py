@@ -11,6 +11,7 @@ import asyncpg
 from flick.clock import Clock, utc
 from flick.db.pool import Pool
 from flick.db.queries import load_queries
+from flick.errors import FlickError
 from services.auth.store import QUERIES
 
 SWEEP_EVERY_S = 600.0
@@ -52,5 +53,5 @@ class Housekeeping:
             await self._clock.sleep(SWEEP_EVERY_S)
             try:
                 await self.sweep()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (FlickError, asyncpg.PostgresError) as error:
                 logger.warning("sweeping failed; the next round tries again", extra={"why": str(error)})
