@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NoReturn
 
@@ -17,19 +17,8 @@ INTERNAL_TEXT = "Something went wrong on our side. The log of the service knows 
 logger = logging.getLogger(__name__)
 
 
-def _unforeseen(_: Exception) -> FlickError | None:
-    return None
-
-
 class FaultAspect:
-    """Outermost of all: whatever is raised within leaves as a status.
-
-    Args:
-        translate: knows what callers may be told of errors that are not FLick's own, such as a lost database.
-    """
-
-    def __init__(self, *, translate: Callable[[Exception], FlickError | None] = _unforeseen) -> None:
-        self._translate = translate
+    """Outermost of all: whatever is raised within leaves as a status."""
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
@@ -37,20 +26,14 @@ class FaultAspect:
         try:
             yield
         except FlickError as error:
-            await _refuse(call, error)
+            if error.private:
+                logger.info("call refused", extra={"method": call.method, "reason": error.reason, "why": error.private})
+            await abort(call.context, error)
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
-        except Exception as error:  # the boundary: nothing of an unforeseen error may reach the caller
-            known = self._translate(error)
-            if known is None:
-                logger.exception("call failed", extra={"method": call.method})
-            await _refuse(call, known or FlickError(Kind.INTERNAL, INTERNAL_TEXT))
-
-
-async def _refuse(call: Call, error: FlickError) -> NoReturn:
-    if error.private:
-        logger.info("call refused", extra={"method": call.method, "reason": error.reason, "why": error.private})
-    await abort(call.context, error)
+        except Exception:  # the boundary: nothing of an unforeseen error may reach the caller
+            logger.exception("call failed", extra={"method": call.method})
+            await abort(call.context, FlickError(Kind.INTERNAL, INTERNAL_TEXT))
 
 
 async def abort(context: Context, error: FlickError) -> NoReturn:
