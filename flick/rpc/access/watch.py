@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import grpc
@@ -73,6 +73,12 @@ class AccessWatch:
         """The server's settings, or None when there is no such server."""
         grants = await self._look_up(access_pb2.LookUpAccessRequest(server_ids=[server_id]))
         return grants.settings(server_id=server_id)
+
+    async def settings_of(self, *, server_ids: Sequence[str]) -> Mapping[str, servers_pb2.ServerSettings]:
+        """The settings of several servers by id; those that do not exist are left out."""
+        grants = await self._look_up(access_pb2.LookUpAccessRequest(server_ids=server_ids))
+        found = {server_id: grants.settings(server_id=server_id) for server_id in server_ids}
+        return {server_id: settings for server_id, settings in found.items() if settings is not None}
 
     async def servers_of(self, *, user_id: str, organization_id: str = "") -> list[str]:
         """The ids of the servers in the user's organizations, or in one of them."""
