@@ -1,0 +1,1 @@
+"""`flick top`: a live view in the terminal."""
