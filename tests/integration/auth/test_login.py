@@ -1,11 +1,7 @@
 """Signing in."""
 
-import asyncio
-
-from flick import tokens
-from flick.errors import Kind
 from flick.v1 import auth_pb2
-from tests.integration.auth.house import PASSWORD, AuthHouse, Person, bearer, refusal
+from tests.integration.auth.house import PASSWORD, AuthHouse, Person, bearer
 
 
 def login(house: AuthHouse, email: str, password: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
