@@ -50,16 +50,24 @@ class DatabaseServer:
             self._templates.add(name)
         return name
 
-    async def start(self) -> None:
-        """Create the roles and the template that holds nothing but TimescaleDB."""
+    def admin_url(self, *, database: str) -> str:
+        """Return the address of a database for the role that may create databases and roles."""
+        return urlsplit(self._admin_url)._replace(path=f"/{database}").geturl()
+
+    async def renew_roles(self) -> None:
+        """Give the roles the passwords that `url` names, also after a test gave them others."""
         connection = await asyncpg.connect(self._admin_url)
         try:
             await make_roles(connection, self._passwords)
         finally:
             await connection.close()
+
+    async def start(self) -> None:
+        """Create the roles and the template that holds nothing but TimescaleDB."""
+        await self.renew_roles()
         await self._execute(f'drop database if exists "{EMPTY}" with (force)')
         await self._create(EMPTY, template="template1")
-        await make_extension(self._as_admin(EMPTY))
+        await make_extension(self.admin_url(database=EMPTY))
 
     async def _create(self, name: str, *, template: str) -> None:
         await self._execute(f'create database "{name}" owner "{OWNER}" template "{template}"')
@@ -75,6 +83,3 @@ class DatabaseServer:
             await connection.execute(statement)
         finally:
             await connection.close()
-
-    def _as_admin(self, database: str) -> str:
-        return urlsplit(self._admin_url)._replace(path=f"/{database}").geturl()

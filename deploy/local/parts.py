@@ -104,10 +104,14 @@ def migrations(stage: Stage) -> list[Step]:
 
 
 def bootstrap(stage: Stage, *, email: str, password: str) -> Step:
-    """Return the step that makes the first organization, its admin and this machine's server."""
+    """Return the step that makes the first organization, its admin and this machine's server.
+
+    It gives the agent's key only once; when the identity that holds it is lost, another is asked for.
+    """
+    lost = [] if stage.data.agent_identity.exists() else ["--new-agent-key"]
     return Step(
         name="bootstrap",
-        command=[*_python("services.auth"), "bootstrap"],
+        command=[*_python("services.auth"), "bootstrap", *lost],
         environment=stage.environment(
             FLICK_AUTH_DATABASE_URL=stage.database_urls["flick_auth"],
             FLICK_BOOTSTRAP_EMAIL=email,

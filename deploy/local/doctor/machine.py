@@ -19,9 +19,9 @@ COMFORTABLE_FREE_BYTES = 4 * _GIB
 LEAST_OPEN_FILES = 4096  # a connection for each agent and viewer, and the database's files
 
 
-def python(version: Sequence[int] = sys.version_info) -> Finding:
+def python(version: Sequence[int] = tuple(sys.version_info[:3])) -> Finding:
     """Judge the version of Python."""
-    text = ".".join(str(number) for number in version[:3])
+    text = ".".join(str(number) for number in version)
     if tuple(version[:2]) >= OLDEST_PYTHON:
         return ok("python", text)
     return fail("python", f"{text} is too old", mend="install Python 3.11 or newer, then run `make clean install`")
