@@ -10,7 +10,7 @@ from typing import Any
 
 from deploy.local import parts
 from deploy.local.addresses import OPEN, Addresses, choose_ports, is_wildcard, outward_address
-from deploy.local.certificates import ensure_certificates, machine_names
+from deploy.local.certificates import Certificates, ensure_certificates, machine_names
 from deploy.local.data_dir import DataDir
 from deploy.local.errors import LocalError
 from deploy.local.machine.ports import free_port, is_free
@@ -21,6 +21,7 @@ from deploy.local.storage import StorageSettings, StorageStarter
 from deploy.local.supervision.supervisor import Supervisor
 from flick.clock import Clock, utc
 
+CERTIFICATE_CHECK_S = 6 * 3600.0  # certificates are renewed 60 days early; addresses change seldom
 ADMIN_EMAIL = "admin@localhost"
 _PASSWORD_SIGNS = "abcdefghijkmnpqrstuvwxyz23456789"  # noqa: S105 - 32 signs that look unlike each other: 5 bits each
 _PASSWORD_GROUPS, _PASSWORD_GROUP_SIZE = 4, 5  # 100 bits
@@ -56,8 +57,8 @@ class Launch:
     output: Output
     clock: Clock
 
-    async def start(self) -> None:
-        """Start everything and tell the address and, the first time, the first login.
+    async def start(self) -> Stage:
+        """Start everything, tell the address and, the first time, the first login; return what the parts were told.
 
         :raises LocalError: when a part cannot be brought up.
         """
@@ -75,9 +76,7 @@ class Launch:
         stage = Stage(
             data=self.data,
             addresses=addresses,
-            certificates=ensure_certificates(
-                directory=self.data.tls, names=machine_names() | _named(addresses), now=utc(self.clock)
-            ),
+            certificates=self._certificates(addresses),
             database_urls=storage.database_urls,
             redis_url=storage.redis_url,
             workers=self.workers,
@@ -89,6 +88,27 @@ class Launch:
         for wave in parts.WAVES:
             await asyncio.gather(*(self.supervisor.start(make(stage)) for make in wave))
         await self._first_login_and_agent(stage)
+        return stage
+
+    async def keep_certificates(self, stage: Stage) -> None:
+        """Look again and again whether the certificate still fits, and have it read anew when it was replaced."""
+        while True:
+            await self.clock.sleep(CERTIFICATE_CHECK_S)
+            try:
+                renewed = self._certificates(stage.addresses).renewed
+            except (LocalError, OSError) as error:
+                self.output.notice(f"the certificate could not be looked after: {error}")
+                continue
+            if renewed:
+                self.output.notice("the certificate was renewed: ingest and the gateway are started anew with it")
+                for name in parts.WITH_CERTIFICATE:
+                    await self.supervisor.renew(name)
+
+    def _certificates(self, addresses: Addresses) -> Certificates:
+        names = machine_names() | {addresses.public_host}
+        if not is_wildcard(addresses.host):
+            names.add(addresses.host)
+        return ensure_certificates(directory=self.data.tls, names=names, now=utc(self.clock))
 
     def _addresses(self) -> Addresses:
         remembered = self.data.remembered().get("ports", {})
@@ -152,10 +172,6 @@ class Launch:
             "ca_fingerprint": stage.certificates.fingerprint,
             "data_dir": str(self.data.path),
         }
-
-
-def _named(addresses: Addresses) -> set[str]:
-    return {addresses.public_host} | (set() if is_wildcard(addresses.host) else {addresses.host})
 
 
 def _new_password() -> str:

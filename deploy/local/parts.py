@@ -213,6 +213,8 @@ def agent(stage: Stage) -> Part:
 # Started one wave after the other; those of one wave need nothing of each other.
 WAVES: tuple[tuple[Callable[[Stage], Part], ...], ...] = ((auth,), (ingest, query), (gateway,))
 
+WITH_CERTIFICATE = ("ingest", "gateway")
+
 
 def _python(module: str) -> list[str | Path]:
     return [sys.executable, "-P", "-m", module]

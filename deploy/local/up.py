@@ -14,6 +14,7 @@ from deploy.local.errors import LocalError
 from deploy.local.launch import Launch
 from deploy.local.machine.folders import default_cache_dir, default_data_dir, default_runtime_dir
 from deploy.local.output import HumanOutput, JsonOutput, Output
+from deploy.local.parts import Stage
 from deploy.local.storage import StorageSettings
 from deploy.local.supervision.supervisor import Supervisor
 from flick.clock import SystemClock
@@ -72,23 +73,25 @@ async def _run(options: UpOptions, settings: StorageSettings, environ: Mapping[s
             clock=clock,
         )
         async with _stop_signals(on_another=supervisor.kill) as stop, supervisor:
-            if await _started(launch, stop):
+            stage = await _started(launch, stop)
+            if stage is not None:
+                keeping = asyncio.create_task(launch.keep_certificates(stage))
                 await stop.wait()
+                keeping.cancel()
             output.stopping()
 
 
-async def _started(launch: Launch, stop: asyncio.Event) -> bool:
-    """Run the start-up; a signal in its midst ends it. Returns whether it came to its end."""
+async def _started(launch: Launch, stop: asyncio.Event) -> Stage | None:
+    """Run the start-up and return what it made; None when a signal in its midst ended it."""
     starting = asyncio.create_task(launch.start())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({starting, stopping}, return_when="FIRST_COMPLETED")
     stopping.cancel()
     if starting.done():
-        starting.result()
-        return True
+        return starting.result()
     starting.cancel()
     await asyncio.wait({starting})
-    return False
+    return None
 
 
 @asynccontextmanager

@@ -1,6 +1,11 @@
 """TCP ports of this machine: whether one is free, and finding one that is."""
 
+import random
 import socket
+
+# Below the ports that the kernel gives to outgoing connections (32768 and up), which could take a port between two
+# starts; above those that well-known services prefer.
+CANDIDATES = range(20_000, 32_000)
 
 
 def is_free(port: int, *, host: str = "127.0.0.1") -> bool:
@@ -15,14 +20,17 @@ def is_free(port: int, *, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def free_port(*, host: str = "127.0.0.1", preferred: int = 0, taken: frozenset[int] = frozenset()) -> int:
-    """Return the preferred port when it is free and not taken, otherwise any free one; 0 prefers none."""
-    if preferred and preferred not in taken and is_free(preferred, host=host):
-        return preferred
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    while True:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind((host, 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
+def free_port(
+    *, host: str = "127.0.0.1", taken: frozenset[int] = frozenset(), randomness: random.Random | None = None
+) -> int:
+    """Return a free port that is not among `taken`.
+
+    Chosen at random, so that several launchers that start at once hardly ever choose the same.
+
+    :raises OSError: when there is none, or the host is not this machine's.
+    """
+    order = (randomness or random.SystemRandom()).sample(CANDIDATES, len(CANDIDATES))
+    for port in order:
+        if port not in taken and is_free(port, host=host):
             return port
+    raise OSError(f"no free port between {CANDIDATES.start} and {CANDIDATES.stop} on {host}: is {host} this machine's?")

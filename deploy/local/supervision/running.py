@@ -44,6 +44,7 @@ class RunningPart:
         self._process: asyncio.subprocess.Process | None = None
         self._became_ready = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._renewing = False
         self._life: asyncio.Task[None] | None = None
 
     @property
@@ -70,6 +71,18 @@ class RunningPart:
             raise
         finally:
             ready.cancel()
+
+    async def renew(self) -> None:
+        """Let it drain and start it anew, so that it reads its files again; that it ends is then no death."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return  # it is being started anyway
+        self._renewing = True
+        process.send_signal(self.part.stop_signal)
+        try:
+            await asyncio.wait_for(process.wait(), timeout=self.part.stop_within_s)
+        except TimeoutError:
+            kill_group(process, signal.SIGKILL)
 
     async def stop(self) -> None:
         """Ask it to end, and kill it when it takes too long."""
@@ -102,6 +115,9 @@ class RunningPart:
             how = await self._run_and_describe()
             if self._stopping.is_set():
                 return
+            if self._renewing:
+                self._renewing = False
+                continue
             early_deaths += not self._became_ready.is_set()
             if early_deaths >= MAX_EARLY_DEATHS:
                 raise PartError(self._failure(f"ended {early_deaths} times before it was ready, last with {how}"))

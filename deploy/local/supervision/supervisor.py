@@ -64,6 +64,10 @@ class Supervisor:
         self._running[part.name] = running
         await running.start()
 
+    async def renew(self, name: str) -> None:
+        """Let a part drain and start it anew."""
+        await self._running[name].renew()
+
     async def run(self, step: Step) -> str:
         """Run a step to its end and return its standard output, which may hold secrets; the rest is logged.
 

@@ -81,6 +81,18 @@ async def test_a_part_that_dies_is_named_with_its_last_lines_and_restarted(scene
     assert 0.25 <= death.restart_in_s <= 0.5
 
 
+async def test_a_renewed_part_is_another_process_and_counts_as_no_death(scene: Scene) -> None:
+    async with scene.supervisor as supervisor:
+        await supervisor.start(Part(name="reader", command=SLEEPER, environment={}))
+        first = supervisor.pids()["reader"]
+        await supervisor.renew("reader")
+        await scene.until(lambda: scene.happenings("reader").count(Happening.READY) == 2)
+        second = supervisor.pids()["reader"]
+
+    assert second not in (None, first)
+    assert Happening.DIED not in scene.happenings("reader")
+
+
 async def test_a_part_that_never_becomes_ready_ends_the_start_and_shows_why(scene: Scene) -> None:
     broken = Part(
         name="broken", command=[PYTHON, "-c", "import sys; sys.exit('no such table')"], environment={}, ready=_never
