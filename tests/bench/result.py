@@ -1,0 +1,55 @@
+"""What a benchmark found, and how it is shown."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+REPORT = Path(__file__).parents[2] / "build" / "bench.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One figure.
+
+    Attributes:
+        name: what was measured.
+        value, unit: the figure, the median of several runs.
+        ceiling: what the same run measured of the best that is possible or of what is compared with; None: nothing.
+        ratio: `value / ceiling`.
+        goal: the bound on the ratio, or on the value where there is no ceiling; at most this.
+    """
+
+    name: str
+    value: float
+    unit: str
+    goal: float
+    ceiling: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Value over ceiling."""
+        return self.value / self.ceiling if self.ceiling else None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the goal is met."""
+        return (self.value if self.ratio is None else self.ratio) <= self.goal
+
+
+def report(results: Sequence[Result]) -> str:
+    """Write `build/bench.json` and return the table."""
+    rows = [{**asdict(result), "ratio": result.ratio, "ok": result.ok} for result in results]
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(json.dumps(rows, indent=2) + "\n")
+    lines = [f"{'name':<24}{'value':>12} {'unit':<6}{'ceiling':>12}{'ratio':>8}{'goal':>8}  met"]
+    lines += [
+        f"{result.name:<24}{result.value:>12.3f} {result.unit:<6}{_number(result.ceiling):>12}{_number(result.ratio):>8}"
+        f"{result.goal:>8.2f}  {'yes' if result.ok else 'NO'}"
+        for result in results
+    ]
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
