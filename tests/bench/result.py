@@ -42,13 +42,17 @@ def report(results: Sequence[Result]) -> str:
     rows = [{**asdict(result), "ratio": result.ratio, "ok": result.ok} for result in results]
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps(rows, indent=2) + "\n")
-    lines = [f"{'name':<24}{'value':>12} {'unit':<6}{'ceiling':>12}{'ratio':>8}{'goal':>8}  met"]
-    lines += [
-        f"{result.name:<24}{result.value:>12.3f} {result.unit:<6}{_number(result.ceiling):>12}{_number(result.ratio):>8}"
-        f"{result.goal:>8.2f}  {'yes' if result.ok else 'NO'}"
-        for result in results
-    ]
-    return "\n".join(lines)
+    return "\n".join([_line("name", "value", "unit", "ceiling", "ratio", "goal", "met"), *map(_show, results)])
+
+
+def _show(result: Result) -> str:
+    figures = [_number(one) for one in (result.value, result.ceiling, result.ratio, result.goal)]
+    value, ceiling, ratio, goal = figures
+    return _line(result.name, value, result.unit, ceiling, ratio, goal, "yes" if result.ok else "NO")
+
+
+def _line(name: str, value: str, unit: str, *rest: str) -> str:
+    return f"{name:<24}{value:>12} {unit:<6}" + "".join(f"{cell:>12}" for cell in rest)
 
 
 def _number(value: float | None) -> str:
