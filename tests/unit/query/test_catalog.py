@@ -4,7 +4,7 @@ import pytest
 
 from flick.errors import FlickError, Kind
 from flick.v1 import catalog_pb2, options_pb2
-from services.query.catalog import Catalog
+from services.query.rules.catalog import Catalog
 
 
 @pytest.fixture(scope="module")

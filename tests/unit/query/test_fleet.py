@@ -3,7 +3,7 @@
 import pytest
 
 from flick.v1 import query_pb2
-from services.query import fleet
+from services.query.rules import fleet
 
 NOW_US = 1_790_000_000_000_000
 SECOND_US = 1_000_000

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flick.errors import FlickError, Kind
-from services.query.plan import (
+from services.query.rules.plan import (
     DEFAULT_SPAN_US,
     LAST_MOMENT_US,
     MAX_ANSWER_POINTS,
@@ -161,9 +161,9 @@ def test_a_span_that_reads_too_much_is_refused_with_one_that_would_do() -> None:
 def test_the_more_series_the_sooner_a_span_is_refused() -> None:
     span = Span(start_us=NOW_US - 20 * 24 * HOUR_US, end_us=NOW_US)
 
-    assert plan_reading(span=span, points=500, series=10, probe=_dense(span), now_us=NOW_US).step_us
+    assert plan_reading(span=span, points=500, series=25, probe=_dense(span), now_us=NOW_US).step_us
     with pytest.raises(FlickError, match="at a time"):
-        plan_reading(span=span, points=500, series=20, probe=_dense(span), now_us=NOW_US)
+        plan_reading(span=span, points=500, series=40, probe=_dense(span), now_us=NOW_US)
 
 
 def test_a_month_at_the_default_interval_is_answered() -> None:

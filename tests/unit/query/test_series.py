@@ -6,9 +6,10 @@ import pytest
 
 from flick.errors import FlickError, Kind
 from flick.v1 import catalog_pb2, telemetry_pb2
-from services.query.catalog import Catalog
-from services.query.measured import Measured, processes, values
-from services.query.series import Place, join_layouts
+from services.query.rules.catalog import Catalog
+from services.query.rules.measured import Measured, processes, values
+from services.query.rules.series import CORE as CORE_COLUMNS
+from services.query.rules.series import Cell, cells_of, find_series
 
 CATALOG = Catalog.from_contract()
 CORE = catalog_pb2.METRIC_CPU_CORE_UTILIZATION
@@ -17,38 +18,51 @@ FREE = catalog_pb2.METRIC_FILESYSTEM_FREE
 EVERY = frozenset(catalog_pb2.Metric.values())
 
 
+def test_a_scalar_is_one_series_in_its_column() -> None:
+    (found,) = find_series(CATALOG.resolve(["system.uptime"]), {})
+
+    assert (found.labels, found.cells) == ({}, {CORE_COLUMNS: Cell(column="uptime")})
+
+
 def test_a_series_is_joined_over_layouts_by_its_labels() -> None:
     layouts = {
         7: [(CORE, ["0"]), (USED, ["/dev/sda1", "/"])],
         3: [(USED, ["/dev/sda1", "/"]), (CORE, ["1"]), (CORE, ["0"])],
     }
 
-    found = join_layouts(CATALOG.resolve(["system.cpu.core.utilization", "system.filesystem.usage"]), layouts)
+    found = find_series(CATALOG.resolve(["system.cpu.core.utilization", "system.filesystem.usage"]), layouts)
 
-    assert [(one.label_values, one.places) for one in found] == [
-        (("0",), (Place(layout_id=3, position=3), Place(layout_id=7, position=1))),
-        (("1",), (Place(layout_id=3, position=2),)),
-        (("/dev/sda1", "/"), (Place(layout_id=3, position=1), Place(layout_id=7, position=2))),
+    assert [(one.label_values, one.cells) for one in found] == [
+        (("0",), {7: _labelled(1), 3: _labelled(3)}),
+        (("1",), {3: _labelled(2)}),
+        (("/dev/sda1", "/"), {7: _labelled(2), 3: _labelled(1)}),
     ]
     assert found[2].labels == {
         "system.filesystem.state": "used",
         "system.device": "/dev/sda1",
         "system.filesystem.mountpoint": "/",
     }
+    assert cells_of(found, core=False) == [_labelled(1), _labelled(2), _labelled(3)]
+    assert cells_of(found, core=True) == []
 
 
 def test_series_come_in_the_order_of_the_names_then_of_the_numbers_in_their_labels() -> None:
     layout = [(CORE, [str(number)]) for number in (10, 9, 1, 0, 2)] + [(FREE, ["b", "/b"]), (FREE, ["a", "/a"])]
+    names = ["system.filesystem.usage", "system.uptime", "system.cpu.core.utilization"]
 
-    found = join_layouts(CATALOG.resolve(["system.filesystem.usage", "system.cpu.core.utilization"]), {1: layout})
+    found = find_series(CATALOG.resolve(names), {1: layout})
 
-    assert [one.label_values[0] for one in found] == ["a", "b", "0", "1", "2", "9", "10"]
+    assert ["".join(one.label_values[:1]) for one in found] == ["a", "b", "", "0", "1", "2", "9", "10"]
 
 
 def test_metrics_that_are_unknown_or_not_asked_for_are_left_out() -> None:
     layout = [(CORE, ["0"]), (499_999, ["?"]), (FREE, ["only one of two labels"])]
 
-    assert join_layouts(CATALOG.resolve(["system.filesystem.usage"]), {1: layout}) == []
+    assert find_series(CATALOG.resolve(["system.filesystem.usage"]), {1: layout}) == []
+
+
+def _labelled(position: int) -> Cell:
+    return Cell(column="labelled", position=position)
 
 
 def _measured(*, core: list[float | None], labelled: list[float | None]) -> Measured:

@@ -11,7 +11,7 @@ from flick.errors import FlickError, invalid
 SECOND_US = 1_000_000
 DEFAULT_SPAN_US = 3600 * SECOND_US
 MAX_SPAN_US = 3660 * 86_400 * SECOND_US  # the longest retention there is, and a little
-LAST_MOMENT_US = 253_402_300_800 * SECOND_US  # year 10000, where google.protobuf.Timestamp ends
+LAST_MOMENT_US = 4_102_444_800 * SECOND_US  # the year 2100
 
 MAX_NAMES = 50
 MIN_POINTS = 10
@@ -19,8 +19,9 @@ MAX_POINTS = 5_000
 DEFAULT_POINTS = 500
 
 MAX_ANSWER_POINTS = 250_000  # 50 series of 5,000 points; with time, average, minimum and maximum 8 MB
+# Measured on one core: 0.4 µs for each row read and 0.05 to 0.08 µs for each value combined, so 5 s at the most.
 MAX_READ_ROWS = 2_000_000
-MAX_READ_VALUES = 20_000_000
+MAX_READ_VALUES = 50_000_000
 
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _DAY_S = 86_400
@@ -64,14 +65,20 @@ def plan_span(*, start_us: int | None, end_us: int | None, now_us: int) -> Span:
     """The span that is asked for. Raises INVALID_ARGUMENT when it is empty, too long or out of range."""
     end = now_us if end_us is None else end_us
     start = max(0, end - DEFAULT_SPAN_US) if start_us is None else start_us
-    for field, moment in (("end_time", end), ("start_time", start)):
-        if not 0 <= moment < LAST_MOMENT_US:
-            raise invalid(field, "must lie between the years 1970 and 9999.")
+    check_moment("end_time", end)
+    check_moment("start_time", start)
     if start >= end:
         raise invalid("start_time", "must be before end_time; swap them or leave end_time out for now.")
     if end - start > MAX_SPAN_US:
         raise invalid("start_time", "is more than 3660 days before end_time, longer than anything is kept; move it.")
     return Span(start_us=start, end_us=end)
+
+
+def check_moment(field: str, moment_us: int) -> int:
+    """The moment itself. Raises INVALID_ARGUMENT when nothing can have been measured then."""
+    if not 0 <= moment_us < LAST_MOMENT_US:
+        raise invalid(field, "must lie between the years 1970 and 2100.")
+    return moment_us
 
 
 def plan_points(*, max_points: int, series: int) -> int:

@@ -8,8 +8,8 @@ from google.protobuf.message import DecodeError
 
 from flick.errors import FlickError, Kind
 from flick.v1 import query_pb2, telemetry_pb2
-from services.query.catalog import Catalog
-from services.query.series import Layout
+from services.query.rules.catalog import Catalog
+from services.query.rules.series import Layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,11 @@ class Measured:
     core: Sequence[float | None]
     layout: Layout
     labelled: Sequence[float | None]
+
+
+def from_sample(sample: telemetry_pb2.Sample, layout: Layout) -> Measured:
+    """A sample as it passes through Redis."""
+    return Measured(time_us=sample.time_unix_nano // 1000, core=sample.core, layout=layout, labelled=sample.labelled)
 
 
 def values(measured: Measured, *, catalog: Catalog, wanted: frozenset[int]) -> list[query_pb2.MetricValue]:

@@ -1,0 +1,103 @@
+"""Query's front door: reads the environment, opens what is needed, serves."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import grpc
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from flick import log
+from flick.bus import BusMetrics, open_bus
+from flick.clock import Clock, SystemClock
+from flick.config import ConfigError, load
+from flick.db.pool import open_pool
+from flick.errors import FlickError
+from flick.lifecycle import stop_requested
+from flick.rpc.access.watch import AccessWatch
+from flick.rpc.address import is_local
+from flick.rpc.client import open_channel
+from flick.rpc.identity import RemoteKeys, ServiceIdentity
+from flick.rpc.server import RunningServer, serve
+from flick.telemetry import RpcMetrics, serve_metrics
+from flick.v1 import access_pb2_grpc, auth_pb2_grpc
+from services.query.assembly import Parts, aspects, assemble
+from services.query.config import QueryConfig
+from services.query.metrics import QueryMetrics
+from services.query.watch.times import WatchTimes
+
+NAME = "query"
+AUTH = "auth"
+STATEMENT_TIMEOUT_S = 10.0
+
+
+@asynccontextmanager
+async def running(
+    config: QueryConfig, *, clock: Clock, registry: CollectorRegistry, times: WatchTimes
+) -> AsyncIterator[RunningServer]:
+    """The service, serving while entered. Raises ConfigError or FlickError when it can't start."""
+    async with AsyncExitStack() as stack:
+        channel = await stack.enter_async_context(_auth(config))
+        auth = auth_pb2_grpc.AuthServiceStub(channel)
+        identity = ServiceIdentity(auth=auth, service=NAME, secret=config.service_secret, audience=AUTH, clock=clock)
+        watch = AccessWatch(stub=access_pb2_grpc.AccessServiceStub(channel), identity=identity, clock=clock)
+        parts = Parts(
+            pool=await stack.enter_async_context(
+                open_pool(
+                    config.database_url, application_name=f"flick-{NAME}", statement_timeout_s=STATEMENT_TIMEOUT_S
+                )
+            ),
+            bus=await stack.enter_async_context(
+                open_bus(config.redis_url, name=f"flick-{NAME}", clock=clock, metrics=BusMetrics(registry=registry))
+            ),
+            watch=await stack.enter_async_context(watch.running()),
+            keys=RemoteKeys(auth=auth, clock=clock),
+            metrics=QueryMetrics(registry=registry),
+            rpc_metrics=RpcMetrics(registry=registry),
+            clock=clock,
+            times=times,
+        )
+        query = assemble(parts)
+        await stack.enter_async_context(query.hub.running())
+        if config.metrics_listen:
+            await stack.enter_async_context(serve_metrics(listen=config.metrics_listen, registry=registry))
+        server = await stack.enter_async_context(
+            serve(listen=config.listen, registrations=[query.registration], aspects=aspects(parts))
+        )
+        stack.callback(query.hub.close)  # first of all on leaving: endless streams end, so that the server can drain
+        yield server
+
+
+def _auth(config: QueryConfig) -> grpc.aio.Channel:
+    """A channel to auth: as it is on this machine, by TLS off it."""
+    if is_local(config.auth_address):
+        return open_channel(config.auth_address)
+    try:
+        authority = config.trust_bundle_file.read_bytes() if config.trust_bundle_file else None
+    except OSError as error:
+        raise ConfigError(f"FLICK_TRUST_BUNDLE_FILE can't be read: {error}") from error
+    return open_channel(config.auth_address, ca_pem=authority, tls=True)
+
+
+async def _serve(config: QueryConfig) -> None:
+    clock, registry = SystemClock(), CollectorRegistry()
+    async with stop_requested() as stop, running(config, clock=clock, registry=registry, times=WatchTimes()):
+        await stop.wait()
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    try:
+        config = load(QueryConfig, environ=os.environ)
+        log.configure(service=NAME, level=config.log_level)
+        uvloop.run(_serve(config))
+    except (ConfigError, FlickError, ValueError) as error:
+        sys.stderr.write(f"{NAME}: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""How query finds its answers: history, newest samples."""

@@ -1,0 +1,89 @@
+"""Answers questions about history: plans, reads core columns and labelled arrays, and puts the points together."""
+
+from collections.abc import Mapping, Sequence
+
+from flick.clock import Clock
+from flick.errors import invalid
+from flick.v1 import query_pb2
+from services.query.answers.gate import Gate
+from services.query.metrics import QueryMetrics
+from services.query.rules.catalog import Catalog, Selector
+from services.query.rules.plan import MAX_NAMES, Reading, Span, plan_points, plan_reading, plan_span
+from services.query.rules.points import Points, collect_samples, collect_steps, columns_of
+from services.query.rules.series import Cell, Layout, cells_of, find_series
+from services.query.store import Store
+
+
+class History:
+    """The history of servers' metrics.
+
+    Args:
+        store: where samples are read.
+        catalog: the built-in metrics.
+        gate: bounds how many questions are answered at once.
+        clock: tells which moment `now` is.
+        metrics: told how long reading takes.
+    """
+
+    def __init__(self, *, store: Store, catalog: Catalog, gate: Gate, clock: Clock, metrics: QueryMetrics) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._gate = gate
+        self._clock = clock
+        self._metrics = metrics
+
+    async def query(
+        self, *, server_id: str, names: Sequence[str], start_us: int | None, end_us: int | None, max_points: int
+    ) -> query_pb2.QueryMetricsResponse:
+        """The history of `names`. Raises INVALID_ARGUMENT naming the field, RESOURCE_EXHAUSTED when too busy."""
+        if not 1 <= len(names) <= MAX_NAMES:
+            raise invalid("names", f"holds {len(names)} names; give 1 to {MAX_NAMES} metric names of the catalogue.")
+        selectors = self._catalog.resolve(names)
+        now_us = self._clock.time_unix_nano() // 1000
+        span = plan_span(start_us=start_us, end_us=end_us, now_us=now_us)
+        plan_points(max_points=max_points, series=1)  # refuses nonsense before it waits
+        async with self._gate.entered():
+            with self._metrics.range_seconds.time():
+                answer = await self._answer(server_id, selectors, span, max_points, now_us)
+        self._metrics.range_points.inc(sum(len(one.times) for one in answer.series))
+        return answer
+
+    async def _answer(
+        self, server_id: str, selectors: Sequence[Selector], span: Span, max_points: int, now_us: int
+    ) -> query_pb2.QueryMetricsResponse:
+        points = plan_points(max_points=max_points, series=1)
+        probe = await self._store.probe(server_id, span, limit=points + 1)
+        plan_reading(span=span, points=points, series=1, probe=probe, now_us=now_us)  # too much even without labels
+        layouts = await self._layouts(server_id, selectors, span)
+        series = find_series(selectors, layouts)
+        points = plan_points(max_points=max_points, series=len(series))
+        reading = plan_reading(span=span, points=points, series=len(series), probe=probe, now_us=now_us)
+        collected = [Points(series=one) for one in series]
+        for core in (True, False):
+            await self._collect(server_id, reading, collected, cells_of(series, core=core))
+        return _answer(reading, collected)
+
+    async def _layouts(self, server_id: str, selectors: Sequence[Selector], span: Span) -> Mapping[int, Layout]:
+        if all(one.column for one in selectors):
+            return {}
+        return await self._store.layouts(server_id, span)
+
+    async def _collect(
+        self, server_id: str, reading: Reading, collected: Sequence[Points], cells: Sequence[Cell]
+    ) -> None:
+        if not cells:
+            return
+        columns = columns_of(collected, cells)
+        if reading.step_us is None:
+            collect_samples(await self._store.samples(server_id, reading.span, cells), columns)
+        else:
+            collect_steps(await self._store.steps(server_id, reading.span, cells, step_us=reading.step_us), columns)
+
+
+def _answer(reading: Reading, collected: Sequence[Points]) -> query_pb2.QueryMetricsResponse:
+    answer = query_pb2.QueryMetricsResponse(series=[one.time_series() for one in collected if len(one)])
+    answer.start_time.FromMicroseconds(reading.span.start_us)
+    answer.end_time.FromMicroseconds(reading.span.end_us)
+    if reading.step_us is not None:
+        answer.step.FromMicroseconds(reading.step_us)
+    return answer

@@ -1,0 +1,97 @@
+"""Query's servicer, live feeds and what surrounds the calls, over what the front door opened."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from flick.bus import Bus
+from flick.clock import Clock
+from flick.db.pool import Pool
+from flick.rpc.access.aspect import AccessAspect
+from flick.rpc.access.rules import read_rules
+from flick.rpc.access.source import KeySource
+from flick.rpc.access.watch import AccessWatch
+from flick.rpc.aspect import Aspect
+from flick.rpc.calls import DeadlineAspect, MetricsAspect
+from flick.rpc.faults import FaultAspect
+from flick.rpc.server import Registration
+from flick.telemetry import RpcMetrics
+from flick.v1 import query_pb2, query_pb2_grpc
+from services.query.access import Access
+from services.query.answers.cache import LatestCache
+from services.query.answers.gate import Gate
+from services.query.answers.history import History
+from services.query.answers.latest import Latest
+from services.query.layouts import Layouts
+from services.query.metrics import QueryMetrics
+from services.query.rules.catalog import Catalog
+from services.query.servicer import QueryServicer
+from services.query.store import Store
+from services.query.watch.hub import Hub
+from services.query.watch.session import Sessions
+from services.query.watch.times import WatchTimes
+from services.query.watch.wire import Wire
+
+AUDIENCE = "query"
+CALL_LIMIT_S = 15.0
+ENDLESS = frozenset({"/flick.v1.QueryService/WatchMetrics"})
+RANGES_AT_ONCE = 4  # each may hold 250,000 points, some 60 MB while it is put together
+RANGES_WAITING = 64
+DESCRIPTOR = query_pb2.DESCRIPTOR.services_by_name["QueryService"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the service is made of."""
+
+    pool: Pool
+    bus: Bus
+    watch: AccessWatch
+    keys: KeySource
+    metrics: QueryMetrics
+    rpc_metrics: RpcMetrics
+    clock: Clock
+    times: WatchTimes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembled:
+    """The service and the feeds that must run beside it."""
+
+    registration: Registration
+    hub: Hub
+
+
+def assemble(parts: Parts) -> Assembled:
+    """Put the parts together; connects nothing."""
+    clock, metrics = parts.clock, parts.metrics
+    catalog = Catalog.from_contract()
+    layouts = Layouts(pool=parts.pool)
+    store = Store(pool=parts.pool, catalog=catalog, layouts=layouts)
+    access = Access(watch=parts.watch)
+    cache = LatestCache(bus=parts.bus, layouts=layouts, metrics=metrics)
+    latest = Latest(cache=cache, store=store, access=access, clock=clock, metrics=metrics)
+    gate = Gate(at_once=RANGES_AT_ONCE, waiting=RANGES_WAITING, on_refused=metrics.range_refused.inc)
+    wire = Wire(bus=parts.bus, layouts=layouts, metrics=metrics)
+    hub = Hub(wire=wire, store=store, access=access, clock=clock, metrics=metrics, times=parts.times)
+    servicer = QueryServicer(
+        catalog=catalog,
+        history=History(store=store, catalog=catalog, gate=gate, clock=clock, metrics=metrics),
+        latest=latest,
+        access=access,
+        store=store,
+        sessions=Sessions(hub=hub, latest=latest, access=access, catalog=catalog, clock=clock, times=parts.times),
+        clock=clock,
+    )
+    add = partial(query_pb2_grpc.add_QueryServiceServicer_to_server, servicer)
+    return Assembled(registration=Registration(add=add, descriptor=DESCRIPTOR), hub=hub)
+
+
+def aspects(parts: Parts) -> Sequence[Aspect]:
+    """What surrounds every call, outermost first."""
+    return [
+        FaultAspect(),
+        MetricsAspect(metrics=parts.rpc_metrics, clock=parts.clock),
+        DeadlineAspect(limit_s=CALL_LIMIT_S, exempt=ENDLESS),
+        AccessAspect(rules=read_rules([DESCRIPTOR]), source=parts.watch, keys=parts.keys, audience=AUDIENCE),
+    ]

@@ -1,0 +1,52 @@
+"""What the stored layout ids mean. A layout never changes, so what was read once is kept."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from flick.db.pool import Pool
+from flick.db.queries import load_queries
+from flick.v1 import telemetry_pb2
+from services.query.rules.series import Layout
+
+QUERIES = Path(__file__).with_name("queries.sql")
+MAX_KEPT_SERIES = 100_000  # about 20 MB
+
+
+class Layouts:
+    """Layouts by id. `pool` has connections as role flick_query."""
+
+    def __init__(self, *, pool: Pool) -> None:
+        self._pool = pool
+        self._query = load_queries(QUERIES)["layouts"]
+        self._kept: OrderedDict[int, Layout] = OrderedDict()  # the one used last stands last
+        self._kept_series = 0
+
+    def known(self, layout_id: int) -> Layout | None:
+        """The layout if it was read before."""
+        return self._kept.get(layout_id)
+
+    async def get(self, layout_ids: Collection[int]) -> Mapping[int, Layout]:
+        """The layouts of `layout_ids`; those that are not stored are left out."""
+        found = {one: self._kept[one] for one in layout_ids if one in self._kept}
+        unknown = [one for one in layout_ids if one not in found]
+        if unknown:
+            for row in await self._pool.fetch(self._query, unknown):
+                found[row["layout_id"]] = parse_layout(row["series"])
+        for layout_id, layout in found.items():
+            self._keep(layout_id, layout)
+        return found
+
+    def _keep(self, layout_id: int, layout: Layout) -> None:
+        if layout_id not in self._kept:
+            self._kept_series += len(layout)
+        self._kept[layout_id] = layout
+        self._kept.move_to_end(layout_id)
+        while self._kept_series > MAX_KEPT_SERIES:
+            _, forgotten = self._kept.popitem(last=False)
+            self._kept_series -= len(forgotten)
+
+
+def parse_layout(packed: bytes) -> Layout:
+    """A layout as it is stored: a serialized `Layout`."""
+    return [(one.metric, tuple(one.label_values)) for one in telemetry_pb2.Layout.FromString(packed).series]

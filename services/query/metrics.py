@@ -1,0 +1,40 @@
+"""What query counts of itself, beside the calls it answers."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class QueryMetrics:
+    """Query's own Prometheus metrics."""
+
+    def __init__(self, *, registry: CollectorRegistry) -> None:
+        self.redis_failures = Counter(
+            "flick_query_redis_failures",
+            "Times that Redis did not answer and PostgreSQL did instead, by what was wanted of it.",
+            ["operation"],
+            registry=registry,
+        )
+        self.latest_reads = Counter(
+            "flick_query_latest_reads", "Newest samples read, by where they came from.", ["source"], registry=registry
+        )
+        self.range_seconds = Histogram(
+            "flick_query_range_read_seconds",
+            "Time that PostgreSQL took for the history of one call.",
+            registry=registry,
+        )
+        self.range_points = Counter("flick_query_range_points", "Points of history answered.", registry=registry)
+        self.range_refused = Counter(
+            "flick_query_range_refused", "Range queries refused because too many wait.", registry=registry
+        )
+        self.viewers = Gauge("flick_query_viewers", "Streams of viewers that are open.", registry=registry)
+        self.feeds = Gauge(
+            "flick_query_watched_servers", "Servers that at least one viewer watches.", registry=registry
+        )
+        self.updates = Counter(
+            "flick_query_live_updates", "Live samples taken in, by where they came from.", ["source"], registry=registry
+        )
+        self.coalesced = Counter(
+            "flick_query_live_coalesced", "Updates given up for newer ones because a viewer is slow.", registry=registry
+        )
+        self.malformed = Counter(
+            "flick_query_redis_malformed", "Samples from Redis that could not be read.", ["from"], registry=registry
+        )

@@ -1,0 +1,79 @@
+"""Which series a server has and where each one's values are stored. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.query.rules.catalog import Selector
+
+Layout = Sequence[tuple[int, Sequence[str]]]  # metric number and label values, in the order of a sample's values
+
+CORE = 0  # stands for the layout of core columns, which all samples have; ids of layouts are larger
+LABELLED_COLUMN = "labelled"
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Cell:
+    """A column, or an element of an array in one. `position` counts from 1 as in SQL; 0: the column itself."""
+
+    column: str
+    position: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One series: a scalar metric, or a labelled one with certain labels.
+
+    Attributes:
+        selector: its row of the catalogue.
+        label_values: of the selector's label keys.
+        cells: where its values are, by layout.
+    """
+
+    selector: Selector
+    label_values: tuple[str, ...]
+    cells: Mapping[int, Cell]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """All its labels."""
+        return self.selector.labels(self.label_values)
+
+
+def find_series(selectors: Sequence[Selector], layouts: Mapping[int, Layout]) -> list[Series]:
+    """The series of `selectors`: every scalar, and those that `layouts` declare; equal labels are one series.
+
+    Ordered as the selectors, then by label values, numbers by their size.
+    """
+    declared = _declared({one.number for one in selectors if not one.column}, layouts)
+    found = []
+    for one in selectors:
+        if one.column:
+            found.append(Series(selector=one, label_values=(), cells={CORE: Cell(column=one.column)}))
+            continue
+        by_values = declared.get(one.number, {})
+        found += [
+            Series(selector=one, label_values=values, cells=by_values[values])
+            for values in sorted(by_values, key=_by_size)
+            if len(values) == len(one.label_keys)
+        ]
+    return found
+
+
+def cells_of(series: Iterable[Series], *, core: bool) -> list[Cell]:
+    """The cells that hold the values of `series`, either of its scalars or of the others."""
+    return sorted({cell for one in series for cell in one.cells.values() if (cell.position == 0) == core})
+
+
+def _declared(numbers: set[int], layouts: Mapping[int, Layout]) -> dict[int, dict[tuple[str, ...], dict[int, Cell]]]:
+    """By metric number and label values: where each layout has the series."""
+    found: dict[int, dict[tuple[str, ...], dict[int, Cell]]] = {}
+    for layout_id, layout in layouts.items():
+        for position, (number, label_values) in enumerate(layout, start=1):
+            if number in numbers:
+                cells = found.setdefault(number, {}).setdefault(tuple(label_values), {})
+                cells.setdefault(layout_id, Cell(column=LABELLED_COLUMN, position=position))
+    return found
+
+
+def _by_size(label_values: tuple[str, ...]) -> list[tuple[int, str]]:
+    return [(len(value) if value.isdecimal() else 0, value) for value in label_values]

@@ -1,0 +1,127 @@
+"""The QueryService: requests in, answers out. What an answer is, the parts behind it decide."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from flick.clock import Clock
+from flick.errors import invalid
+from flick.rpc.access.caller import current_caller
+from flick.rpc.aspect import Context
+from flick.v1 import query_pb2, query_pb2_grpc
+from services.query.access import Access
+from services.query.answers.history import History
+from services.query.answers.latest import Latest
+from services.query.rules import fleet, measured
+from services.query.rules.catalog import Catalog
+from services.query.rules.plan import Span, check_moment
+from services.query.store import Store
+from services.query.watch.session import Sessions
+
+MAX_WATCHED = 100
+PROCESSES_LOOK_BACK_US = 300_000_000  # the contract: a snapshot at most 5 min older is shown
+
+
+class QueryServicer(query_pb2_grpc.QueryServiceServicer):
+    """Answers the contract's calls."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        history: History,
+        latest: Latest,
+        access: Access,
+        store: Store,
+        sessions: Sessions,
+        clock: Clock,
+    ) -> None:
+        self._catalog = catalog
+        self._history = history
+        self._latest = latest
+        self._access = access
+        self._store = store
+        self._sessions = sessions
+        self._clock = clock
+
+    async def GetLatestMetrics(  # noqa: N802 - the contract's name
+        self, request: query_pb2.GetLatestMetricsRequest, context: Context
+    ) -> query_pb2.GetLatestMetricsResponse:
+        """See the contract."""
+        wanted = self._wanted(request.names)
+        sample = (await self._latest.newest([request.server_id])).get(request.server_id)
+        if sample is None:
+            return query_pb2.GetLatestMetricsResponse()
+        found = measured.values(sample, catalog=self._catalog, wanted=wanted)
+        answer = query_pb2.GetLatestMetricsResponse(values=found)
+        answer.time.FromMicroseconds(sample.time_us)
+        return answer
+
+    async def QueryMetrics(  # noqa: N802 - the contract's name
+        self, request: query_pb2.QueryMetricsRequest, context: Context
+    ) -> query_pb2.QueryMetricsResponse:
+        """See the contract."""
+        return await self._history.query(
+            server_id=request.server_id,
+            names=request.names,
+            start_us=_moment(request.start_time, "start_time") if request.HasField("start_time") else None,
+            end_us=_moment(request.end_time, "end_time") if request.HasField("end_time") else None,
+            max_points=request.max_points,
+        )
+
+    async def WatchMetrics(  # noqa: N802 - the contract's name
+        self, request: query_pb2.WatchMetricsRequest, context: Context
+    ) -> AsyncIterator[query_pb2.WatchMetricsResponse]:
+        """See the contract."""
+        server_ids = list(dict.fromkeys(request.server_ids))
+        if len(server_ids) > MAX_WATCHED:
+            raise invalid("server_ids", f"names {len(server_ids)} servers; watch at most {MAX_WATCHED} in one call.")
+        wanted = self._wanted(request.names)
+        async for response in self._sessions.open(caller=current_caller(), server_ids=server_ids, wanted=wanted):
+            yield response
+
+    async def ListProcesses(  # noqa: N802 - the contract's name
+        self, request: query_pb2.ListProcessesRequest, context: Context
+    ) -> query_pb2.ListProcessesResponse:
+        """See the contract."""
+        now_us = self._clock.time_unix_nano() // 1000
+        moment_us = check_moment("time", _moment(request.time, "time") if request.HasField("time") else now_us)
+        span = Span(start_us=max(0, moment_us - PROCESSES_LOOK_BACK_US), end_us=moment_us)
+        snapshot = await self._store.processes(request.server_id, span)
+        if snapshot is None:
+            return query_pb2.ListProcessesResponse()
+        time_us, packed = snapshot
+        answer = query_pb2.ListProcessesResponse(processes=measured.processes(packed))
+        answer.time.FromMicroseconds(time_us)
+        return answer
+
+    async def SummarizeServers(  # noqa: N802 - the contract's name
+        self, request: query_pb2.SummarizeServersRequest, context: Context
+    ) -> query_pb2.SummarizeServersResponse:
+        """See the contract."""
+        server_ids = await self._access.servers_of(current_caller(), organization_id=request.organization_id)
+        intervals = await self._access.intervals_us(server_ids)
+        times = await self._latest.newest_times(server_ids)
+        now_us = self._clock.time_unix_nano() // 1000
+        return fleet.summarize(
+            {
+                one: (fleet.state(last_us=times.get(one), now_us=now_us, interval_us=intervals[one]), times.get(one))
+                for one in server_ids
+            }
+        )
+
+    async def ListMetricDescriptors(  # noqa: N802 - the contract's name
+        self, request: query_pb2.ListMetricDescriptorsRequest, context: Context
+    ) -> query_pb2.ListMetricDescriptorsResponse:
+        """See the contract."""
+        return query_pb2.ListMetricDescriptorsResponse(metrics=self._catalog.descriptors())
+
+    def _wanted(self, names: Sequence[str]) -> frozenset[int]:
+        return frozenset(one.number for one in self._catalog.resolve(names))
+
+
+def _moment(time: Timestamp, field: str) -> int:
+    """Microseconds since the Unix epoch."""
+    if not 0 <= time.nanos < 1_000_000_000:
+        raise invalid(field, "has nanos outside 0 to 999999999.")
+    return time.seconds * 1_000_000 + time.nanos // 1000

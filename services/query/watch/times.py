@@ -1,0 +1,24 @@
+"""How often things happen while somebody watches."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchTimes:
+    """Periods in seconds. The defaults are the contract's promises; tests shorten them.
+
+    Attributes:
+        sign_of_life_s: without a value for so long, a viewer gets an empty message.
+        confirm_s: how often it is confirmed that a viewer may still see; a loss must end the stream within 5 s.
+        mark_s: how often servers are marked as watched.
+        poll_s: how often it is looked for servers of which nothing new was heard for too long.
+        patience_s: how long after its interval a server's sample may come before storage is asked for it.
+        retry_s: how long to wait before a broken subscription is tried again.
+    """
+
+    sign_of_life_s: float = 15.0
+    confirm_s: float = 2.0
+    mark_s: float = 5.0
+    poll_s: float = 1.0
+    patience_s: float = 2.0
+    retry_s: float = 1.0
