@@ -18,8 +18,6 @@ class Profile:
     """HTTP status when the path exists for other methods only; 405 comes with an `Allow` header."""
     stream_media_type: str
     """Content-Type of a server stream's lines."""
-    exposes_internal_errors: bool
-    """Whether the text of an exception that carries no gRPC status reaches the client."""
 
 
 DEFAULT = Profile(
@@ -28,5 +26,4 @@ DEFAULT = Profile(
     unknown_query_is_an_error=True,
     wrong_method_status=405,
     stream_media_type="application/x-ndjson",
-    exposes_internal_errors=False,
 )

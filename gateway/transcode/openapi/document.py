@@ -30,6 +30,8 @@ class About:
     """Security Scheme Objects by name."""
     security: Callable[[Binding], Sequence[Mapping[str, Sequence[str]]] | None] | None = None
     """The Security Requirement Objects of an operation; an empty list: open to all; None: the document says nothing."""
+    success_status: Callable[[Binding], int] | None = None
+    """The HTTP status of an operation's success, where its service chooses one by `x-http-code`; None: always 200."""
     schemas: Mapping[str, Any] = field(default_factory=dict)
     """More component schemas."""
     paths: Mapping[str, Any] = field(default_factory=dict)
@@ -50,7 +52,8 @@ def describe(
         if binding.http_method not in _METHODS:
             continue  # OpenAPI has no place for CONNECT
         path = names.spell(binding.template)
-        operation = operations.describe(binding, path)
+        status = about.success_status(binding) if about.success_status is not None else 200
+        operation = operations.describe(binding, path, status)
         security = about.security(binding) if about.security is not None else None
         if security is not None:
             operation["security"] = [dict(requirement) for requirement in security]

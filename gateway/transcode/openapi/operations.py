@@ -16,6 +16,7 @@ from gateway.transcode.routing.fields import resolve
 from gateway.transcode.routing.rules import Binding
 
 _HTTP_BODY = "google.api.HttpBody"
+_NO_CONTENT = 204
 _ANYTHING: dict[str, Any] = {"*/*": {"schema": {}}}
 _STREAM_TEXT = (
     "A line of JSON per message, each with a `result`; if the call fails later on, the last has an `error`. With "
@@ -33,8 +34,8 @@ class Operations:
         # By name, so that a contract that imports google.rpc.Status gets its own comments.
         self._status = types.find("google.rpc.Status") or status_pb2.Status.DESCRIPTOR
 
-    def describe(self, binding: Binding, path: OpenApiPath) -> dict[str, Any]:
-        """The operation without security, which is the host's to say."""
+    def describe(self, binding: Binding, path: OpenApiPath, status: int) -> dict[str, Any]:
+        """The operation, whose success has this HTTP `status`; without security, which is the host's to say."""
         comment = self._comments.of(binding.method.full_name)
         operation: dict[str, Any] = {
             "operationId": binding.operation_id,
@@ -53,7 +54,7 @@ class Operations:
             operation["parameters"] = parameters
         if binding.body:
             operation["requestBody"] = self._request_body(binding)
-        operation["responses"] = self._responses(binding)
+        operation["responses"] = self._responses(binding, status)
         return operation
 
     def _request_body(self, binding: Binding) -> dict[str, Any]:
@@ -81,18 +82,20 @@ class Operations:
         schema = self._schemas.object(kind)
         return self._schemas.value(field) if schema.pop("required", None) is None else schema
 
-    def _responses(self, binding: Binding) -> dict[str, Any]:
+    def _responses(self, binding: Binding, status: int) -> dict[str, Any]:
         error: Schema = self._schemas.message(self._status)
         answer = binding.method.output_type
-        if answer.full_name == _HTTP_BODY and not binding.response_body:
-            success: dict[str, Any] = {"description": "The bytes as they are.", "content": _ANYTHING}
+        if status == _NO_CONTENT:
+            success: dict[str, Any] = {"description": "Done; there is nothing to say."}
+        elif answer.full_name == _HTTP_BODY and not binding.response_body:
+            success = {"description": "The bytes as they are.", "content": _ANYTHING}
         elif binding.method.server_streaming:
             success = self._stream(self._answer(binding), error)
         else:
             success = {"description": self._success_text(binding), "content": _json(self._answer(binding))}
         if binding.method.server_streaming:
             error = {"type": "object", "properties": {"error": error}, "required": ["error"]}
-        return {"200": success, "default": {"description": "An error.", "content": _json(error)}}
+        return {str(status): success, "default": {"description": "An error.", "content": _json(error)}}
 
     def _answer(self, binding: Binding) -> Schema:
         if not binding.response_body:

@@ -27,6 +27,8 @@ _PERMANENT = frozenset(
 )
 # These steer gRPC itself; a client must not reach them through Grpc-Metadata-.
 _TRANSPORT = frozenset({"content-type", "content-length", "host", "te", "user-agent", "connection"})
+# What the transcoder itself vouches for must not come from a client under the same key.
+_VOUCHED = frozenset({"x-forwarded-for", "x-forwarded-host"})
 _KEY = re.compile(r"[0-9a-z._-]+")
 _SUCCESS = re.compile(r"2[0-9][0-9]")
 _VALUE = re.compile(r"[\x20-\x7e]*")
@@ -68,14 +70,14 @@ def _keys(name: str, options: Options) -> tuple[str, ...]:
     if name in _PERMANENT:
         return (f"grpcgateway-{name}",)
     key = name.removeprefix(_PREFIX)
-    if key == name or key.startswith("grpc-") or key in _TRANSPORT:
+    if key == name or key.startswith("grpc-") or key in _TRANSPORT or key in _VOUCHED:
         return ()
     return (key,)
 
 
 def _append(metadata: list[tuple[str, str | bytes]], key: str, value: str) -> None:
     if _KEY.fullmatch(key) is None or (not key.endswith("-bin") and _VALUE.fullmatch(value) is None):
-        _log.warning("a header is not valid gRPC metadata and was dropped", extra={"metadata_key": key[:64]})
+        _log.info("a header is not valid gRPC metadata and was dropped", extra={"metadata_key": key[:64]})
         return
     metadata.append((key, _binary(key, value) if key.endswith("-bin") else value))
 

@@ -27,7 +27,9 @@ async def _favourite(_request: Any, _context: Context) -> Any:
 
 async def _list(request: Any, _context: Context) -> Any:
     books = [make("Book", book_id=str(number)) for number in range(request.page_size)]
-    return make("ListBooksResponse", books=books, titles=[book.book_id for book in books], first=books[:1] and books[0])
+    return make(
+        "ListBooksResponse", books=books, titles=[book.book_id for book in books], first=books[0] if books else None
+    )
 
 
 async def _create(request: Any, context: Context) -> Any:

@@ -135,9 +135,12 @@ def test_raw_bodies_take_and_give_any_type(document: dict[str, Any]) -> None:
     assert set(cover["put"]["requestBody"]["content"]) == {"*/*"}
 
 
-def test_the_host_adds_security_schemas_and_paths(transcoder: Transcoder) -> None:
+def test_the_host_adds_security_statuses_schemas_and_paths(transcoder: Transcoder) -> None:
     def security(binding: Binding) -> list[dict[str, list[str]]] | None:
         return [] if binding.method.name == "GetFavourite" else [{"bearer": []}]
+
+    def status(binding: Binding) -> int:
+        return {"CreateBook": 201, "DeleteBook": 204}.get(binding.method.name, 200)
 
     document = transcoder.openapi(
         About(
@@ -146,6 +149,7 @@ def test_the_host_adds_security_schemas_and_paths(transcoder: Transcoder) -> Non
             servers=["https://books.example"],
             security_schemes={"bearer": {"type": "http", "scheme": "bearer"}},
             security=security,
+            success_status=status,
             schemas={"Health": {"type": "object"}},
             paths={"/healthz": {"get": {"operationId": "health", "responses": {"200": {"description": "Well."}}}}},
         )
@@ -154,5 +158,7 @@ def test_the_host_adds_security_schemas_and_paths(transcoder: Transcoder) -> Non
     assert [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
     assert document["paths"]["/v1/books"]["get"]["security"] == [{"bearer": []}]
     assert document["paths"]["/v1/books/favourite"]["get"]["security"] == []
+    assert "content" not in document["paths"]["/v1/books/{book_id}"]["delete"]["responses"]["204"]
+    assert "201" in document["paths"]["/v1/books"]["post"]["responses"]
     assert "/healthz" in document["paths"]
     assert "Health" in document["components"]["schemas"]

@@ -8,7 +8,8 @@ from google.protobuf import any_pb2, duration_pb2, struct_pb2, timestamp_pb2, wr
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway.transcode.codec.encode import Encoder, EncoderSet
-from tests.unit.transcode.contract import descriptor, make, types
+from gateway.transcode.codec.types import Types
+from tests.unit.transcode.contract import descriptor, library, make, types
 
 CODEC = EncoderSet(types())
 
@@ -177,7 +178,18 @@ def test_what_json_cannot_say_is_an_error(message: Any, reason: str) -> None:
         encoded(message)
 
 
-def test_messages_of_the_default_pool_are_encoded_too() -> None:
+def test_messages_of_another_pool_are_encoded_too() -> None:
+    foreign = Types(library())
+    book = foreign.find("library.v1.Book")
+    assert book is not None
+    message: Any = foreign.message_class(book)(title="Emma", author={"address": {"city": "Bath"}}, price_cents=5)
+    own = make("Book", title="Emma", author={"address": {"city": "Bath"}}, price_cents=5)
+    encoder = Encoder(descriptor("Book"), codec=CODEC)
+
+    assert encoder.to_object(message) == encoder.to_object(own)
+
+
+def test_without_a_codec_the_default_pool_is_known() -> None:
     assert encoded(wrappers_pb2.Int64Value(value=4)) == "4"
     assert Encoder(status_pb2.Status.DESCRIPTOR).to_object(status_pb2.Status(code=5)) == {
         "code": 5,

@@ -7,8 +7,10 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.transcode import DEFAULT, ContractError
 from gateway.transcode.codec.types import Types
+from gateway.transcode.routing.overlap import find_overlaps, shared_path
 from gateway.transcode.routing.rules import Binding
 from gateway.transcode.routing.table import build_router, read_bindings
+from gateway.transcode.routing.template import parse_template
 from tests.unit.transcode import contract
 
 SERVICES = frozenset({"t.S", "library.v1.Library"})
@@ -143,3 +145,43 @@ def test_a_set_without_its_imports_is_refused() -> None:
 
     with pytest.raises(ValueError, match="--include_imports"):
         Types(bare)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "path"),
+    [
+        ("/a/{x}", "/a/me", "/a/me"),
+        ("/a/{x}", "/{y}/b", "/a/b"),
+        ("/a/**", "/a/b/c", "/a/b/c"),
+        ("/**/z", "/a/**", "/a/z"),
+        ("/a/{x=**}/b", "/a/*/*/b", "/a/x/x/b"),
+        ("/a/{x}:go", "/a/{x}", "/a/x:go"),
+        ("/a/b:go", "/a/**", "/a/b:go"),
+        ("/a/{x}:go", "/a/{y=b}:go", "/a/b:go"),
+        ("/a/{x}", "/b/{x}", None),
+        ("/a/{x}", "/a/{x}/c", None),
+        ("/a/{x}:go", "/a/{x}:stop", None),
+        ("/a/{x}:go", "/a/b", None),
+        ("/", "/*", None),
+        ("/", "/**", "/"),
+        ("/**/a", "/**/b", None),
+    ],
+)
+def test_the_path_that_two_templates_share_is_found(one: str, other: str, path: str | None) -> None:
+    templates = parse_template(one), parse_template(other)
+
+    assert shared_path(*templates) == path
+    assert shared_path(*reversed(templates)) == path
+
+
+def test_overlaps_are_reported_with_their_winner(tmp_path: Path) -> None:
+    found = bindings(
+        tmp_path,
+        rpc('get: "/a/{id}"', name="One"),
+        rpc('get: "/a/me"', name="Me"),
+        rpc('delete: "/a/{id}"', name="Drop"),
+    )
+
+    assert [str(overlap) for overlap in find_overlaps(found, build_router(found, found, DEFAULT))] == [
+        "GET /a/me (t.S/Me) wins over GET /a/{id} (t.S/One), as for /a/me"
+    ]
