@@ -88,7 +88,7 @@ class DataDir:
     @property
     def agent_identity(self) -> Path:
         """The identity of this machine's own agent."""
-        return self.path / "agent" / "identity"
+        return self.path / "agent" / "identity.json"
 
     @property
     def logs(self) -> Path:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,7 +140,7 @@ class Launch:
         answer = await self.supervisor.run_for_answer(parts.bootstrap(stage, email=ADMIN_EMAIL, password=password))
         facts = self._facts(stage, answer, password if answer.get("created") else None)
         try:
-            self._keep_agent_key(stage, answer)
+            self._write_identity(stage, answer)
             await self.supervisor.start(parts.agent(stage))
         except LocalError:
             if facts["password"] is not None:  # it is known nowhere else, and the next start makes no other
@@ -147,15 +148,21 @@ class Launch:
             raise
         self.output.ready(facts)
 
-    def _keep_agent_key(self, stage: Stage, answer: Mapping[str, Any]) -> None:
+    def _write_identity(self, stage: Stage, answer: Mapping[str, Any]) -> None:
+        """Write the agent's identity anew: ports and the authority may have changed since the last start."""
+        path = self.data.agent_identity
+        try:
+            identity = json.loads(path.read_text()) if path.exists() else {}
+        except ValueError as error:
+            raise LocalError(f"{path} is damaged: remove it and start again, and the agent gets a new key") from error
         if answer.get("agent_key"):
-            identity = {
-                "server_id": answer["server_id"],
-                "agent_key": answer["agent_key"],
-                "ingest_address": stage.addresses.local("ingest"),
-                "trust_bundle": stage.certificates.authority_file.read_text(),
-            }
-            write_private(self.data.agent_identity, json.dumps(identity, indent=1) + "\n")
+            identity = {"agent_key": answer["agent_key"], "spool_id": str(uuid.uuid4())}
+        identity |= {
+            "server_id": answer["server_id"],
+            "ingest_address": stage.addresses.local("ingest"),
+            "ca_pem": stage.certificates.authority_file.read_text(),
+        }
+        write_private(path, json.dumps(identity, indent=2) + "\n")
 
     def _facts(self, stage: Stage, answer: Mapping[str, Any], password: str | None) -> dict[str, Any]:
         addresses = stage.addresses
