@@ -1,0 +1,89 @@
+"""The schema `telemetry` as its migrations make it: columns by the catalogue, and who may do what."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from flick.db.pool import Connection, connect
+from flick.v1 import catalog_pb2
+from tests.databases import DatabaseServer
+from tests.integration.ingest.schema import telemetry_template
+
+_FIXED = ["time", "server_id", "organization_id", "received_at", "layout_id", "labelled"]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def telemetry(postgres: DatabaseServer) -> AsyncIterator[str]:
+    async with postgres.database(template=await telemetry_template(postgres)) as name:
+        yield name
+
+
+async def _columns(connection: Connection, table: str) -> dict[str, str]:
+    rows = await connection.fetch(
+        "select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute"
+        " where attrelid = to_regclass($1) and attnum > 0 and not attisdropped",
+        table,
+    )
+    return {row["name"]: row["type"] for row in rows}
+
+
+async def test_every_scalar_metric_has_its_column_and_no_other_is_there(
+    postgres: DatabaseServer, telemetry: str
+) -> None:
+    connection = await connect(postgres.url(database=telemetry), application_name="test")
+    columns = await _columns(connection, "telemetry.metrics")
+    await connection.close()
+    scalars = {
+        value.name.removeprefix("METRIC_").lower(): "double precision"
+        for value in catalog_pb2.Metric.DESCRIPTOR.values
+        if 0 < value.number < 500
+    }
+
+    assert {name: kind for name, kind in columns.items() if name not in _FIXED} == scalars
+
+
+@pytest.mark.parametrize("table", ["metrics", "processes"])
+async def test_measurements_lie_in_chunks_of_a_day(postgres: DatabaseServer, telemetry: str, table: str) -> None:
+    connection = await connect(postgres.url(database=telemetry), application_name="test")
+    interval = await connection.fetchval(
+        "select time_interval::text from timescaledb_information.dimensions"
+        " where hypertable_schema = 'telemetry' and hypertable_name = $1",
+        table,
+    )
+    await connection.close()
+
+    assert interval == "1 day"
+
+
+@pytest.mark.parametrize("table", ["layouts", "metrics", "processes", "gaps"])
+async def test_query_may_only_read(postgres: DatabaseServer, telemetry: str, table: str) -> None:
+    connection = await connect(postgres.url(database=telemetry, role="flick_query"), application_name="test")
+    delete = f"delete from telemetry.{table}"
+    await connection.fetch(f"select from telemetry.{table}")
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(delete)
+    await connection.close()
+
+
+@pytest.mark.parametrize("verb", ["delete from telemetry.{}", "truncate telemetry.{}"])
+@pytest.mark.parametrize("table", ["layouts", "metrics", "processes", "gaps"])
+async def test_ingest_may_not_take_away(postgres: DatabaseServer, telemetry: str, table: str, verb: str) -> None:
+    connection = await connect(postgres.url(database=telemetry, role="flick_ingest"), application_name="test")
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(verb.format(table))
+    await connection.close()
+
+
+async def test_ingest_knows_nothing_of_auth(postgres: DatabaseServer, telemetry: str) -> None:
+    owner = await connect(postgres.url(database=telemetry), application_name="test")
+    await owner.execute("create schema auth; create table auth.users (id int)")
+    await owner.close()
+    connection = await connect(postgres.url(database=telemetry, role="flick_ingest"), application_name="test")
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.fetch("select from auth.users")
+    await connection.close()
