@@ -57,14 +57,14 @@ async def test_measurements_lie_in_chunks_of_a_day(postgres: DatabaseServer, tel
     assert interval == "1 day"
 
 
-@pytest.mark.parametrize("table", ["layouts", "metrics", "processes", "gaps"])
-async def test_query_may_only_read(postgres: DatabaseServer, telemetry: str, table: str) -> None:
+@pytest.mark.parametrize("verb", ["delete from {}", "insert into {} default values"])
+@pytest.mark.parametrize("table", ["telemetry.layouts", "telemetry.metrics", "telemetry.processes", "telemetry.gaps"])
+async def test_query_may_only_read(postgres: DatabaseServer, telemetry: str, table: str, verb: str) -> None:
     connection = await connect(postgres.url(database=telemetry, role="flick_query"), application_name="test")
-    delete = f"delete from telemetry.{table}"
-    await connection.fetch(f"select from telemetry.{table}")
+    await connection.fetch(f"table {table}")
 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await connection.execute(delete)
+        await connection.execute(verb.format(table))
     await connection.close()
 
 
