@@ -7,7 +7,10 @@ It knows a contract only by its FileDescriptorSet. ContractError at start names 
 """
 
 from gateway.transcode.application import Transcoder
-from gateway.transcode.codec.encode import Encoder, EncoderSet
+from gateway.transcode.codec.decode import Decoder, DecoderSet
+from gateway.transcode.codec.encode import Encoder, EncoderSet, json_bytes
+from gateway.transcode.codec.fault import JsonError
+from gateway.transcode.codec.text import parse_json
 from gateway.transcode.codec.types import Types
 from gateway.transcode.openapi import About
 from gateway.transcode.options import Options
@@ -19,10 +22,15 @@ __all__ = [
     "About",
     "Binding",
     "ContractError",
+    "Decoder",
+    "DecoderSet",
     "Encoder",
     "EncoderSet",
+    "JsonError",
     "Options",
     "Profile",
     "Transcoder",
     "Types",
+    "json_bytes",
+    "parse_json",
 ]

@@ -1,12 +1,35 @@
-"""The field mask that a PATCH body implies: the leaf paths present in it (grpc-gateway's auto mask)."""
+"""Field masks: the JSON spelling of their paths, and the mask that a PATCH body implies, as grpc-gateway derives it."""
 
+import re
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.transcode.codec.fault import JsonError
 
+_SNAKE = re.compile(r"_([a-z])")
+_UPPER = re.compile(r"[A-Z]")
+_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _FREE_FORM = frozenset({"google.protobuf.Struct", "google.protobuf.Value"})
+
+
+def camel_path(path: str) -> str:
+    """`server.display_name` as `server.displayName`; ValueError if the way back would differ."""
+    camel = _SNAKE.sub(lambda found: found.group(1).upper(), path)
+    if _snake(camel) != path:
+        raise ValueError(f"the path {path!r} has no JSON spelling")
+    return camel
+
+
+def snake_path(path: str) -> str:
+    """`server.displayName` as `server.display_name`; ValueError if it is no path."""
+    if "_" in path or _PATH.fullmatch(path) is None:
+        raise ValueError(f"{path!r} is no field path in lowerCamelCase")
+    return _snake(path)
+
+
+def _snake(path: str) -> str:
+    return _UPPER.sub(lambda found: "_" + found.group().lower(), path)
 
 
 def mask_paths(value: Any, descriptor: Descriptor) -> list[str]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
 
+from gateway.transcode.codec.mask import camel_path
 from gateway.transcode.codec.moments import format_duration, format_moment
-from gateway.transcode.codec.names import camel_path
 from gateway.transcode.codec.numbers import json_double
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.descriptor import Descriptor
 
 from gateway.transcode.codec.fault import JsonError, check_depth
+from gateway.transcode.codec.mask import snake_path
 from gateway.transcode.codec.moments import parse_duration, parse_moment
-from gateway.transcode.codec.names import snake_path
 from gateway.transcode.codec.scalars import double, reader, string
 from gateway.transcode.codec.wellknown import VALUE_TYPES, WRAPPERS
 
@@ -31,6 +31,7 @@ def decode_any(message: Any, value: Any, depth: int, codec: "DecoderSet") -> Non
     """Pack the message that "@type" names; `{}` is the empty Any."""
     if type(value) is not dict:
         raise JsonError("must be an object")
+    check_depth(depth)
     if not value:
         return
     url = value.get("@type")

@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.transcode.codec.decode import DecoderSet, map_key_reader
+from gateway.transcode.codec.fault import check_depth
 from gateway.transcode.codec.mask import field_by_any_name
 from gateway.transcode.codec.types import map_entry
 from gateway.transcode.errors import RefusedError, bad_request
@@ -109,6 +110,7 @@ class QueryReader:
         holder = self._descriptor
         prefix = ""
         for name in bare.split("."):
+            check_depth(len(fields))
             if fields:
                 holder = _below(fields[-1])
             field = field_by_any_name(holder, name)

@@ -180,6 +180,12 @@ def test_a_structure_as_deep_as_a_backend_reads_is_read() -> None:
     assert type(deep).FromString(deep.SerializeToString()) == deep
 
 
+def test_an_any_in_an_any_is_no_way_around_the_limit() -> None:
+    level = '{"@type":"x.io/google.protobuf.Any","value":'
+    with pytest.raises(JsonError, match="nested deeper"):
+        decoded('{"any":' + level * 150 + "{}" + "}" * 151)
+
+
 def test_an_any_packs_the_type_it_names() -> None:
     message = decoded('{"any":{"@type":"x.io/library.v1.Chapter","number":4}}')
 

@@ -1,9 +1,12 @@
 """Requests put together from body, path and query."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from google.protobuf.message import Message
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.transcode import DEFAULT
 from gateway.transcode.codec.decode import DecoderSet
@@ -123,6 +126,7 @@ def test_a_query_fills_fields(query: str, fields: dict[str, Any]) -> None:
         ("stringValue=%zz", "query", "broken percent escape"),
         ("stringValue=%FF", "query", "not UTF-8"),
         ("stringValue=a;b=c", "query", "%3B"),
+        ("child." * 100 + "boolValue=1", "child." * 100 + "boolValue", "nested deeper"),
     ],
 )
 def test_a_query_that_does_not_fit_is_a_400_that_names_the_key(query: str, field: str, reason: str) -> None:
@@ -252,3 +256,31 @@ def test_a_mask_in_the_query_replaces_the_derived_one() -> None:
     message = read("PATCH /v1/books/{book.book_id}", "7", body='{"title":"x"}', query="update_mask=loans,title")
 
     assert list(message.update_mask.paths) == ["loans", "title"]
+
+
+KEYS = st.sampled_from([field.json_name for field in contract.descriptor("Everything").fields])
+
+
+@given(st.lists(st.tuples(KEYS | st.text(max_size=8), st.sampled_from(["", "[a]", ".x", "[]"]), st.text(max_size=8))))
+@settings(deadline=None)
+def test_no_query_breaks_the_reader(parts: list[tuple[str, str, str]]) -> None:
+    query = "&".join(
+        f"{quote(key, errors='replace')}{tail}={quote(value, errors='replace')}" for key, tail, value in parts
+    )
+    try:
+        queried(query).SerializeToString()
+    except RefusedError as refusal:
+        status = refusal.status
+    else:
+        status = 200
+
+    assert status in (200, 400)
+
+
+@given(st.sampled_from([route for route in READERS if route.startswith("GET /v1/echo/")]), st.text())
+@settings(deadline=None)
+def test_no_path_value_breaks_the_reader(route: str, text: str) -> None:
+    try:
+        read(route, text)
+    except (RefusedError, UnicodeEncodeError):  # the router gives no half surrogates
+        return
