@@ -1,0 +1,65 @@
+"""The running agent: sampler, spool and uplink put together."""
+
+import asyncio
+import random
+import uuid
+
+from agent.collection import Collection, every_collector
+from agent.identity import Identity
+from agent.sampler.orders import Orders, Wanted
+from agent.sampler.sampler import Sampler
+from agent.sampler.timeline import Timeline
+from agent.spool.memory import MemorySpool
+from agent.uplink.backoff import Backoff
+from agent.uplink.uplink import Uplink
+from flick.clock import Clock
+from flick.v1 import servers_pb2
+
+FLUSH_S = 3.0
+
+
+async def run_agent(
+    *,
+    identity: Identity,
+    clock: Clock,
+    rng: random.Random,
+    host: servers_pb2.Host,
+    version: str,
+    stop: asyncio.Event,
+    flush_s: float = FLUSH_S,
+) -> None:
+    """Measure and stream until `stop` is set; then give what waits `flush_s` seconds to be acked."""
+    orders = Orders()
+    timeline = Timeline(clock=clock)
+    spool = MemorySpool(spool_id=uuid.uuid4())
+    uplink = Uplink(
+        identity=identity,
+        spool=spool,
+        orders=orders,
+        timeline=timeline,
+        clock=clock,
+        backoff=Backoff(rng=rng),
+        host=host,
+        version=version,
+    )
+    sampler = Sampler(
+        clock=clock,
+        timeline=timeline,
+        orders=orders,
+        spool=spool,
+        open_collection=_open_collection,
+        on_stored=uplink.wake,
+        on_live=uplink.show,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        sampling = tasks.create_task(sampler.run())
+        streaming = tasks.create_task(uplink.run())
+        await stop.wait()
+        sampling.cancel()
+        uplink.stop()
+        await asyncio.wait([streaming], timeout=flush_s)
+        streaming.cancel()
+
+
+def _open_collection(wanted: Wanted) -> Collection:
+    return Collection(collectors=every_collector(processes=wanted.processes, commands=wanted.commands))

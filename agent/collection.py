@@ -1,0 +1,111 @@
+"""Runs the collectors. One that fails is named once, with its reason, and leaves a hole; the others go on."""
+
+import logging
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from agent.catalog import CORE_LENGTH
+from agent.collectors.collector import Collector, Measured, Moment, SeriesKey
+from agent.collectors.cpu import CpuCollector
+from agent.collectors.filesystem import FilesystemCollector
+from agent.collectors.kernel_stat import KernelStatFile
+from agent.collectors.load import LoadCollector
+from agent.collectors.memory import MemoryCollector
+from agent.collectors.network import NetworkCollector
+from agent.collectors.processes import ProcessesCollector
+from agent.collectors.system import SystemCollector
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Everything measured at one moment, as `flick.v1.Sample` has it: `values` are those of `series`, in its order."""
+
+    core: Sequence[float]
+    series: tuple[SeriesKey, ...]
+    values: Sequence[float]
+    processes: bytes
+
+
+class Collection:
+    """A set of collectors that are asked together. Rates are those since this set was asked before."""
+
+    def __init__(self, *, collectors: Sequence[Collector]) -> None:
+        self._collectors = collectors
+        self._failing: dict[str, str] = {}
+        self._last_series: dict[str, tuple[SeriesKey, ...]] = {}
+        self._parts: tuple[tuple[SeriesKey, ...], ...] = ()
+        self._series: tuple[SeriesKey, ...] = ()
+
+    def __enter__(self) -> "Collection":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for collector in self._collectors:
+            collector.close()
+
+    def collect(self, moment: Moment) -> Readings:
+        """Ask every collector. Never raises for a collector that can't measure."""
+        core = [math.nan] * CORE_LENGTH
+        values: list[float] = []
+        processes = b""
+        parts = []
+        for collector in self._collectors:
+            found = self._ask(collector, moment)
+            for number, value in found.core.items():
+                core[number - 1] = value
+            parts.append(found.series)
+            values += found.values
+            processes = found.processes or processes
+        return Readings(core=core, series=self._joined(tuple(parts)), values=values, processes=processes)
+
+    def _joined(self, parts: tuple[tuple[SeriesKey, ...], ...]) -> tuple[SeriesKey, ...]:
+        if parts != self._parts:
+            self._parts = parts
+            self._series = tuple(key for part in parts for key in part)
+        return self._series
+
+    def _ask(self, collector: Collector, moment: Moment) -> Measured:
+        name = collector.name
+        try:
+            found = collector.collect(moment)
+        # A collector reads what kernels and drivers of every age write: whatever it stumbles over is its own hole.
+        except Exception as error:  # noqa: BLE001
+            self._note_failure(name, f"{type(error).__name__}: {error}")
+            series = self._last_series.get(name, ())
+            return Measured(series=series, values=[math.nan] * len(series))
+        if self._failing.pop(name, None) is not None:
+            logger.info("collector measures again", extra={"collector": name})
+        self._last_series[name] = found.series
+        return found
+
+    def _note_failure(self, name: str, reason: str) -> None:
+        if self._failing.get(name) != reason:
+            self._failing[name] = reason
+            logger.warning("collector can't measure", extra={"collector": name, "reason": reason})
+
+
+def every_collector(*, processes: bool, commands: bool) -> list[Collector]:
+    """What this system offers. `processes`: whether to list processes; `commands`: with their command lines."""
+    if sys.platform != "linux":
+        from agent.collectors.portable import PortableCollector  # psutil is only needed there
+
+        return [PortableCollector()]
+    stat = KernelStatFile()
+    collectors: list[Collector] = [
+        CpuCollector(stat=stat),
+        LoadCollector(),
+        MemoryCollector(),
+        FilesystemCollector(),
+        NetworkCollector(),
+        SystemCollector(stat=stat),
+    ]
+    if processes:
+        collectors.append(ProcessesCollector(with_commands=commands))
+    return collectors

@@ -1,0 +1,107 @@
+"""Space on file systems: the local ones that hold data, each once."""
+
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.collectors.collector import Measured, Moment, SeriesKey
+from agent.collectors.proc_file import PROC, ProcFile
+from flick.v1 import catalog_pb2 as catalog
+
+_METRICS = (
+    catalog.METRIC_FILESYSTEM_USED,
+    catalog.METRIC_FILESYSTEM_FREE,
+    catalog.METRIC_FILESYSTEM_UTILIZATION,
+)
+_NO_BLOCK_DEVICE = b"0"
+_WITHOUT_BLOCK_DEVICE = {b"btrfs", b"zfs", b"bcachefs"}  # local, though the kernel gives them no device number
+_ALWAYS_FULL = {b"squashfs", b"iso9660", b"udf", b"erofs", b"cramfs"}  # images, made full
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mount:
+    """A mounted file system. Ordered by how well it stands for its device: whole before part, short before long."""
+
+    is_part: bool
+    length: int
+    mountpoint: str
+    device: str
+
+
+class FilesystemCollector:
+    """Reads /proc/self/mountinfo and asks each file system.
+
+    Network file systems are left out: asking one whose server is away blocks for good.
+    """
+
+    name = "filesystem"
+
+    def __init__(self, *, root: Path = PROC) -> None:
+        self._file = ProcFile(root / "self/mountinfo")
+        self._table = b""
+        self._mounts: tuple[Mount, ...] = ()
+        self._series: tuple[SeriesKey, ...] = ()
+
+    def collect(self, moment: Moment) -> Measured:
+        """See `Collector`."""
+        table = self._file.read()
+        if table != self._table:
+            self._table = table
+            self._mounts = real_mounts(table)
+            self._series = tuple(
+                (metric, (mount.device, mount.mountpoint)) for mount in self._mounts for metric in _METRICS
+            )
+        return Measured(series=self._series, values=[value for mount in self._mounts for value in _space(mount)])
+
+    def close(self) -> None:
+        """See `Collector`."""
+        self._file.close()
+
+
+def _space(mount: Mount) -> tuple[float, float, float]:
+    try:
+        found = os.statvfs(mount.mountpoint)
+    except OSError:  # unmounted this moment, or not ours to ask
+        return (math.nan, math.nan, math.nan)
+    used = (found.f_blocks - found.f_bfree) * found.f_frsize
+    free = found.f_bavail * found.f_frsize
+    return (used, free, used / (used + free) if used + free else math.nan)
+
+
+def real_mounts(table: bytes) -> tuple[Mount, ...]:
+    """The file systems of a mountinfo (proc_pid_mountinfo(5)) that are measured, by mount point."""
+    best: dict[bytes, Mount] = {}
+    for line in table.splitlines():
+        before, _, after = line.partition(b" - ")
+        fields, (kind, source, *_) = before.split(b" "), after.split(b" ")
+        root, mountpoint = fields[3], _unescape(fields[4])
+        identity = _identity(fields[2], kind, source, mountpoint)
+        if identity is None or not Path(mountpoint).is_dir():  # containers mount single files
+            continue
+        mount = Mount(root != b"/", len(mountpoint), mountpoint, _unescape(source))
+        best[identity] = min(mount, best.get(identity, mount))
+    return tuple(sorted(_visible(best.values()), key=lambda mount: mount.mountpoint))
+
+
+def _identity(device_number: bytes, kind: bytes, source: bytes, mountpoint: str) -> bytes | None:
+    """What tells one file system from another, None for those that are not measured."""
+    if kind in _ALWAYS_FULL or source.startswith(b"/dev/loop"):
+        return None
+    if device_number.partition(b":")[0] != _NO_BLOCK_DEVICE:
+        return device_number
+    if kind in _WITHOUT_BLOCK_DEVICE or (kind == b"overlay" and mountpoint == "/"):  # a container's root
+        return source
+    return None
+
+
+def _visible(mounts: Iterable[Mount]) -> Iterable[Mount]:
+    """Of two that lie on the same mount point only the upper can be seen; the table names it last."""
+    return {mount.mountpoint: mount for mount in mounts}.values()
+
+
+def _unescape(text: bytes) -> str:
+    for code, character in ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\")):
+        text = text.replace(code, character)
+    return text.decode(errors="replace")

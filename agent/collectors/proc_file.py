@@ -1,0 +1,40 @@
+"""A file of /proc that is read again and again: it stays open, and a reading is one system call."""
+
+import os
+from pathlib import Path
+
+PROC = Path("/proc")
+_FIRST_SIZE = 8192
+
+
+class ProcFile:
+    """One file, opened at the first reading. Its contents are made by the kernel at each reading from the start."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+        self._size = _FIRST_SIZE
+
+    def read(self) -> bytes:
+        """The whole contents. Raises OSError."""
+        if self._fd < 0:
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        while True:
+            data = os.pread(self._fd, self._size, 0)
+            if len(data) < self._size:
+                return self._complete(data)
+            self._size *= 2
+
+    def _complete(self, data: bytes) -> bytes:
+        # The kernel may hand out less than was asked for, in whole records: go on until it says that this is the end.
+        while True:
+            more = os.pread(self._fd, self._size, len(data))
+            if not more:
+                return data
+            data += more
+
+    def close(self) -> None:
+        """Close it; the next reading opens it again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

@@ -1,0 +1,61 @@
+"""What ingest wants of this agent: the server's settings, and whether somebody watches. The uplink writes it, the
+sampler goes by it.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from flick.v1 import ingest_pb2, servers_pb2
+
+_MIN_INTERVAL_S, _MAX_INTERVAL_S = 1, 300  # flick.v1.ServerSettings.metric_interval
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The defaults are the contract's, valid until ingest says otherwise.
+
+    `live_interval_s` is None while nobody watches.
+    """
+
+    interval_s: int = 5
+    processes: bool = True
+    commands: bool = True
+    live_interval_s: float | None = None
+
+
+class Orders:
+    """Holds what is wanted now and tells when it changes."""
+
+    def __init__(self) -> None:
+        self.wanted = Wanted()
+        self.changed = asyncio.Event()
+
+    def settings(self, settings: servers_pb2.ServerSettings) -> None:
+        """Take a server's settings. An interval out of its range is taken as the nearest in it."""
+        interval_s = settings.metric_interval.seconds or Wanted.interval_s
+        self._set(
+            replace(
+                self.wanted,
+                interval_s=min(max(interval_s, _MIN_INTERVAL_S), _MAX_INTERVAL_S),
+                processes=settings.processes_enabled,
+                commands=settings.process_commands_enabled,
+            )
+        )
+
+    def live_mode(self, mode: ingest_pb2.LiveMode) -> None:
+        """Take whether somebody watches. An interval that is not given or below 1 s is taken as 1 s."""
+        interval_s = max(mode.interval.seconds + mode.interval.nanos / 1e9, 1.0)
+        self._set(replace(self.wanted, live_interval_s=interval_s if mode.enabled else None))
+
+    def nobody_watches(self) -> None:
+        """The stream is gone, and with it every viewer."""
+        self._set(replace(self.wanted, live_interval_s=None))
+
+    def clock_moved(self) -> None:
+        """The timeline was corrected: the next moment is another."""
+        self.changed.set()
+
+    def _set(self, wanted: Wanted) -> None:
+        if wanted != self.wanted:
+            self.wanted = wanted
+            self.changed.set()

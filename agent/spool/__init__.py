@@ -1,0 +1,1 @@
+"""Where samples stay until ingest has acked them."""

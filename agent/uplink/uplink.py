@@ -1,0 +1,143 @@
+"""Keeps a stream to ingest: opens it, and opens it again after every end."""
+
+import asyncio
+import logging
+
+from agent.identity import Identity
+from agent.network.diagnosis import Diagnosis
+from agent.network.probe import Probe
+from agent.sampler.orders import Orders
+from agent.sampler.timeline import Timeline
+from agent.spool.spool import Spool
+from agent.uplink.backoff import Backoff
+from agent.uplink.ending import Ending, EndKind
+from agent.uplink.stream import SILENT_S, Stream
+from flick.clock import Clock, utc
+from flick.rpc.client import open_channel
+from flick.v1 import ingest_pb2_grpc, servers_pb2, telemetry_pb2
+
+MAX_COME_BACK_S = 120.0  # ingest may ask for less; no agent stays away longer than the backoff's cap
+
+logger = logging.getLogger(__name__)
+
+
+class Uplink:
+    """Runs until `flush` or until it is cancelled.
+
+    Args:
+        identity: whom this agent is and where ingest is.
+        backoff: how long to wait after a stream that failed.
+        silent_s: how long ingest may say nothing before its stream is given up.
+    """
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        spool: Spool,
+        orders: Orders,
+        timeline: Timeline,
+        clock: Clock,
+        backoff: Backoff,
+        host: servers_pb2.Host,
+        version: str,
+        silent_s: float = SILENT_S,
+    ) -> None:
+        self._identity = identity
+        self._spool = spool
+        self._orders = orders
+        self._timeline = timeline
+        self._clock = clock
+        self._backoff = backoff
+        self._host = host
+        self._version = version
+        self._silent_s = silent_s
+        self._stream: Stream | None = None
+        self._stopping = asyncio.Event()
+        self._said = ""
+
+    def wake(self) -> None:
+        """There is a new sample in the spool."""
+        if self._stream is not None:
+            self._stream.wake()
+
+    def show(self, sample: telemetry_pb2.Sample, layout: telemetry_pb2.Layout | None) -> None:
+        """Send a sample that is for viewers only, if there is a stream."""
+        if self._stream is not None:
+            self._stream.show(sample, layout)
+
+    def stop(self) -> None:
+        """Send what waits and let `run` end. Without a stream it ends at once."""
+        self._stopping.set()
+        if self._stream is not None:
+            self._stream.finish()
+
+    async def run(self) -> None:
+        """Hold a stream until `stop`."""
+        while not self._stopping.is_set():
+            ending = await self._stream_once()
+            if ending.kind is EndKind.STOPPED:
+                return
+            await self._tell(ending)
+            await self._wait(self._pause_s(ending))
+
+    async def _stream_once(self) -> Ending:
+        channel = open_channel(self._identity.ingest_address, ca_pem=self._identity.ca_pem.encode() or None, tls=True)
+        async with channel:
+            stub = ingest_pb2_grpc.IngestServiceStub(channel)
+            call = stub.StreamTelemetry(metadata=(("authorization", f"Bearer {self._identity.agent_key}"),))
+            self._stream = stream = Stream(
+                call=call,
+                spool=self._spool,
+                orders=self._orders,
+                timeline=self._timeline,
+                clock=self._clock,
+                host=self._host,
+                version=self._version,
+                silent_s=self._silent_s,
+            )
+            try:
+                ending = await stream.run()
+            finally:
+                self._stream = None
+        if stream.welcomed_at_s is not None:
+            self._backoff.healthy(self._clock.monotonic_s() - stream.welcomed_at_s)
+            self._said = ""
+        return ending
+
+    def _pause_s(self, ending: Ending) -> float:
+        if ending.kind is EndKind.DRAINED:
+            return min(ending.come_back_s, MAX_COME_BACK_S)
+        if ending.kind is EndKind.REFUSED:
+            return self._backoff.longest_s()
+        return self._backoff.next_s()
+
+    async def _wait(self, seconds: float) -> None:
+        waits = [
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(self._stopping.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _tell(self, ending: Ending) -> None:
+        """Log why a stream ended: once, as long as it is the same reason."""
+        if ending.kind is EndKind.DRAINED:
+            logger.info("ingest moves this agent's stream")
+            return
+        text = ending.text
+        if ending.kind is EndKind.UNREACHABLE:
+            found = await asyncio.to_thread(self._probe)
+            text = found.text if found is not None else f"ingest does not take streams now: {text}"
+        elif ending.kind is EndKind.REFUSED:
+            text = f"ingest refuses this agent: {text} To join again run `flick-agent enroll` with a new join token"
+        if text != self._said:
+            self._said = text
+            logger.warning("%s; samples are kept meanwhile", text)
+
+    def _probe(self) -> Diagnosis | None:
+        probe = Probe(address=self._identity.ingest_address, ca_pem=self._identity.ca_pem)
+        return probe.run(now=utc(self._clock))
