@@ -6,11 +6,11 @@
 # Needs root (it makes a chroot) and a Debian host. Settings, all optional:
 #   FRESH_SUITE  Debian release to try on. Default bookworm.
 #   FRESH_USERS  who tries. Default "root tester".
-#   FRESH_DIR    where the chroots are made; removed at the end. Default a temporary folder.
-#   FRESH_SHOW   folders of this machine that shall be seen inside, such as a local package index.
+#   FRESH_DIR    folder below which a temporary one is made for the chroots. Default /var/tmp.
+#   FRESH_SHOW   folders of this machine that shall be seen inside, read-only, such as a local package index.
 #
 # This machine's pip settings, proxies and certificate authorities are taken over, so that it also works behind a proxy.
-# Everything runs in name spaces of its own: mounts and processes are gone when it ends, however it ends.
+# Mounts and processes live in name spaces of their own: they are gone when it ends, however it ends.
 set -eu
 
 what=${1:-all}
@@ -23,19 +23,31 @@ case $what in up | test | all) ;; *) echo "usage: deploy/fresh.sh [up|test|all]"
 [ "$(id -u)" = 0 ] || { echo "deploy/fresh.sh makes a chroot, which needs root: sudo deploy/fresh.sh" >&2; exit 1; }
 command -v debootstrap >/dev/null || { echo "debootstrap is missing: apt-get install debootstrap" >&2; exit 1; }
 
-# Mounts and processes live in name spaces of their own from here on.
-[ "${FRESH_INSIDE:-}" = yes ] || exec env FRESH_INSIDE=yes unshare --mount --pid --fork --kill-child "$0" "$@"
+say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
+
+# The chroots are mounted and run in name spaces of a child. This process never sees those mounts, and only it deletes:
+# what is shown inside is out of the deletion's reach. (`rm --one-file-system` would not do: a bind mount of the same disk
+# is the same file system.)
+if [ -z "${FRESH_WORK:-}" ]; then
+    work=$(mktemp -d "${FRESH_DIR:-/var/tmp}/flick-fresh.XXXXXX")
+    chmod 755 "$work"
+    clean_up() {
+        if grep -qF " $work/" /proc/self/mountinfo; then
+            echo "something is mounted below $work: not removed" >&2
+        else
+            rm -rf "$work"
+        fi
+    }
+    trap clean_up EXIT
+    trap 'exit 130' INT TERM
+    FRESH_WORK=$work unshare --mount --propagation private --pid --fork --kill-child "$0" "$@"
+    exit
+fi
+[ $$ = 1 ] || { echo "FRESH_WORK is for deploy/fresh.sh alone: unset it" >&2; exit 2; }
+work=$FRESH_WORK
 
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' 'Component: main' | head -n 1)
 [ -n "$mirror" ] || { echo "apt knows no Debian mirror: run apt-get update first" >&2; exit 1; }
-
-work=${FRESH_DIR:-$(mktemp -d /var/tmp/flick-fresh.XXXXXX)}
-chmod 755 "$work"
-# One file system only: should a mount have stayed behind, what it shows must survive.
-trap 'umount --recursive --lazy "$work"/*/proc "$work"/*/dev 2>/dev/null || true; rm -rf --one-file-system "$work"' EXIT
-trap 'exit 130' INT TERM
-
-say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
 
 make_base() {
     say "making a fresh $suite from $mirror"
@@ -47,9 +59,11 @@ make_base() {
 make_root() { # user -> a chroot with a clean clone in the user's home
     root=$work/$1
     cp -a "$work/base" "$root"
-    for part in dev dev/pts dev/shm proc; do mkdir -p "$root/$part"; done
     mount -t proc proc "$root/proc"
-    mount --bind /dev "$root/dev"
+    # The devices that debootstrap made, none of this machine's disks.
+    mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+    cp -a "$work/base/dev/." "$root/dev/"
+    mkdir -p "$root/dev/pts" "$root/dev/shm"
     mount -t devpts devpts "$root/dev/pts"
     mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
     cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
