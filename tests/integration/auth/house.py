@@ -86,9 +86,9 @@ class AuthHouse:
         self.enrollment = enrollment_pb2_grpc.EnrollmentServiceStub(channel)
         self.access = access_pb2_grpc.AccessServiceStub(channel)
 
-    async def sql(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
-        """Run a statement as the owner of the schema, behind the service's back."""
-        connection = await asyncpg.connect(self.owner_url)
+    async def sql(self, statement: str, *arguments: Any, as_service: bool = False) -> list[asyncpg.Record]:
+        """Run a statement behind the service's back, as the owner of the schema or as the service's own role."""
+        connection = await asyncpg.connect(self.config.database_url if as_service else self.owner_url)
         try:
             return await connection.fetch(statement, *arguments)
         finally:

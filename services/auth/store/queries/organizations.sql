@@ -2,8 +2,8 @@
 -- A person's organizations after the given one, oldest first.
 select organization_id, display_name, create_time
 from auth.organizations
-join auth.memberships using (organization_id)
-where user_id = $1 and ($2::uuid is null or organization_id > $2)
+where organization_id in (select organization_id from auth.memberships where user_id = $1)
+    and ($2::uuid is null or organization_id > $2)
 order by organization_id
 limit $3;
 
