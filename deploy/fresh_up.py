@@ -33,8 +33,9 @@ def main() -> int:
         else:
             say(f"ready after {ready_s:.1f} s (the first password is shown only once)")
     finally:
-        os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches make and what it started
-        process.wait(timeout=STOP_WITHIN_S)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches make and what it started
+            process.wait(timeout=STOP_WITHIN_S)
     return 0
 
 
