@@ -85,7 +85,7 @@ class Transcoder:
 
     def openapi(self, about: About) -> dict[str, Any]:
         """The OpenAPI 3.1 document of the routes, as JSON values; see `About` for what the host adds."""
-        return describe(self._descriptors, self.routes, types=self.types, profile=self._profile, about=about)
+        return describe(self._descriptors, self.routes, types=self.types, about=about)
 
     async def _serve(self, exchange: Exchange) -> None:
         try:
@@ -157,7 +157,6 @@ class Transcoder:
             binding=binding,
             encoders=self.encoders,
             errors=self._errors,
-            profile=self._profile,
             options=self._options,
         )
         return _Endpoint(binding, reader, stream, self._options.stream_timeout_s)

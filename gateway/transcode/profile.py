@@ -16,8 +16,6 @@ class Profile:
     """Whether a query key that is no field answers 400; else it is ignored."""
     wrong_method_status: int
     """HTTP status when the path exists for other methods only; 405 comes with an `Allow` header."""
-    stream_media_type: str
-    """Content-Type of a server stream's lines."""
 
 
 DEFAULT = Profile(
@@ -25,5 +23,4 @@ DEFAULT = Profile(
     empty_segments_match=False,
     unknown_query_is_an_error=True,
     wrong_method_status=405,
-    stream_media_type="application/x-ndjson",
 )

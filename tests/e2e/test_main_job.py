@@ -129,7 +129,7 @@ async def test_sse_sends_the_same_as_events(installation: Installation, client: 
         lines = [line async for line in _until_data(response, 2)]
 
     assert response.headers["content-type"].startswith("text/event-stream")
-    assert all(0 <= value_of(json.loads(line)["values"], CPU) <= 1 for line in lines)
+    assert all(0 <= value_of(json.loads(line)["result"]["values"], CPU) <= 1 for line in lines)
 
 
 async def _until_data(response: httpx.Response, count: int) -> AsyncIterator[str]:

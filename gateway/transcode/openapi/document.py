@@ -11,7 +11,6 @@ from gateway.transcode.openapi.comments import Comments
 from gateway.transcode.openapi.operations import Operations
 from gateway.transcode.openapi.paths import PathNames
 from gateway.transcode.openapi.schemas import Schemas
-from gateway.transcode.profile import Profile
 from gateway.transcode.routing.rules import Binding
 
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
@@ -39,12 +38,12 @@ class About:
 
 
 def describe(
-    descriptors: FileDescriptorSet, bindings: Iterable[Binding], *, types: Types, profile: Profile, about: About
+    descriptors: FileDescriptorSet, bindings: Iterable[Binding], *, types: Types, about: About
 ) -> dict[str, Any]:
     """The document as JSON values."""
     comments = Comments(descriptors)
     schemas = Schemas(comments)
-    operations = Operations(types=types, schemas=schemas, comments=comments, profile=profile)
+    operations = Operations(types=types, schemas=schemas, comments=comments)
     names = PathNames()
     paths: dict[str, dict[str, Any]] = {}
     tags: dict[str, str] = {}

@@ -11,13 +11,13 @@ from gateway.transcode.openapi.comments import Comments
 from gateway.transcode.openapi.parameters import path_parameters, query_parameters
 from gateway.transcode.openapi.paths import OpenApiPath
 from gateway.transcode.openapi.schemas import Schema, Schemas, behaves, described, well_known
-from gateway.transcode.profile import Profile
 from gateway.transcode.routing.fields import resolve
 from gateway.transcode.routing.rules import Binding
 
 _HTTP_BODY = "google.api.HttpBody"
 _NO_CONTENT = 204
 _ANYTHING: dict[str, Any] = {"*/*": {"schema": {}}}
+_STREAM_MEDIA_TYPES = ("application/json", "application/x-ndjson", "text/event-stream")
 _STREAM_TEXT = (
     "A line of JSON per message, each with a `result`; if the call fails later on, the last has an `error`. With "
     "`Accept: text/event-stream` the same lines come as server-sent events, and the event `end` behind them."
@@ -27,10 +27,9 @@ _STREAM_TEXT = (
 class Operations:
     """Describes bindings as Operation Objects."""
 
-    def __init__(self, *, types: Types, schemas: Schemas, comments: Comments, profile: Profile) -> None:
+    def __init__(self, *, types: Types, schemas: Schemas, comments: Comments) -> None:
         self._schemas = schemas
         self._comments = comments
-        self._stream_media_type = profile.stream_media_type
         # By name, so that a contract that imports google.rpc.Status gets its own comments.
         self._status = types.find("google.rpc.Status") or status_pb2.Status.DESCRIPTOR
 
@@ -117,7 +116,7 @@ class Operations:
         }
         return {
             "description": _STREAM_TEXT,
-            "content": {self._stream_media_type: {"schema": line}, "text/event-stream": {"schema": line}},
+            "content": {media_type: {"schema": line} for media_type in _STREAM_MEDIA_TYPES},
         }
 
 

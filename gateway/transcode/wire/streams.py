@@ -1,7 +1,8 @@
 """Server streams over HTTP: a line of JSON per message, or server-sent events for who asks for them.
 
 Lines are grpc-gateway's: `{"result":…}`, and `{"error":…}` as the last one if the call fails after the first. An error
-before the first message answers with its HTTP status. Server-sent events carry the same lines as their data; a clean
+before the first message answers with its HTTP status. As there they are called `application/json`, unless the client
+accepts `application/x-ndjson`. Server-sent events carry the same lines as their data; a clean
 end is the event `end`, so that a browser knows not to reconnect.
 """
 
@@ -15,7 +16,6 @@ from google.protobuf.message import Message
 
 from gateway.transcode.codec.encode import EncoderSet, json_bytes
 from gateway.transcode.options import Metadata, Options
-from gateway.transcode.profile import Profile
 from gateway.transcode.routing.rules import Binding
 from gateway.transcode.wire.asgi import Exchange
 from gateway.transcode.wire.call import while_connected
@@ -25,6 +25,7 @@ from gateway.transcode.wire.unary import HTTP_BODY, JSON, Multicallable, body_wr
 
 _log = logging.getLogger(__name__)
 
+NDJSON = "application/x-ndjson"
 SSE = "text/event-stream"
 _END_EVENT = b"event: end\ndata: {}\n\n"
 _KEEPALIVE = b": keep-alive\n\n"
@@ -40,7 +41,6 @@ class ServerStream:
         binding: Binding,
         encoders: EncoderSet,
         errors: ErrorWriter,
-        profile: Profile,
         options: Options,
     ) -> None:
         output = binding.method.output_type
@@ -49,7 +49,6 @@ class ServerStream:
         self._raw = output.full_name == HTTP_BODY and not binding.response_body
         self._value = body_writer(output, binding.response_body, encoders)
         self._errors = errors
-        self._media_type = profile.stream_media_type
         self._keepalive_s = options.sse_keepalive_s
 
     async def answer(self, exchange: Exchange, request: Message, *, metadata: Metadata, timeout_s: float) -> None:
@@ -67,11 +66,12 @@ class ServerStream:
             call.cancel()  # without effect on a finished call; a client that left must not keep one running
 
     def _writer(self, exchange: Exchange, call: Any) -> "_Writer":
+        accept = header(exchange.scope, b"accept")
         if self._raw:
-            return _RawWriter(exchange, call, self._media_type, lambda message: bytes(message.data))
-        if SSE in header(exchange.scope, b"accept"):
+            return _RawWriter(exchange, call, JSON, lambda message: bytes(message.data))
+        if SSE in accept:
             return _EventWriter(exchange, call, SSE, self._line)
-        return _Writer(exchange, call, self._media_type, self._line)
+        return _Writer(exchange, call, NDJSON if NDJSON in accept else JSON, self._line)
 
     def _line(self, message: Any) -> bytes:
         return b'{"result":' + json_bytes(self._value(message)) + b"}\n"

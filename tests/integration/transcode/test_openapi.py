@@ -124,7 +124,7 @@ def test_errors_are_google_rpc_status(document: dict[str, Any]) -> None:
 def test_streams_are_lines_or_events(document: dict[str, Any]) -> None:
     answers = document["paths"]["/v1/books/{book_id}/chapters"]["get"]["responses"]["200"]["content"]
 
-    assert set(answers) == {"application/x-ndjson", "text/event-stream"}
+    assert set(answers) == {"application/json", "application/x-ndjson", "text/event-stream"}
     assert set(answers["application/x-ndjson"]["schema"]["properties"]) == {"result", "error"}
 
 

@@ -58,8 +58,15 @@ async def web(streaming: Backend) -> AsyncIterator[httpx.AsyncClient]:
 async def test_each_message_is_a_line_with_its_result(web: httpx.AsyncClient) -> None:
     response = await web.get("/v1/books/1/chapters")
 
-    assert response.headers["content-type"] == "application/x-ndjson"
+    assert response.headers["content-type"] == "application/json"
     assert response.text == ('{"result":{"number":1,"title":"Part 1"}}\n{"result":{"number":2,"title":"Part 2"}}\n')
+
+
+async def test_who_accepts_ndjson_gets_the_lines_under_that_name(web: httpx.AsyncClient) -> None:
+    response = await web.get("/v1/books/1/chapters", headers={"Accept": "application/x-ndjson"})
+
+    assert response.headers["content-type"] == "application/x-ndjson"
+    assert len(response.text.splitlines()) == 2
 
 
 async def test_response_body_applies_inside_the_result(web: httpx.AsyncClient) -> None:
