@@ -31,7 +31,7 @@ from gateway.http.server import serve_http
 from gateway.live.hub import LiveHub
 from gateway.metrics import GatewayMetrics
 
-HANG_UP_GRACE_S = 3.0  # for calls that run when the gateway is asked to stop; endless ones are cut after it
+DRAIN_GRACE_S = 5.0  # for calls that run when the gateway is asked to stop
 
 logger = logging.getLogger("gateway")
 
@@ -79,8 +79,7 @@ async def _serve(config: GatewayConfig, backends: Backends, registry: CollectorR
     edge = Edge(application=app, origins=origins, metrics=metrics, clock=clock, make_request_id=lambda: str(new_id()))
 
     async def drain() -> None:
-        await live.drain()
-        await backends.hang_up(grace_s=HANG_UP_GRACE_S)
+        await asyncio.gather(live.drain(), edge.drain(grace_s=DRAIN_GRACE_S))
 
     async with serve_http(
         application=edge,

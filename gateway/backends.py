@@ -41,10 +41,6 @@ class Backends:
         states = await asyncio.gather(*(_ask(self._channels[name]) for name in names))
         return dict(zip(names, states, strict=True))
 
-    async def hang_up(self, *, grace_s: float) -> None:
-        """Give running calls `grace_s` seconds to end, then end them; no call can be made afterwards."""
-        await asyncio.gather(*(channel.close(grace_s) for channel in self._channels.values()))
-
 
 @asynccontextmanager
 async def open_backends(*, addresses: Mapping[str, str], ca_pem: bytes | None) -> AsyncIterator[Backends]:
@@ -65,6 +61,6 @@ async def _ask(channel: grpc.aio.Channel) -> str:
     stub: Any = health_pb2_grpc.HealthStub(channel)  # its types don't know the asynchronous form
     try:
         answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_TIMEOUT_S)
-    except (grpc.aio.AioRpcError, grpc.aio.UsageError):  # UsageError: the channel is closed already
+    except grpc.aio.AioRpcError:
         return "unreachable"
     return "serving" if answer.status == _SERVING else "not serving"

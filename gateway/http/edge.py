@@ -2,10 +2,10 @@
 
 import logging
 import re
-from collections.abc import Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 
 from flick.clock import Clock
+from gateway.http.answer import Answer
 from gateway.http.origin import OriginPolicy
 from gateway.http.wire import Application, Receive, Scope, Send, header, send_json
 from gateway.metrics import GatewayMetrics
@@ -15,6 +15,7 @@ REQUEST_ID = "x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _LOGGED_PATH_LENGTH = 256
+_DRAIN_STEP_S = 0.05
 # A site that once had HSTS on `localhost` would break every other program there that speaks plain HTTP.
 _HSTS_EXEMPT = ("localhost", "127.", "[::1]")
 _SECURITY = {
@@ -46,6 +47,17 @@ class Edge:
         self._metrics = metrics
         self._clock = clock
         self._make_request_id = make_request_id
+        self._answers: set[Answer] = set()
+
+    async def drain(self, *, grace_s: float) -> None:
+        """End streams at once, which would never end by themselves, and after `grace_s` seconds whatever still runs."""
+        for answer in [one for one in self._answers if one.started]:
+            answer.cut()
+        until_s = self._clock.monotonic_s() + grace_s
+        while self._answers and self._clock.monotonic_s() < until_s:
+            await self._clock.sleep(_DRAIN_STEP_S)
+        for answer in list(self._answers):
+            answer.cut()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -55,14 +67,17 @@ class Edge:
             await self._application(scope, receive, send)
             return
         began_s = self._clock.monotonic_s()
-        answer = _Answer(send, headers=_added_headers(scope, request_id))
+        answer = Answer(receive=receive, send=send, headers=_added_headers(scope, request_id))
         self._metrics.in_flight.inc()
+        self._answers.add(answer)
         try:
             if self._refuses(scope):
                 await send_json(answer.send, 403, code=7, message=_REFUSAL)
             else:
-                await self._application(scope, receive, answer.send)
+                await self._application(scope, answer.receive, answer.send)
+                await answer.finish()
         finally:
+            self._answers.discard(answer)
             self._metrics.in_flight.dec()
             self._record(scope, request_id, answer.status, self._clock.monotonic_s() - began_s)
 
@@ -101,24 +116,6 @@ class Edge:
 
 _METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 _REFUSAL = "Pages of this site may not change anything here. Add its origin to FLICK_GATEWAY_ALLOWED_ORIGINS."
-
-
-class _Answer:
-    """Watches an answer go by: its status, and the headers that it still lacks."""
-
-    def __init__(self, send: Send, *, headers: list[tuple[bytes, bytes]]) -> None:
-        self._send = send
-        self._headers = headers
-        self.status = 499  # as nginx says of a client that left before the answer
-
-    async def send(self, event: MutableMapping[str, Any]) -> None:
-        """Pass an ASGI event on."""
-        if event["type"] == "http.response.start":
-            self.status = event["status"]
-            headers = list(event.get("headers", []))
-            present = {name.lower() for name, _ in headers}
-            event = {**event, "headers": [*headers, *(pair for pair in self._headers if pair[0] not in present)]}
-        await self._send(event)
 
 
 def _added_headers(scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:

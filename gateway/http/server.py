@@ -104,7 +104,8 @@ def _configuration(application: Any, cert_file: str, key_file: str, grace_s: flo
         ssl_keyfile=key_file or None,
     )
     # uvicorn's own records name whole URLs, and at DEBUG the handshake's headers with the viewer's token.
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for name in ("uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         config.load()
     except (OSError, ssl.SSLError) as error:

@@ -16,9 +16,14 @@ def header(scope: Scope, name: str) -> str | None:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == wanted), None)
 
 
+def error_body(code: int, message: str) -> dict[str, Any]:
+    """An error in the form that the API has everywhere: google.rpc.Status as JSON."""
+    return {"code": code, "message": message, "details": []}
+
+
 async def send_json(send: Send, status: int, *, code: int, message: str) -> None:
-    """Answer with an error in the form that the API has everywhere: google.rpc.Status."""
-    body = json.dumps({"code": code, "message": message, "details": []}, ensure_ascii=False).encode()
+    """Answer with an error."""
+    body = json.dumps(error_body(code, message), ensure_ascii=False).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
