@@ -71,7 +71,7 @@ cross join lateral (
 
 -- name: processes
 -- The last snapshot of a server's processes within a span, both ends included.
-select time, processes
+select time, snapshot
 from telemetry.processes
 where server_id = $1 and time >= $2 and time <= $3
 order by time desc

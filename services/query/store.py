@@ -80,7 +80,7 @@ class Store:
     async def processes(self, server_id: str, span: Span) -> tuple[int, bytes] | None:
         """The last snapshot of processes within the span, both ends included: its time and packed processes."""
         row = await self._pool.fetchrow(self._queries["processes"], server_id, *_bounds(span))
-        return (to_us(row["time"]), row["processes"]) if row else None
+        return (to_us(row["time"]), row["snapshot"]) if row else None
 
     def _fill(self, query: str, cells: Sequence[Cell], **lists: str) -> str:
         """The SQL of `query` for `cells`; `lists` says by what form each of its lists is made of their expressions."""

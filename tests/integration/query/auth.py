@@ -1,0 +1,118 @@
+"""Auth as far as query needs it: keys, service tokens, and grants that a test gives and takes."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from flick import tokens
+from flick.ids import new_id
+from flick.v1 import access_pb2, access_pb2_grpc, auth_pb2, auth_pb2_grpc, options_pb2, servers_pb2
+
+Metadata = tuple[tuple[str, str], ...]
+SIGN_OF_LIFE_S = 0.5
+
+
+class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceServicer):
+    """Grants are kept in a list; every change is sent to every stream."""
+
+    def __init__(self) -> None:
+        self.signer = tokens.Signer(key=Ed25519PrivateKey.generate(), key_id="k1")
+        self._granted: list[access_pb2.AccessEntry] = []
+        self._streams: set[asyncio.Queue[access_pb2.WatchAccessResponse]] = set()
+
+    @asynccontextmanager
+    async def serving(self, *, port: int = 0) -> AsyncIterator[str]:
+        """Serve while entered; yields the address."""
+        server = grpc.aio.server()
+        access_pb2_grpc.add_AccessServiceServicer_to_server(self, server)
+        auth_pb2_grpc.add_AuthServiceServicer_to_server(self, server)
+        port = server.add_insecure_port(f"127.0.0.1:{port}")
+        await server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            await server.stop(None)
+
+    def person(self, *, organization_id: str, lifetime_s: int = 300, user_id: str = "") -> tuple[str, Metadata]:
+        """A viewer in an organization: id and the metadata of their calls."""
+        user_id = user_id or str(new_id())
+        self._change(granted=[_membership(user_id, organization_id)])
+        return user_id, self.metadata(user_id, lifetime_s=lifetime_s)
+
+    def metadata(self, user_id: str, *, lifetime_s: int = 300) -> Metadata:
+        token = self.signer.sign(
+            subject=user_id,
+            audience=tokens.USER_AUDIENCE,
+            token_type=tokens.ACCESS_TOKEN_TYPE,
+            lifetime_s=lifetime_s,
+            session=str(new_id()),
+        )
+        return (("authorization", f"Bearer {token}"),)
+
+    def server(self, *, organization_id: str, interval_s: int = 5) -> str:
+        """A new server of an organization."""
+        server_id = str(new_id())
+        settings = servers_pb2.ServerSettings()
+        settings.metric_interval.FromSeconds(interval_s)
+        entry = access_pb2.ServerEntry(server_id=server_id, organization_id=organization_id, settings=settings)
+        self._change(granted=[access_pb2.AccessEntry(server=entry)])
+        return server_id
+
+    def expel(self, user_id: str, organization_id: str) -> None:
+        """Take a person's membership."""
+        self._change(revoked=[_membership(user_id, organization_id)])
+
+    def delete(self, server_id: str) -> None:
+        """Take a server away."""
+        entry = next(one for one in self._granted if one.server.server_id == server_id)
+        self._change(revoked=[entry])
+
+    def _change(
+        self,
+        *,
+        granted: list[access_pb2.AccessEntry] | None = None,
+        revoked: list[access_pb2.AccessEntry] | None = None,
+    ) -> None:
+        self._granted = [one for one in self._granted if one not in (revoked or [])] + (granted or [])
+        for stream in self._streams:
+            stream.put_nowait(access_pb2.WatchAccessResponse(granted=granted, revoked=revoked))
+
+    async def IssueServiceToken(self, request: Any, context: Any) -> auth_pb2.IssueServiceTokenResponse:  # noqa: N802
+        return auth_pb2.IssueServiceTokenResponse(token="service", expires_in=300)
+
+    async def GetJsonWebKeySet(self, request: Any, context: Any) -> auth_pb2.JsonWebKeySet:  # noqa: N802
+        raw = self.signer.key.public_key().public_bytes_raw()
+        key = auth_pb2.JsonWebKey(kid="k1", x=base64.urlsafe_b64encode(raw).decode().rstrip("="))
+        return auth_pb2.JsonWebKeySet(keys=[key])
+
+    async def LookUpAccess(self, request: Any, context: Any) -> access_pb2.LookUpAccessResponse:  # noqa: N802
+        return access_pb2.LookUpAccessResponse(granted=self._granted)
+
+    async def WatchAccess(  # noqa: N802
+        self, request: Any, context: Any
+    ) -> AsyncIterator[access_pb2.WatchAccessResponse]:
+        changes: asyncio.Queue[access_pb2.WatchAccessResponse] = asyncio.Queue()
+        self._streams.add(changes)
+        try:
+            yield access_pb2.WatchAccessResponse(granted=self._granted, snapshot_complete=True)
+            while True:
+                try:
+                    yield await asyncio.wait_for(changes.get(), timeout=SIGN_OF_LIFE_S)
+                except TimeoutError:
+                    yield access_pb2.WatchAccessResponse()
+        finally:
+            self._streams.discard(changes)
+
+
+def make_auth() -> TinyAuth:
+    return TinyAuth()  # type: ignore[abstract]  # the methods that no test calls answer UNIMPLEMENTED
+
+
+def _membership(user_id: str, organization_id: str) -> access_pb2.AccessEntry:
+    entry = access_pb2.MembershipEntry(user_id=user_id, organization_id=organization_id, role=options_pb2.ROLE_VIEWER)
+    return access_pb2.AccessEntry(membership=entry)

@@ -1,0 +1,110 @@
+"""Query running in this process over a real TimescaleDB and a real Redis, with an auth that the test scripts."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import grpc
+import pytest
+import redis.asyncio
+from prometheus_client import CollectorRegistry
+
+from flick.bus import BusMetrics, open_bus
+from flick.clock import SystemClock
+from flick.errors import FlickError
+from flick.ids import new_id
+from flick.rpc.client import open_channel
+from flick.rpc.status import from_rpc_error
+from flick.v1 import query_pb2, query_pb2_grpc
+from services.query.__main__ import running
+from services.query.config import QueryConfig
+from services.query.watch.times import WatchTimes
+from tests.integration.query.auth import Metadata, TinyAuth, make_auth
+from tests.integration.query.telemetry import Telemetry
+from tests.waiting import eventually
+
+SECOND_US = 1_000_000
+QUICK = WatchTimes(sign_of_life_s=0.6, confirm_s=0.2, mark_s=0.3, poll_s=0.2, patience_s=0.3)
+
+
+@dataclass(kw_only=True)
+class QueryHouse:
+    """A running query, its client, and everything that a test may do behind its back."""
+
+    query: "query_pb2_grpc.QueryServiceAsyncStub"
+    address: str
+    auth: TinyAuth
+    telemetry: Telemetry
+    registry: CollectorRegistry
+    organization_id: str
+    metadata: Metadata
+
+    async def server(self, *, interval_s: int = 5) -> str:
+        """A new server of the viewer's organization, once query knows of it."""
+        server_id = self.auth.server(organization_id=self.organization_id, interval_s=interval_s)
+        await self.knows(server_id, self.metadata)
+        return server_id
+
+    async def knows(self, server_id: str, metadata: Metadata) -> None:
+        """Wait until query knows that somebody may see a server."""
+
+        async def seen() -> bool:
+            answer = await self.query.SummarizeServers(query_pb2.SummarizeServersRequest(), metadata=metadata)
+            return server_id in {one.server_id for one in answer.servers}
+
+        assert await eventually(seen, bool, within_s=5, every_s=0.01)
+
+    def count(self, name: str, **labels: str) -> float:
+        """The value of one of query's own metrics."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+async def refusal(call: Awaitable[Any]) -> FlickError:
+    """The error that a call ends with."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return from_rpc_error(caught.value)
+
+
+@asynccontextmanager
+async def query_house(
+    *, database_url: str, owner_url: str, redis_url: str, query_redis_url: str = "", times: WatchTimes = QUICK
+) -> AsyncIterator[QueryHouse]:
+    """Query, serving while entered. `query_redis_url` is the way on which query itself reaches Redis."""
+    auth, registry, clock = make_auth(), CollectorRegistry(), SystemClock()
+    async with AsyncExitStack() as stack:
+        auth_address = await stack.enter_async_context(auth.serving())
+        connection = await asyncpg.connect(owner_url)
+        stack.push_async_callback(connection.close)
+        bus = await stack.enter_async_context(
+            open_bus(redis_url, name="test", clock=clock, metrics=BusMetrics(registry=CollectorRegistry()))
+        )
+        client = redis.asyncio.from_url(redis_url)
+        stack.push_async_callback(client.aclose)
+        config = QueryConfig(
+            database_url=database_url,
+            redis_url=query_redis_url or redis_url,
+            auth_address=auth_address,
+            service_secret="secret",
+            listen="127.0.0.1:0",
+        )
+        server = await stack.enter_async_context(running(config, clock=clock, registry=registry, times=times))
+        channel = await stack.enter_async_context(open_channel(server.address))
+        organization_id = str(new_id())
+        _, metadata = auth.person(organization_id=organization_id)
+        yield QueryHouse(
+            query=query_pb2_grpc.QueryServiceStub(channel),
+            address=server.address,
+            auth=auth,
+            telemetry=Telemetry(connection=connection, bus=bus, redis=client),
+            registry=registry,
+            organization_id=organization_id,
+            metadata=metadata,
+        )

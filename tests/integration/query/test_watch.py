@@ -1,0 +1,300 @@
+"""Watching live: from Redis, from storage while Redis is away, until the viewer may see no more."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from flick.errors import Kind
+from flick.ids import new_id
+from flick.rpc.status import from_rpc_error
+from flick.v1 import catalog_pb2, query_pb2
+from tests.databases import DatabaseServer
+from tests.integration.query.auth import Metadata
+from tests.integration.query.house import SECOND_US, QueryHouse, now_us, query_house, refusal
+from tests.integration.query.proxy import Proxy
+from tests.integration.query.telemetry import sample
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    Call = grpc.aio.UnaryStreamCall[query_pb2.WatchMetricsRequest, query_pb2.WatchMetricsResponse]
+
+CPU = catalog_pb2.METRIC_CPU_UTILIZATION
+CORE = catalog_pb2.METRIC_CPU_CORE_UTILIZATION
+WITHIN_S = 10.0
+
+
+class Viewer:
+    """A stream that a test reads message by message. Signs of life are passed over unless asked for."""
+
+    def __init__(
+        self, call: "grpc.aio.UnaryStreamCall[query_pb2.WatchMetricsRequest, query_pb2.WatchMetricsResponse]"
+    ) -> None:
+        self.call = call
+
+    async def read(self) -> query_pb2.WatchMetricsResponse:
+        async with asyncio.timeout(WITHIN_S):
+            message = await self.call.read()
+        assert isinstance(message, query_pb2.WatchMetricsResponse), "the stream goes on"
+        return message
+
+    async def value(self) -> tuple[str, float]:
+        """The next value: its server, and what the first metric shows."""
+        while True:
+            message = await self.read()
+            if message.server_id:
+                return message.server_id, message.values[0].value
+
+
+@asynccontextmanager
+async def watching(
+    house: QueryHouse, *server_ids: str, names: tuple[str, ...] = (), metadata: Metadata | None = None
+) -> AsyncIterator[Viewer]:
+    """A viewer of some servers, once query listens to them."""
+    request = query_pb2.WatchMetricsRequest(server_ids=server_ids, names=names)
+    viewers = house.count("flick_query_viewers") + 1
+    call = house.query.WatchMetrics(request, metadata=metadata or house.metadata)
+
+    async def listens() -> bool:
+        heard = [await house.telemetry.watched(one) and await house.telemetry.subscribed(one) for one in server_ids]
+        return all(heard) and house.count("flick_query_viewers") >= viewers
+
+    try:
+        assert await eventually(listens, bool, within_s=5, every_s=0.01)
+        yield Viewer(call)
+    finally:
+        call.cancel()
+
+
+async def ending(viewer: Viewer) -> tuple[Kind, str]:
+    """How the stream ends within five seconds: kind and reason."""
+
+    async def read_on() -> None:
+        while True:
+            await viewer.call.read()
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await asyncio.wait_for(read_on(), timeout=5)
+    error = from_rpc_error(caught.value)
+    return error.kind, error.reason
+
+
+async def test_the_newest_values_come_first_and_then_what_is_published(house: QueryHouse) -> None:
+    server_id, time_us = await house.server(), now_us()
+    await house.telemetry.announce(server_id, sample(time_us, {CPU: 0.1}))
+    async with watching(house, server_id) as viewer:
+        first = await viewer.read()
+        await house.telemetry.publish(server_id, sample(time_us + 1, {CPU: 0.2}))
+        second = await viewer.read()
+
+    assert (first.server_id, first.time.ToMicroseconds(), first.values[0].value) == (server_id, time_us, 0.1)
+    assert (second.time.ToMicroseconds(), second.values[0].value) == (time_us + 1, 0.2)
+
+
+async def test_a_sample_that_is_not_newer_is_not_shown_again(house: QueryHouse) -> None:
+    server_id, time_us = await house.server(), now_us()
+    await house.telemetry.announce(server_id, sample(time_us, {CPU: 0.1}))
+    async with watching(house, server_id) as viewer:
+        await viewer.read()
+        for late_us in (0, -1, 5):
+            await house.telemetry.publish(server_id, sample(time_us + late_us, {CPU: 0.5 + late_us}))
+
+        assert await viewer.value() == (server_id, 5.5)
+
+
+async def test_labelled_values_are_shown_by_the_layout_they_name(house: QueryHouse) -> None:
+    server_id = await house.server()
+    layout_id = await house.telemetry.layout(server_id, (CORE, ["0"]), (CORE, ["1"]))
+    async with watching(house, server_id, names=("system.cpu.core.utilization",)) as viewer:
+        await house.telemetry.publish(
+            server_id, sample(now_us(), {CPU: 0.1}, layout_id=layout_id, labelled=[0.25, 0.75])
+        )
+        message = await viewer.read()
+
+    assert [(dict(one.labels), one.value) for one in message.values] == [
+        ({"cpu.logical_number": "0"}, 0.25),
+        ({"cpu.logical_number": "1"}, 0.75),
+    ]
+
+
+async def test_viewers_share_a_subscription_and_each_sees_its_own_servers(house: QueryHouse) -> None:
+    one, other = await house.server(), await house.server()
+    time_us = now_us()
+    async with watching(house, one, other) as both, watching(house, one) as single:
+        assert house.count("flick_query_watched_servers") == 2
+        await house.telemetry.publish(other, sample(time_us, {CPU: 0.2}))
+        await house.telemetry.publish(one, sample(time_us, {CPU: 0.1}))
+
+        assert [await both.value(), await both.value()] == [(other, 0.2), (one, 0.1)]
+        assert await single.value() == (one, 0.1)
+
+
+async def test_a_server_is_marked_as_watched_for_as_long_as_somebody_watches(house: QueryHouse) -> None:
+    server_id = await house.server()
+    async with watching(house, server_id):
+        pass
+
+    async def feeds() -> float:
+        return house.count("flick_query_watched_servers") + house.count("flick_query_viewers")
+
+    assert await eventually(feeds, lambda count: count == 0, within_s=5, every_s=0.05) == 0
+
+
+async def test_a_sign_of_life_comes_when_there_is_no_value(house: QueryHouse) -> None:
+    server_id = await house.server()
+    async with watching(house, server_id) as viewer:
+        messages = [await viewer.read() for _ in range(2)]
+
+    assert messages == [query_pb2.WatchMetricsResponse()] * 2
+
+
+async def test_samples_that_are_stored_but_not_published_are_shown_too(house: QueryHouse) -> None:
+    server_id = await house.server(interval_s=1)
+    async with watching(house, server_id) as viewer:
+        await house.telemetry.store(server_id, [sample(now_us(), {CPU: 0.75})])
+
+        assert await viewer.value() == (server_id, 0.75)
+
+
+async def test_a_slow_viewer_gets_the_newest_and_harms_nobody(house: QueryHouse) -> None:
+    servers = [await house.server() for _ in range(2)]
+    layout_id = await house.telemetry.layout(servers[0], *((CORE, [str(number)]) for number in range(500)))
+    before = house.count("flick_query_live_coalesced_total")
+    async with watching(house, *servers) as slow, watching(house, *servers) as quick:
+        last, time_us = 0, now_us()
+
+        async def flood() -> float:
+            nonlocal last
+            for _ in range(50):
+                last += 1
+                for server_id in servers:
+                    one = sample(time_us + last, {CPU: float(last)}, layout_id=layout_id, labelled=[1.0] * 500)
+                    await house.telemetry.publish(server_id, one)
+                    assert await quick.value() == (server_id, float(last))
+            return house.count("flick_query_live_coalesced_total") - before
+
+        coalesced = await eventually(flood, lambda count: count > 0, within_s=60, every_s=0)
+        received: dict[str, list[float]] = {one: [] for one in servers}
+        while any(last not in values for values in received.values()):
+            server_id, value = await slow.value()
+            received[server_id].append(value)
+
+    assert coalesced > 0
+    for values in received.values():
+        assert values == sorted(values)
+        assert len(values) < last
+
+
+async def test_a_viewer_whose_token_expires_is_sent_away(house: QueryHouse) -> None:
+    server_id = await house.server()
+    user_id, _ = house.auth.person(organization_id=house.organization_id)
+    metadata = house.auth.metadata(user_id, lifetime_s=2)
+    await house.knows(server_id, metadata)
+    async with watching(house, server_id, metadata=metadata) as viewer:
+        assert await ending(viewer) == (Kind.UNAUTHENTICATED, "TOKEN_EXPIRED")
+
+
+async def test_a_viewer_that_loses_its_organization_is_sent_away(house: QueryHouse) -> None:
+    server_id = await house.server()
+    user_id, metadata = house.auth.person(organization_id=house.organization_id)
+    await house.knows(server_id, metadata)
+    async with watching(house, server_id, metadata=metadata) as expelled, watching(house, server_id) as other:
+        house.auth.expel(user_id, house.organization_id)
+
+        assert await ending(expelled) == (Kind.UNAUTHENTICATED, "ACCESS_LOST")
+        await house.telemetry.publish(server_id, sample(now_us(), {CPU: 0.5}))
+        assert await other.value() == (server_id, 0.5)
+
+
+async def test_a_viewer_of_a_server_that_is_deleted_is_sent_away(house: QueryHouse) -> None:
+    kept, deleted = await house.server(), await house.server()
+    async with watching(house, kept, deleted) as viewer:
+        house.auth.delete(deleted)
+
+        assert await ending(viewer) == (Kind.UNAUTHENTICATED, "ACCESS_LOST")
+
+
+async def test_one_server_that_may_not_be_seen_refuses_the_whole_call(house: QueryHouse) -> None:
+    mine, foreign = await house.server(), house.auth.server(organization_id=str(new_id()))
+    request = query_pb2.WatchMetricsRequest(server_ids=[mine, foreign])
+    error = await refusal(house.query.WatchMetrics(request, metadata=house.metadata).read())
+
+    assert error.kind is Kind.NOT_FOUND
+
+
+async def test_at_most_a_hundred_servers_are_watched_in_one_call(house: QueryHouse) -> None:
+    server_ids = [house.auth.server(organization_id=house.organization_id) for _ in range(101)]
+    await house.knows(server_ids[-1], house.metadata)
+    request = query_pb2.WatchMetricsRequest(server_ids=server_ids)
+    error = await refusal(house.query.WatchMetrics(request, metadata=house.metadata).read())
+
+    assert error.kind is Kind.INVALID_ARGUMENT
+    assert "at most 100" in error.public
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def cuttable(
+    postgres: DatabaseServer, telemetry_database: str, redis_url: str
+) -> AsyncIterator[tuple[QueryHouse, Proxy]]:
+    """A query of its own, whose way to Redis can be cut."""
+    parts = urlsplit(redis_url)
+    async with Proxy(host=parts.hostname or "127.0.0.1", port=parts.port or 6379).running() as proxy:
+        netloc = f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{proxy.port}"
+        async with query_house(
+            database_url=postgres.url(database=telemetry_database, role="flick_query"),
+            owner_url=postgres.url(database=telemetry_database),
+            redis_url=redis_url,
+            query_redis_url=parts._replace(netloc=netloc).geturl(),
+        ) as house:
+            yield house, proxy
+
+
+async def test_without_redis_the_stream_goes_on_from_storage_and_returns_to_live(
+    cuttable: tuple[QueryHouse, Proxy],
+) -> None:
+    house, proxy = cuttable
+    server_id = await house.server(interval_s=1)
+    begin_us = now_us()
+    async with watching(house, server_id) as viewer:
+        await house.telemetry.publish(server_id, sample(begin_us, {CPU: 1.0}))
+        live = await viewer.value()
+        await proxy.cut()
+        stored = []
+        for number in (2, 3):
+            await house.telemetry.store(server_id, [sample(begin_us + number * SECOND_US, {CPU: float(number)})])
+            stored.append(await viewer.value())
+        await proxy.restore()
+
+        async def heard() -> tuple[str, float] | None:
+            await house.telemetry.publish(server_id, sample(now_us() + 60 * SECOND_US, {CPU: 9.0}))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    return await asyncio.shield(reading)
+            return None
+
+        reading = asyncio.ensure_future(viewer.value())
+        back = await eventually(heard, lambda value: value is not None, within_s=10, every_s=0.1)
+
+    assert live == (server_id, 1.0)
+    assert stored == [(server_id, 2.0), (server_id, 3.0)]
+    assert back == (server_id, 9.0)
+
+
+async def test_without_redis_the_newest_values_come_silently_from_storage(cuttable: tuple[QueryHouse, Proxy]) -> None:
+    house, proxy = cuttable
+    server_id = await house.server()
+    await house.telemetry.announce(server_id, sample(now_us(), {CPU: 0.1}))
+    await house.telemetry.store(server_id, [sample(now_us(), {CPU: 0.2})])
+    await proxy.cut()
+
+    answer = await house.query.GetLatestMetrics(
+        query_pb2.GetLatestMetricsRequest(server_id=server_id), metadata=house.metadata
+    )
+
+    assert [one.value for one in answer.values] == [0.2]
+    assert house.count("flick_query_redis_failures_total", operation="latest") > 0
