@@ -14,7 +14,7 @@ create table auth.servers (
     delete_time timestamptz,
     unique (server_id, organization_id)
 );
-create index servers_by_name on auth.servers (organization_id, display_name, server_id) where delete_time is null;
+create index servers_by_name on auth.servers (organization_id, lower(display_name), server_id) where delete_time is null;
 create unique index servers_one_local on auth.servers (is_local) where is_local and delete_time is null;
 
 -- The ranges and defaults are those of flick.v1.ServerSettings.

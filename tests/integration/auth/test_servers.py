@@ -55,7 +55,7 @@ async def test_a_new_server_has_the_default_settings(house: AuthHouse, owner: Pe
 
 
 async def test_servers_are_listed_by_name_page_by_page(house: AuthHouse, owner: Person) -> None:
-    for hostname in ("web", "db", "mail", "cache", "db"):
+    for hostname in ("web", "db", "Mail", "cache", "db"):
         await house.server(owner, hostname=hostname)
 
     names, token = [], ""
@@ -64,7 +64,7 @@ async def test_servers_are_listed_by_name_page_by_page(house: AuthHouse, owner: 
         names += [server.display_name for server in page.servers]
         token = page.next_page_token
 
-    assert names == ["cache", "db", "db", "mail", "web"]
+    assert names == ["cache", "db", "db", "Mail", "web"]
     assert token == ""
 
 

@@ -1,12 +1,12 @@
 -- name: list_servers
--- The servers of a person's organizations (or of one) that come after the given name and id, by name.
+-- The servers of a person's organizations (or of one) that come after the given name and id, by name in any case.
 select server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time
 from auth.servers
 where delete_time is null
     and organization_id in (select organization_id from auth.memberships where user_id = $1)
     and ($2::uuid is null or organization_id = $2)
-    and ($3::text is null or (display_name, server_id) > ($3, $4::uuid))
-order by display_name, server_id
+    and ($3::text is null or (lower(display_name), server_id) > (lower($3), $4::uuid))
+order by lower(display_name), server_id
 limit $5;
 
 -- name: get_server
