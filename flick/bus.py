@@ -7,7 +7,7 @@ back; in between calls fail at once instead of waiting. What must not get lost d
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar, cast
 
@@ -87,10 +87,12 @@ class Bus:
             pipeline.publish(channel, payload)
         return await self._try("publish", pipeline.execute) is not None
 
-    async def put(self, key: str, value: bytes, *, expire_s: float) -> bool:
-        """Set a key that goes away by itself after `expire_s` seconds."""
-        expire_ms = int(expire_s * 1000)
-        return await self._try("put", lambda: self._client.set(key, value, px=expire_ms)) is not None
+    async def put(self, keys: Iterable[str], value: bytes, *, expire_s: float) -> bool:
+        """Set keys that go away by themselves after `expire_s` seconds, all in one round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.set(key, value, px=int(expire_s * 1000))
+        return await self._try("put", pipeline.execute) is not None
 
     async def remaining_s(self, key: str) -> float | None:
         """For how many seconds the key will still be there; 0 when it is not, None when Redis does not answer."""

@@ -74,7 +74,7 @@ async def test_a_subscription_outlives_the_loss_of_its_connection(bus: Bus, redi
 
 async def test_a_put_key_says_how_long_it_stays(bus: Bus) -> None:
     key = _name()
-    await bus.put(key, b"1", expire_s=15)
+    await bus.put([key], b"1", expire_s=15)
     remaining, missing = await bus.remaining_s(key), await bus.remaining_s(_name())
 
     assert remaining == pytest.approx(15, abs=2)
@@ -99,7 +99,7 @@ async def test_without_redis_calls_fail_softly_at_once_and_are_counted() -> None
         async with asyncio.timeout(5):
             answers = [
                 await bus.publish([("a", b"")]),
-                await bus.put("a", b"", expire_s=1),
+                await bus.put(["a"], b"", expire_s=1),
                 await bus.remaining_s("a"),
                 await bus.get_fields("a", ["b"]),
                 await bus.keep_newest("a", {"b": _sample(1)}),
