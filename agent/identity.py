@@ -12,6 +12,7 @@ Other keys are left to later versions. The spool's id is not here: it is made wi
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -69,7 +70,8 @@ def write(path: Path, identity: Identity) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise AgentError(f"{path} can't be written: {error.strerror}") from error
 
 
