@@ -78,15 +78,13 @@ async def _serve(config: GatewayConfig, backends: Backends, registry: CollectorR
     app = build_app(descriptors=read_descriptors(), backends=backends, live=live, version=version("flick"))
     edge = Edge(application=app, origins=origins, metrics=metrics, clock=clock, make_request_id=lambda: str(new_id()))
 
-    async def drain() -> None:
-        await asyncio.gather(live.drain(), edge.drain(grace_s=DRAIN_GRACE_S))
-
     async with serve_http(
         application=edge,
         listen=config.listen,
         tls_cert_file=config.tls_cert_file,
         tls_key_file=config.tls_key_file,
-        drain=drain,
+        say_goodbye=live.drain,
+        drain=lambda: edge.drain(grace_s=DRAIN_GRACE_S),
     ) as server:
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({stopping, server.stopped}, return_when=asyncio.FIRST_COMPLETED)

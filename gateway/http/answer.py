@@ -8,6 +8,7 @@ from typing import Any
 from gateway.http.wire import Receive, Send, error_body, send_json
 
 _LEAVING = "The gateway is stopping. Ask again."
+_LINES = b"application/x-ndjson"
 _UNAVAILABLE = 14  # google.rpc.Code
 
 
@@ -64,6 +65,6 @@ class Answer:
             await send_json(self.send, 503, code=_UNAVAILABLE, message=_LEAVING)
             return
         line = json.dumps({"error": error_body(_UNAVAILABLE, _LEAVING)}).encode() + b"\n"
-        ends = {b"application/x-ndjson": line, b"text/event-stream": b"data: " + line + b"\n"}
+        ends = {_LINES: line, b"application/json": line, b"text/event-stream": b"data: " + line + b"\n"}
         last = ends.get(self._media_type, b"")
         await self.send({"type": "http.response.body", "body": last, "more_body": False})

@@ -62,10 +62,12 @@ async def serve_http(
     listen: str,
     tls_cert_file: str = "",
     tls_key_file: str = "",
+    say_goodbye: Callable[[], Coroutine[Any, Any, None]],
     drain: Callable[[], Coroutine[Any, Any, None]],
     grace_s: float = 10.0,
 ) -> AsyncIterator[RunningServer]:
-    """Serve while entered. On leaving: stop listening, run `drain`, give what still runs `grace_s` seconds to end.
+    """Serve while entered. On leaving `say_goodbye` to live sockets, which uvicorn would close without a word; then
+    stop listening, `drain`, and give what still runs `grace_s` seconds to end.
 
     Raises ConfigError when the address can't be listened on or the certificate can't be used.
     """
@@ -80,9 +82,9 @@ async def serve_http(
             yield RunningServer(address=address, stopped=running)
         finally:
             logger.info("draining")
-            draining = asyncio.create_task(drain())
+            await say_goodbye()
             server.should_exit = True
-            await asyncio.gather(running, draining)
+            await asyncio.gather(running, drain())
             logger.info("stopped")
 
 

@@ -81,11 +81,14 @@ async def run_gateway(
             application=app, origins=origins, metrics=metrics, clock=clock, make_request_id=lambda: str(new_id())
         )
 
-        async def drain() -> None:
-            await asyncio.gather(hub.drain(), edge.drain(grace_s=0.2))
-
         server = await stack.enter_async_context(
-            serve_http(application=edge, listen="127.0.0.1:0", drain=drain, grace_s=5)
+            serve_http(
+                application=edge,
+                listen="127.0.0.1:0",
+                say_goodbye=hub.drain,
+                drain=lambda: edge.drain(grace_s=0.2),
+                grace_s=5,
+            )
         )
         yield Gateway(address=server.address, backends=backends, registry=registry, hub=hub)
 
