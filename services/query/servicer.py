@@ -77,6 +77,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         if len(server_ids) > MAX_WATCHED:
             raise invalid("server_ids", f"names {len(server_ids)} servers; watch at most {MAX_WATCHED} in one call.")
         wanted = self._wanted(request.names)
+        await context.send_initial_metadata(())  # the viewer is let in, which it must not learn from the first value
         async for response in self._sessions.open(caller=current_caller(), server_ids=server_ids, wanted=wanted):
             yield response
 

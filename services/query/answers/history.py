@@ -1,9 +1,15 @@
-"""Answers questions about history: plans, reads core columns and labelled arrays, and puts the points together."""
+"""Answers questions about history: plans, reads core columns and labelled arrays, and puts the points together.
 
-from collections.abc import Mapping, Sequence
+The points of a large answer take a tenth of a second to put together, which is done in a thread, so that viewers'
+streams go on meanwhile.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from flick.clock import Clock
-from flick.errors import invalid
+from flick.errors import FlickError, Kind, invalid
 from flick.v1 import query_pb2
 from services.query.answers.gate import Gate
 from services.query.metrics import QueryMetrics
@@ -43,7 +49,7 @@ class History:
         span = plan_span(start_us=start_us, end_us=end_us, now_us=now_us)
         plan_points(max_points=max_points, series=1)  # refuses nonsense before it waits
         async with self._gate.entered():
-            with self._metrics.range_seconds.time():
+            with self._metrics.range_seconds.time(), _advice_on_timeout():
                 answer = await self._answer(server_id, selectors, span, max_points, now_us)
         self._metrics.range_points.inc(sum(len(one.times) for one in answer.series))
         return answer
@@ -61,7 +67,7 @@ class History:
         collected = [Points(series=one) for one in series]
         for core in (True, False):
             await self._collect(server_id, reading, collected, cells_of(series, core=core))
-        return _answer(reading, collected)
+        return await asyncio.to_thread(_answer, reading, collected)
 
     async def _layouts(self, server_id: str, selectors: Sequence[Selector], span: Span) -> Mapping[int, Layout]:
         if all(one.column for one in selectors):
@@ -75,9 +81,22 @@ class History:
             return
         columns = columns_of(collected, cells)
         if reading.step_us is None:
-            collect_samples(await self._store.samples(server_id, reading.span, cells), columns)
+            samples = await self._store.samples(server_id, reading.span, cells)
+            await asyncio.to_thread(collect_samples, samples, columns)
         else:
-            collect_steps(await self._store.steps(server_id, reading.span, cells, step_us=reading.step_us), columns)
+            steps = await self._store.steps(server_id, reading.span, cells, step_us=reading.step_us)
+            await asyncio.to_thread(collect_steps, steps, columns)
+
+
+@contextmanager
+def _advice_on_timeout() -> Iterator[None]:
+    try:
+        yield
+    except FlickError as error:
+        if error.kind is not Kind.DEADLINE_EXCEEDED:
+            raise
+        advice = "Reading this history takes too long. Ask for a shorter span or fewer names."
+        raise FlickError(Kind.DEADLINE_EXCEEDED, advice, private=error.private) from error
 
 
 def _answer(reading: Reading, collected: Sequence[Points]) -> query_pb2.QueryMetricsResponse:

@@ -67,12 +67,9 @@ class Wire:
 
     async def mark(self, server_ids: Sequence[str]) -> None:
         """Tell ingest that somebody watches these servers; good for `WATCH_EXPIRES_S` seconds."""
-        marks = [self._bus.put(watched_key(one), b"1", expire_s=WATCH_EXPIRES_S) for one in server_ids]
-        done = [
-            *await asyncio.gather(*marks),
-            await self._bus.publish([(WATCHED_CHANNEL, encode_server_ids(server_ids))]),
-        ]
-        if not all(done):
+        kept = await self._bus.put(map(watched_key, server_ids), b"1", expire_s=WATCH_EXPIRES_S)
+        told = await self._bus.publish([(WATCHED_CHANNEL, encode_server_ids(server_ids))])
+        if not (kept and told):
             self._metrics.redis_failures.labels("mark").inc()
 
     def _receive(self, channel: str, payload: bytes) -> None:

@@ -1,10 +1,11 @@
 """Query running in this process over a real TimescaleDB and a real Redis, with an auth that the test scripts."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 import grpc
@@ -26,6 +27,7 @@ from tests.integration.query.auth import Metadata, TinyAuth, make_auth
 from tests.integration.query.telemetry import Telemetry
 from tests.waiting import eventually
 
+WatchCall: TypeAlias = "grpc.aio.UnaryStreamCall[query_pb2.WatchMetricsRequest, query_pb2.WatchMetricsResponse]"
 SECOND_US = 1_000_000
 QUICK = WatchTimes(sign_of_life_s=0.6, confirm_s=0.2, mark_s=0.3, poll_s=0.2, patience_s=0.3)
 
@@ -37,6 +39,7 @@ class QueryHouse:
     query: "query_pb2_grpc.QueryServiceAsyncStub"
     address: str
     auth: TinyAuth
+    auth_serving: AsyncExitStack
     telemetry: Telemetry
     registry: CollectorRegistry
     organization_id: str
@@ -73,6 +76,18 @@ async def refusal(call: Awaitable[Any]) -> FlickError:
     return from_rpc_error(caught.value)
 
 
+async def ending(call: WatchCall, *, within_s: float = 5.0) -> FlickError:
+    """The error by which a stream ends in time."""
+
+    async def read_on() -> None:
+        while True:
+            await call.read()
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await asyncio.wait_for(read_on(), timeout=within_s)
+    return from_rpc_error(caught.value)
+
+
 @asynccontextmanager
 async def query_house(
     *, database_url: str, owner_url: str, redis_url: str, query_redis_url: str = "", times: WatchTimes = QUICK
@@ -80,7 +95,8 @@ async def query_house(
     """Query, serving while entered. `query_redis_url` is the way on which query itself reaches Redis."""
     auth, registry, clock = make_auth(), CollectorRegistry(), SystemClock()
     async with AsyncExitStack() as stack:
-        auth_address = await stack.enter_async_context(auth.serving())
+        auth_serving = await stack.enter_async_context(AsyncExitStack())
+        auth_address = await auth_serving.enter_async_context(auth.serving())
         connection = await asyncpg.connect(owner_url)
         stack.push_async_callback(connection.close)
         bus = await stack.enter_async_context(
@@ -103,6 +119,7 @@ async def query_house(
             query=query_pb2_grpc.QueryServiceStub(channel),
             address=server.address,
             auth=auth,
+            auth_serving=auth_serving,
             telemetry=Telemetry(connection=connection, bus=bus, redis=client),
             registry=registry,
             organization_id=organization_id,

@@ -1,28 +1,23 @@
 """Watching live: from Redis, from storage while Redis is away, until the viewer may see no more."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import grpc
-import pytest
 import pytest_asyncio
 
 from flick.errors import Kind
 from flick.ids import new_id
-from flick.rpc.status import from_rpc_error
 from flick.v1 import catalog_pb2, query_pb2
 from tests.databases import DatabaseServer
 from tests.integration.query.auth import Metadata
-from tests.integration.query.house import SECOND_US, QueryHouse, now_us, query_house, refusal
+from tests.integration.query.house import QUICK, SECOND_US, QueryHouse, ending, now_us, query_house, refusal
 from tests.integration.query.proxy import Proxy
 from tests.integration.query.telemetry import sample
 from tests.waiting import eventually
-
-if TYPE_CHECKING:
-    Call = grpc.aio.UnaryStreamCall[query_pb2.WatchMetricsRequest, query_pb2.WatchMetricsResponse]
 
 CPU = catalog_pb2.METRIC_CPU_UTILIZATION
 CORE = catalog_pb2.METRIC_CPU_CORE_UTILIZATION
@@ -71,16 +66,8 @@ async def watching(
         call.cancel()
 
 
-async def ending(viewer: Viewer) -> tuple[Kind, str]:
-    """How the stream ends within five seconds: kind and reason."""
-
-    async def read_on() -> None:
-        while True:
-            await viewer.call.read()
-
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await asyncio.wait_for(read_on(), timeout=5)
-    error = from_rpc_error(caught.value)
+async def _reason(viewer: Viewer) -> tuple[Kind, str]:
+    error = await ending(viewer.call)
     return error.kind, error.reason
 
 
@@ -145,6 +132,16 @@ async def test_a_server_is_marked_as_watched_for_as_long_as_somebody_watches(hou
     assert await eventually(feeds, lambda count: count == 0, within_s=5, every_s=0.05) == 0
 
 
+async def test_a_viewer_learns_at_once_that_it_is_let_in(house: QueryHouse) -> None:
+    request = query_pb2.WatchMetricsRequest(server_ids=[await house.server()])
+    call = house.query.WatchMetrics(request, metadata=house.metadata)
+    began = time.monotonic()
+    await call.wait_for_connection()
+    call.cancel()
+
+    assert time.monotonic() - began < QUICK.sign_of_life_s
+
+
 async def test_a_sign_of_life_comes_when_there_is_no_value(house: QueryHouse) -> None:
     server_id = await house.server()
     async with watching(house, server_id) as viewer:
@@ -196,7 +193,7 @@ async def test_a_viewer_whose_token_expires_is_sent_away(house: QueryHouse) -> N
     metadata = house.auth.metadata(user_id, lifetime_s=2)
     await house.knows(server_id, metadata)
     async with watching(house, server_id, metadata=metadata) as viewer:
-        assert await ending(viewer) == (Kind.UNAUTHENTICATED, "TOKEN_EXPIRED")
+        assert await _reason(viewer) == (Kind.UNAUTHENTICATED, "TOKEN_EXPIRED")
 
 
 async def test_a_viewer_that_loses_its_organization_is_sent_away(house: QueryHouse) -> None:
@@ -206,7 +203,7 @@ async def test_a_viewer_that_loses_its_organization_is_sent_away(house: QueryHou
     async with watching(house, server_id, metadata=metadata) as expelled, watching(house, server_id) as other:
         house.auth.expel(user_id, house.organization_id)
 
-        assert await ending(expelled) == (Kind.UNAUTHENTICATED, "ACCESS_LOST")
+        assert await _reason(expelled) == (Kind.UNAUTHENTICATED, "ACCESS_LOST")
         await house.telemetry.publish(server_id, sample(now_us(), {CPU: 0.5}))
         assert await other.value() == (server_id, 0.5)
 
@@ -216,7 +213,7 @@ async def test_a_viewer_of_a_server_that_is_deleted_is_sent_away(house: QueryHou
     async with watching(house, kept, deleted) as viewer:
         house.auth.delete(deleted)
 
-        assert await ending(viewer) == (Kind.UNAUTHENTICATED, "ACCESS_LOST")
+        assert await _reason(viewer) == (Kind.UNAUTHENTICATED, "ACCESS_LOST")
 
 
 async def test_one_server_that_may_not_be_seen_refuses_the_whole_call(house: QueryHouse) -> None:
