@@ -110,7 +110,8 @@ def main() -> int:
             log.configure(service=NAME, level=settings.log_level)
             uvloop.run(_serve(settings))
     except (ConfigError, FlickError) as error:
-        sys.stderr.write(f"{NAME}: {error}\n")
+        private = error.private if isinstance(error, FlickError) else ""
+        sys.stderr.write(f"{NAME}: {error} {private}".rstrip() + "\n")
         return 1
     return 0
 

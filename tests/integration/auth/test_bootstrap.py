@@ -119,6 +119,15 @@ async def test_a_short_password_is_refused_and_nothing_is_made(commands: Command
     assert await commands.sql("select count(*) from auth.organizations") == 0
 
 
+async def test_a_database_that_is_away_is_said_to_be(commands: Commands) -> None:
+    away = Commands(url="postgresql://flick_auth:x@127.0.0.1:1/flick", owner_url=commands.owner_url)
+
+    code, out, err = await away.run()
+
+    assert (code, out) == (1, "")
+    assert "auth: The database does not answer now." in err
+
+
 async def test_the_first_admin_can_sign_in(commands: Commands, tmp_path: Any) -> None:
     await commands.line()
 
