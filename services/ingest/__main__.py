@@ -1,0 +1,137 @@
+"""Ingest's front door: reads the environment, opens what is needed, serves, in one process or several."""
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+
+import grpc
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from flick import log
+from flick.bus import BusMetrics, open_bus
+from flick.clock import Clock, SystemClock
+from flick.config import ConfigError, load
+from flick.db.pool import open_pool
+from flick.errors import FlickError
+from flick.lifecycle import die_with_parent, stop_requested
+from flick.rpc.access.watch import AccessWatch
+from flick.rpc.address import is_local
+from flick.rpc.client import open_channel
+from flick.rpc.identity import RemoteKeys, ServiceIdentity
+from flick.rpc.server import RunningServer, serve
+from flick.telemetry import serve_metrics
+from flick.v1 import access_pb2_grpc, auth_pb2_grpc
+from services.ingest import assembly
+from services.ingest.config import IngestConfig
+from services.ingest.streams.times import StreamTimes
+from services.ingest.workers import MULTIPROCESS_DIR, Workers, joined_metrics, shared_port
+
+NAME = "ingest"
+AUTH = "auth"
+CONNECTIONS = 4  # one writes; the others store layouts
+
+
+@asynccontextmanager
+async def running(
+    config: IngestConfig, *, clock: Clock, registry: CollectorRegistry, times: StreamTimes, shares_port: bool = False
+) -> AsyncIterator[RunningServer]:
+    """The service, serving while entered. Raises ConfigError or FlickError when it can't start."""
+    async with AsyncExitStack() as stack:
+        channel = await stack.enter_async_context(_auth(config))
+        auth = auth_pb2_grpc.AuthServiceStub(channel)
+        identity = ServiceIdentity(auth=auth, service=NAME, secret=config.service_secret, audience=AUTH, clock=clock)
+        watch = AccessWatch(stub=access_pb2_grpc.AccessServiceStub(channel), identity=identity, clock=clock)
+        pool = await stack.enter_async_context(
+            open_pool(config.database_url, application_name=f"flick-{NAME}", max_size=CONNECTIONS)
+        )
+        bus = await stack.enter_async_context(
+            open_bus(config.redis_url, name=f"flick-{NAME}", clock=clock, metrics=BusMetrics(registry=registry))
+        )
+        access = await stack.enter_async_context(watch.running())
+        ingest = await stack.enter_async_context(
+            assembly.running(pool=pool, bus=bus, access=access, registry=registry, clock=clock, times=times)
+        )
+        if config.metrics_listen:
+            await stack.enter_async_context(serve_metrics(listen=config.metrics_listen, registry=registry))
+        keys = RemoteKeys(auth=auth, clock=clock)
+        server = await stack.enter_async_context(
+            serve(
+                listen=config.listen,
+                registrations=[ingest.registration],
+                aspects=assembly.aspects(source=access, keys=keys, registry=registry, clock=clock),
+                tls=config.tls(),
+                reuse_port=shares_port,
+            )
+        )
+        stack.callback(ingest.roster.drain)  # first of all on leaving: streams end, so that the server can stop
+        yield server
+
+
+def _auth(config: IngestConfig) -> grpc.aio.Channel:
+    """A channel to auth: as it is on this machine, by TLS off it."""
+    if is_local(config.auth_address):
+        return open_channel(config.auth_address)
+    try:
+        authority = config.trust_bundle_file.read_bytes() if config.trust_bundle_file else None
+    except OSError as error:
+        raise ConfigError(f"FLICK_TRUST_BUNDLE_FILE can't be read: {error}") from error
+    return open_channel(config.auth_address, ca_pem=authority, tls=True)
+
+
+async def _serve(config: IngestConfig, *, shares_port: bool) -> None:
+    clock, registry = SystemClock(), CollectorRegistry()
+    async with (
+        stop_requested() as stop,
+        running(config, clock=clock, registry=registry, times=StreamTimes(), shares_port=shares_port),
+    ):
+        await stop.wait()
+
+
+async def _serve_with_workers(config: IngestConfig, environ: dict[str, str]) -> None:
+    with shared_port(config.listen) as address, joined_metrics() as (directory, registry):
+        workers = Workers(
+            command=[sys.executable, "-P", "-m", "services.ingest", "--workers", "1", "--parent", str(os.getpid())],
+            environment={**environ, "FLICK_INGEST_LISTEN": address, MULTIPROCESS_DIR: str(directory)},
+            count=config.workers,
+            directory=directory,
+            clock=SystemClock(),
+        )
+        listen = config.metrics_listen
+        async with (
+            serve_metrics(listen=listen, registry=registry) if listen else nullcontext(),
+            stop_requested() as stop,
+        ):
+            await workers.run_until(stop)
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m services.ingest", description="Takes what agents measure.")
+    parser.add_argument("--workers", type=int, help="how many processes share the address (FLICK_INGEST_WORKERS)")
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)  # a worker's: the process that started it
+    arguments = parser.parse_args()
+    try:
+        config = load(IngestConfig, environ=os.environ)
+        log.configure(service=NAME, level=config.log_level)
+        if arguments.workers is not None:
+            config = dataclasses.replace(config, workers=arguments.workers)
+        if arguments.parent is not None:
+            die_with_parent(parent_pid=arguments.parent)
+            config = dataclasses.replace(config, metrics_listen=None)
+            uvloop.run(_serve(config, shares_port=True))
+        elif config.workers > 1:
+            uvloop.run(_serve_with_workers(config, dict(os.environ)))
+        else:
+            uvloop.run(_serve(config, shares_port=False))
+    except (ConfigError, FlickError, ValueError) as error:
+        sys.stderr.write(f"{NAME}: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Ingest's servicer, writer and live parts, over what the front door opened."""
+
+import logging
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import asyncpg
+from prometheus_client import CollectorRegistry
+
+from flick.bus import Bus
+from flick.clock import Clock
+from flick.db.pool import Pool
+from flick.errors import FlickError
+from flick.rpc.access.aspect import AccessAspect
+from flick.rpc.access.rules import read_rules
+from flick.rpc.access.source import AccessSource, KeySource
+from flick.rpc.aspect import Aspect
+from flick.rpc.calls import DeadlineAspect, MetricsAspect
+from flick.rpc.faults import FaultAspect
+from flick.rpc.server import Registration
+from flick.telemetry import RpcMetrics
+from flick.v1 import ingest_pb2, ingest_pb2_grpc
+from services.ingest.intake.admission import Admission
+from services.ingest.intake.layouts import LayoutIds
+from services.ingest.live.announcer import Announcer
+from services.ingest.live.watched import Watched
+from services.ingest.metrics import IngestMetrics
+from services.ingest.servicer import IngestServicer
+from services.ingest.store import NotDurableError, Store
+from services.ingest.streams.parts import Access, Parts
+from services.ingest.streams.roster import Roster
+from services.ingest.streams.times import StreamTimes
+from services.ingest.writing.writer import Writer
+
+AUDIENCE = "ingest"
+CALL_LIMIT_S = 10.0
+ENDLESS = frozenset({"/flick.v1.IngestService/StreamTelemetry"})
+DESCRIPTOR = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """The service, ready to be served. `roster.drain` sends every agent away."""
+
+    registration: Registration
+    roster: Roster
+    admission: Admission
+
+
+@asynccontextmanager
+async def running(
+    *, pool: Pool, bus: Bus, access: Access, registry: CollectorRegistry, clock: Clock, times: StreamTimes
+) -> AsyncIterator[Running]:
+    """Write and announce while entered; on leaving, what was taken is still written."""
+    metrics = IngestMetrics(registry=registry)
+    store = Store(pool=pool, clock=clock)
+    admission = Admission()
+    rng = random.Random()  # noqa: S311 - spreads load, hides nothing
+    announcer = Announcer(bus=bus, metrics=metrics)
+    watched = Watched(bus=bus, clock=clock)
+    writer = Writer(
+        store=store, admission=admission, announce=announcer.committed, metrics=metrics, clock=clock, rng=rng
+    )
+    parts = Parts(
+        writer=writer,
+        admission=admission,
+        layout_ids=LayoutIds(store=store.layout_id),
+        watched=watched,
+        announcer=announcer,
+        access=access,
+        metrics=metrics,
+        times=times,
+        clock=clock,
+        rng=rng,
+    )
+    roster = Roster(metrics=metrics)
+    add = partial(ingest_pb2_grpc.add_IngestServiceServicer_to_server, IngestServicer(parts=parts, roster=roster))
+    await _report_durability(store, metrics)
+    async with AsyncExitStack() as stack:
+        for part in (announcer.running(), watched.running(), writer.running()):
+            await stack.enter_async_context(part)
+        registration = Registration(add=add, descriptor=DESCRIPTOR)
+        yield Running(registration=registration, roster=roster, admission=admission)
+
+
+def aspects(*, source: AccessSource, keys: KeySource, registry: CollectorRegistry, clock: Clock) -> Sequence[Aspect]:
+    """What surrounds every call, outermost first."""
+    return [
+        FaultAspect(),
+        MetricsAspect(metrics=RpcMetrics(registry=registry), clock=clock),
+        DeadlineAspect(limit_s=CALL_LIMIT_S, exempt=ENDLESS),
+        AccessAspect(rules=read_rules([DESCRIPTOR]), source=source, keys=keys, audience=AUDIENCE),
+    ]
+
+
+async def _report_durability(store: Store, metrics: IngestMetrics) -> None:
+    """Say at the start what every commit checks: whether an ack can keep its promise."""
+    try:
+        await store.check_durability()
+    except NotDurableError as error:
+        metrics.durable.set(0)
+        logger.error("nothing will be acked", extra={"why": str(error)})
+    except (FlickError, asyncpg.PostgresError) as error:
+        logger.warning("the database does not answer yet", extra={"why": str(error)})
+    else:
+        metrics.durable.set(1)

@@ -1,0 +1,51 @@
+"""What ingest tells of itself. Every way by which a sample can leave has a counter:
+
+received = stored + duplicate + rejected + returned + discarded, once the writer is idle.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class IngestMetrics:
+    """Ingest's own metrics."""
+
+    def __init__(self, *, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"flick_ingest_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, mode: str) -> Gauge:
+            return Gauge(f"flick_ingest_{name}", text, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type]
+
+        self.received = counter("samples_received", "Samples that came in to be stored.", "lane")
+        self.stored = counter("samples_stored", "Samples committed.")
+        self.duplicate = counter("samples_duplicate", "Samples that were stored already, with the same content.")
+        self.rejected = counter("samples_rejected", "Samples refused for good.", "reason")
+        self.returned = counter("samples_returned", "Samples that the agent was asked to send again.", "reason")
+        self.discarded = counter("samples_discarded", "Samples let go without an answer.", "reason")
+        self.gaps = counter("gaps_stored", "Gaps committed.", "reason")
+        self.frames_ignored = counter("frames_ignored", "Frames that ingest has no use for.", "kind")
+
+        self.streams = gauge("streams", "Streams that are open.", "livesum")
+        self.streams_ended = counter("streams_ended", "Streams ended, by reason.", "reason")
+        self.clock_offset = Histogram(
+            "flick_ingest_clock_offset_seconds",
+            "How far agents' clocks are from ingest's at Hello, either way.",
+            registry=registry,
+            buckets=(0.1, 0.5, 1, 2, 5, 10, 60, 3600),
+        )
+
+        self.admitted_bytes = gauge("admitted_bytes", "Bytes held from receipt to commit.", "livesum")
+        self.flush_seconds = Histogram(
+            "flick_ingest_flush_seconds", "Time of one commit of many frames.", registry=registry
+        )
+        self.flush_samples = Histogram(
+            "flick_ingest_flush_samples",
+            "Samples in one commit.",
+            registry=registry,
+            buckets=(1, 10, 100, 1_000, 10_000, 100_000),
+        )
+        self.flush_failures = counter("flush_failures", "Commits that failed, by reason.", "reason")
+        self.durable = gauge("durable", "1 while PostgreSQL's settings make commits durable, else 0.", "livemin")
+
+        self.published = counter("live_published", "Samples published for viewers.")
+        self.live_dropped = counter("live_dropped", "Samples that viewers did not get, by reason.", "reason")

@@ -1,0 +1,72 @@
+-- What ingest does in the schema `telemetry`. /*core*/ and the like are filled in by store.py from the contract's columns.
+
+-- name: read_durability
+-- Whether a commit means what an ack says.
+select
+    current_setting('fsync') as fsync,
+    current_setting('full_page_writes') as full_page_writes,
+    current_setting('synchronous_commit') as synchronous_commit;
+
+-- name: find_layout
+-- The id of a server's layout.
+select layout_id from telemetry.layouts where server_id = $1 and digest = $2;
+
+-- name: add_layout
+-- A new layout of a server, unless another process was faster.
+insert into telemetry.layouts (server_id, organization_id, digest, series)
+values ($1, $2, $3, $4)
+on conflict (server_id, digest) do nothing
+returning layout_id;
+
+-- name: add_gap
+-- A gap, unless it is there.
+insert into telemetry.gaps (server_id, organization_id, start_time, end_time, reason, dropped_samples, received_at)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict do nothing;
+
+-- name: create_metrics_staging
+-- Where samples wait to be merged; empty at the beginning of every transaction.
+create temporary table if not exists staging_metrics (position integer not null, like telemetry.metrics)
+on commit delete rows;
+
+-- name: create_processes_staging
+-- The same for snapshots of processes.
+create temporary table if not exists staging_processes (position integer not null, like telemetry.processes)
+on commit delete rows;
+
+-- name: merge_metrics
+-- Stores the samples that are not stored yet.
+insert into telemetry.metrics (/*columns*/)
+select /*columns*/ from staging_metrics order by position
+on conflict do nothing;
+
+-- name: merge_processes
+-- Stores the snapshots that are not stored yet.
+insert into telemetry.processes (/*columns*/)
+select /*columns*/ from staging_processes order by position
+on conflict do nothing;
+
+-- name: find_metrics_conflicts
+-- Which of the samples differ from what is stored of the same server and time. Lateral: one look into the key for each,
+-- whatever the planner believes of a table without statistics.
+select staged.position
+from staging_metrics as staged
+cross join lateral (
+    select /*compared*/
+    from telemetry.metrics
+    where metrics.server_id = staged.server_id and metrics.time = staged.time
+    limit 1
+) as stored
+where (/*staged*/) is distinct from (/*stored*/);
+
+-- name: find_processes_conflicts
+-- The same for snapshots of processes.
+select staged.position
+from staging_processes as staged
+cross join lateral (
+    select snapshot
+    from telemetry.processes
+    where processes.server_id = staged.server_id and processes.time = staged.time
+    limit 1
+) as stored
+where stored.snapshot <> staged.snapshot;

@@ -1,0 +1,172 @@
+"""Writes the schema `telemetry`: one COPY per table and commit, and only when commits are durable."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from flick.clock import Clock
+from flick.db.pool import Connection, Pool
+from flick.db.queries import load_queries
+from services.ingest.intake.samples import CORE_COLUMNS, Row
+
+CHECK_DURABILITY_EVERY_S = 10.0  # an operator may change the settings while connections stay
+
+_METRICS_COLUMNS = ("time", "server_id", "organization_id", "received_at", *CORE_COLUMNS, "layout_id", "labelled")
+_PROCESSES_COLUMNS = ("time", "server_id", "organization_id", "snapshot")
+_COMPARED = (*CORE_COLUMNS, "layout_id", "labelled")
+_KEY_LENGTH = 3  # time, server_id, organization_id: what a sample's rows begin with
+# `on` and `remote_apply` wait for the local disk; so would `local` and `remote_write`, but only these two keep an ack's
+# promise also where a standby takes over.
+_DURABLE = {"fsync": {"on"}, "full_page_writes": {"on"}, "synchronous_commit": {"on", "remote_apply"}}
+
+
+class NotDurableError(Exception):
+    """A commit would not be durable, so nothing may be acked. The text names the setting and the fix."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapRow:
+    """A gap as it is stored."""
+
+    server_id: uuid.UUID
+    organization_id: uuid.UUID
+    start_time: datetime
+    end_time: datetime
+    reason: int
+    dropped_samples: int
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of the rows of one commit.
+
+    Attributes:
+        stored: how many samples are new.
+        conflicts: positions of the samples whose server and time are stored already with other content.
+    """
+
+    stored: int
+    conflicts: frozenset[int] = frozenset()
+
+
+class Store:
+    """Telemetry in PostgreSQL. Its methods raise UNAVAILABLE and DEADLINE_EXCEEDED, as `flick.db.pool` says."""
+
+    def __init__(self, *, pool: Pool, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._queries = {
+            name: _fill(sql) for name, sql in load_queries(Path(__file__).with_name("queries.sql")).items()
+        }
+        self._checked: tuple[int, float] = (0, 0.0)  # which connection, and when
+
+    async def layout_id(self, server_id: uuid.UUID, organization_id: uuid.UUID, digest: bytes, series: bytes) -> int:
+        """The id of a layout, which is stored if it is new."""
+        async with self._pool.acquire() as connection:
+            found = await connection.fetchval(self._queries["find_layout"], server_id, digest)
+            if found is None:
+                found = await connection.fetchval(
+                    self._queries["add_layout"], server_id, organization_id, digest, series
+                )
+            if found is None:
+                found = await connection.fetchval(self._queries["find_layout"], server_id, digest)
+        assert found is not None, "layouts are never deleted"
+        return int(found)
+
+    async def write(self, rows: Sequence[Row], gaps: Sequence[GapRow]) -> Written:
+        """Commit samples and gaps; what is stored already changes nothing.
+
+        Raises NotDurableError when the commit would not be durable, and asyncpg's error when a row can't be stored.
+        """
+        async with self._pool.acquire() as connection:
+            await self._check_durability(connection)
+            try:
+                async with connection.transaction():
+                    await self._add_gaps(connection, gaps)
+                    await self._copy(connection, rows)
+                return Written(stored=len(rows))
+            except asyncpg.UniqueViolationError:  # something was replayed: slower, row by row
+                async with connection.transaction():
+                    await self._add_gaps(connection, gaps)
+                    return await self._merge(connection, rows)
+
+    async def check_durability(self) -> None:
+        """Raise NotDurableError when a commit would not be durable."""
+        async with self._pool.acquire() as connection:
+            await self._check_durability(connection)
+
+    async def _check_durability(self, connection: Connection) -> None:
+        backend, at_s = self._checked
+        now_s = self._clock.monotonic_s()
+        if backend == connection.get_server_pid() and now_s - at_s < CHECK_DURABILITY_EVERY_S:
+            return
+        settings = await connection.fetchrow(self._queries["read_durability"])
+        assert settings is not None
+        for name, durable in _DURABLE.items():
+            if settings[name] not in durable:
+                raise NotDurableError(
+                    f"PostgreSQL has {name} = {settings[name]}, so a commit may get lost. Set {name} = on."
+                )
+        self._checked = (connection.get_server_pid(), now_s)
+
+    async def _add_gaps(self, connection: Connection, gaps: Sequence[GapRow]) -> None:
+        if gaps:
+            arguments = [
+                (one.server_id, one.organization_id, one.start_time, one.end_time, one.reason, one.dropped_samples,
+                 one.received_at)
+                for one in gaps
+            ]  # fmt: skip
+            await connection.executemany(self._queries["add_gap"], arguments)
+
+    async def _copy(self, connection: Connection, rows: Sequence[Row]) -> None:
+        if rows:
+            await connection.copy_records_to_table(
+                "metrics", schema_name="telemetry", columns=_METRICS_COLUMNS, records=[row.metrics for row in rows]
+            )
+        snapshots = [(*row.metrics[:_KEY_LENGTH], row.processes) for row in rows if row.processes]
+        if snapshots:
+            await connection.copy_records_to_table(
+                "processes", schema_name="telemetry", columns=_PROCESSES_COLUMNS, records=snapshots
+            )
+
+    async def _merge(self, connection: Connection, rows: Sequence[Row]) -> Written:
+        samples = [(position, *row.metrics) for position, row in enumerate(rows)]
+        added, conflicts = await self._merge_table(connection, "metrics", _METRICS_COLUMNS, samples)
+        snapshots = [
+            (position, *row.metrics[:_KEY_LENGTH], row.processes)
+            for position, row in enumerate(rows)
+            if row.processes and position not in conflicts
+        ]
+        _, more = await self._merge_table(connection, "processes", _PROCESSES_COLUMNS, snapshots)
+        return Written(stored=added, conflicts=frozenset(conflicts | more))
+
+    async def _merge_table(
+        self, connection: Connection, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]
+    ) -> tuple[int, set[int]]:
+        """Merge records that begin with their position. Returns how many were new, and the positions in conflict."""
+        if not records:
+            return 0, set()
+        await connection.execute(self._queries[f"create_{table}_staging"])
+        await connection.copy_records_to_table(f"staging_{table}", columns=("position", *columns), records=records)
+        tag = await connection.execute(self._queries[f"merge_{table}"])
+        added = int(tag.rpartition(" ")[2])
+        if added == len(records):
+            return added, set()
+        conflicts = await connection.fetch(self._queries[f"find_{table}_conflicts"])
+        return added, {row["position"] for row in conflicts}
+
+
+def _fill(sql: str) -> str:
+    columns = _PROCESSES_COLUMNS if "telemetry.processes" in sql else _METRICS_COLUMNS
+    return (
+        sql.replace("/*columns*/", ", ".join(columns))
+        .replace("/*compared*/", ", ".join(_COMPARED))
+        .replace("/*staged*/", ", ".join(f"staged.{name}" for name in _COMPARED))
+        .replace("/*stored*/", ", ".join(f"stored.{name}" for name in _COMPARED))
+    )

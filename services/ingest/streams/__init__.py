@@ -1,0 +1,1 @@
+"""The agents' streams: one session each, and the roster of those that are open."""

@@ -1,0 +1,151 @@
+"""Takes the frames of one stream on their way to the writer, and answers what became of them."""
+
+import asyncio
+import logging
+
+from google.protobuf.duration_pb2 import Duration
+
+from flick.errors import FlickError
+from flick.v1 import ingest_pb2
+from services.ingest.intake.admission import AdmissionFullError
+from services.ingest.intake.lanes import LaneId, Lanes, Place, ProtocolError
+from services.ingest.intake.reading import Entry, Reading
+from services.ingest.intake.samples import Rejections
+from services.ingest.streams.outbox import Outbox, Response
+from services.ingest.streams.parts import Parts
+from services.ingest.writing.frame import Frame
+
+_RETRY_S = 1.0  # after a frame could not even be read for want of room or of the database
+
+Request = ingest_pb2.StreamTelemetryRequest
+Stored = ingest_pb2.MetricBatch | ingest_pb2.Gap | ingest_pb2.LogBatch
+
+logger = logging.getLogger(__name__)
+
+
+class Intake:
+    """The frames of one stream; their `Owner` for the writer.
+
+    Args:
+        server_id: whose stream it is.
+        lanes, reading, outbox: of the stream.
+        parts: what all streams share.
+    """
+
+    def __init__(self, *, server_id: str, lanes: Lanes, reading: Reading, outbox: Outbox, parts: Parts) -> None:
+        self._server_id = server_id
+        self._lanes = lanes
+        self._reading = reading
+        self._outbox = outbox
+        self._parts = parts
+        self._refused = False
+        self._moved = asyncio.Event()
+
+    async def take(self, request: Request) -> None:
+        """Take a frame. Raises ProtocolError when it breaks the rules of the stream."""
+        match request.WhichOneof("frame"):
+            case "metric_batch":
+                await self._take_stored(request.metric_batch, request.ByteSize(), len(request.metric_batch.samples))
+            case "gap":
+                await self._take_stored(request.gap, request.ByteSize(), 0)
+            case "log_batch":
+                await self._take_stored(request.log_batch, request.ByteSize(), 0)
+            case "live_batch":
+                await self._take_live(request.live_batch)
+            case "hello":
+                raise ProtocolError("hello: it comes once, as the first frame.")
+            case "pong":
+                pass
+            case kind:
+                self._parts.metrics.frames_ignored.labels(kind or "unknown").inc()
+
+    def refuse(self) -> None:
+        """Let nothing more be stored, not even what waits for the writer."""
+        self._refused = True
+
+    async def settled(self) -> None:
+        """Wait until every frame that was taken is committed or returned."""
+        while not self._lanes.settled:
+            self._moved.clear()
+            await self._moved.wait()
+
+    def wants(self, place: Place) -> bool:
+        """See `Owner`."""
+        return not self._refused and self._lanes.is_current(place)
+
+    def committed(self, place: Place, rejections: Rejections) -> None:
+        """See `Owner`."""
+        self._lanes.commit(place)
+        for reason, count in rejections.counts.items():
+            self._parts.metrics.rejected.labels(
+                _short(ingest_pb2.RejectionReason.Name(reason), "REJECTION_REASON_")
+            ).inc(count)
+        self._outbox.put_ack(lane=place.lane, seq=place.seq, rejected=rejections.to_messages(seq=place.seq))
+        self._moved.set()
+
+    def returned(self, place: Place, *, delay_s: float) -> None:
+        """See `Owner`."""
+        if self._lanes.rewind(place):
+            delay = Duration()
+            delay.FromNanoseconds(int(delay_s * 1e9))
+            self._outbox.put(Response(retry_after=ingest_pb2.RetryAfter(lane=place.lane, seq=place.seq, delay=delay)))
+        self._moved.set()
+
+    async def _take_stored(self, frame: Stored, size_bytes: int, samples: int) -> None:
+        metrics = self._parts.metrics
+        place = self._lanes.accept(lane=frame.lane, seq=frame.seq, size_bytes=size_bytes)
+        metrics.received.labels(_lane(frame.lane)).inc(samples)
+        if place is None:
+            metrics.discarded.labels("rewound").inc(samples)
+            return
+        try:
+            await self._parts.admission.acquire(size_bytes)
+        except AdmissionFullError:
+            self._give_back(place, samples, reason="no_room")
+            return
+        metrics.admitted_bytes.set(self._parts.admission.admitted_bytes)
+        try:
+            entry = await self._reading.read(frame)
+        except FlickError as error:
+            logger.info("a layout can't be stored now", extra={"server_id": self._server_id, "why": error.private})
+            self._parts.admission.release(size_bytes)
+            self._give_back(place, samples, reason="database")
+        except BaseException:  # the stream ends, whatever it is; its room must not stay taken
+            self._parts.admission.release(size_bytes)
+            metrics.discarded.labels("stream_ended").inc(samples)
+            raise
+        else:
+            self._pass_on(place, entry)
+
+    def _pass_on(self, place: Place, entry: Entry) -> None:
+        if place.lane == ingest_pb2.LANE_LIVE and self._parts.watched.is_watched(self._server_id):
+            self._parts.announcer.publish(self._server_id, [row.sample for row in entry.rows])
+        self._parts.writer.put(
+            Frame(owner=self, place=place, rows=entry.rows, gaps=entry.gaps, rejections=entry.rejections)
+        )
+
+    def _give_back(self, place: Place, samples: int, *, reason: str) -> None:
+        self._parts.metrics.returned.labels(reason).inc(samples)
+        self.returned(place, delay_s=self._parts.rng.uniform(_RETRY_S / 2, _RETRY_S))
+
+    async def _take_live(self, batch: ingest_pb2.LiveBatch) -> None:
+        dropped = self._parts.metrics.live_dropped
+        if self._refused or not self._parts.watched.is_watched(self._server_id):
+            self._reading.declare(batch.layouts)
+            dropped.labels("not_watched").inc(len(batch.samples))
+            return
+        try:
+            entry = await self._reading.read_samples(batch.layouts, batch.samples)
+        except FlickError:
+            dropped.labels("database").inc(len(batch.samples))
+            return
+        dropped.labels("rejected").inc(len(batch.samples) - len(entry.rows))
+        self._parts.announcer.publish(self._server_id, [row.sample for row in entry.rows])
+
+
+def _lane(lane: LaneId) -> str:
+    return _short(ingest_pb2.Lane.Name(lane), "LANE_")
+
+
+def _short(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower()

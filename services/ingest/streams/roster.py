@@ -1,0 +1,44 @@
+"""The streams that are open: one per server, and all of them can be sent away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flick.errors import unavailable
+from services.ingest.metrics import IngestMetrics
+from services.ingest.streams.session import Session
+
+
+class Roster:
+    """The open streams of this process."""
+
+    def __init__(self, *, metrics: IngestMetrics) -> None:
+        self._metrics = metrics
+        self._sessions: set[Session] = set()
+        self._by_server: dict[str, Session] = {}
+        self._draining = False
+
+    @contextmanager
+    def entered(self, session: Session) -> Iterator[None]:
+        """Keep a stream while entered; an older one of the same server ends. Raises UNAVAILABLE while draining."""
+        if self._draining:
+            raise unavailable("This ingest is about to end. Connect again.", private="draining", retry_after_s=0.5)
+        older = self._by_server.get(session.server_id)
+        if older is not None:
+            older.supersede(by_same_agent=older.spool_id == session.spool_id)
+        self._by_server[session.server_id] = session
+        self._sessions.add(session)
+        self._metrics.streams.inc()
+        try:
+            yield
+        finally:
+            if self._by_server.get(session.server_id) is session:
+                del self._by_server[session.server_id]
+            self._sessions.discard(session)
+            self._metrics.streams.dec()
+            self._metrics.streams_ended.labels(session.end_reason).inc()
+
+    def drain(self) -> None:
+        """Send every agent away, and take no new ones."""
+        self._draining = True
+        for session in self._sessions:
+            session.drain()

@@ -1,0 +1,228 @@
+"""One agent's stream, from Welcome to its end: who is told what, and when it is over."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from flick.errors import FlickError, Kind, unauthenticated, unavailable
+from flick.rpc.access.caller import Caller
+from flick.v1 import ingest_pb2, servers_pb2
+from services.ingest.intake.lanes import MAX_UNACKED_BYTES, MAX_UNACKED_FRAMES, Lanes, ProtocolError
+from services.ingest.intake.layouts import StreamLayouts
+from services.ingest.intake.reading import Reading
+from services.ingest.streams.intake import Intake, Request
+from services.ingest.streams.outbox import Outbox, Response
+from services.ingest.streams.parts import Parts
+
+IN_FLIGHT_S = 2.0  # how long a revocation waits for the commit that is under way
+
+
+class Session:
+    """A stream that has said Hello.
+
+    Args:
+        caller: the agent.
+        hello: its first frame.
+        settings: the server's settings now.
+        parts: what all streams share.
+
+    Raises ProtocolError when Hello makes no sense.
+    """
+
+    def __init__(
+        self, *, caller: Caller, hello: ingest_pb2.Hello, settings: servers_pb2.ServerSettings, parts: Parts
+    ) -> None:
+        self.server_id = caller.server_id
+        self.spool_id = hello.spool_id
+        self.end_reason = "client"
+        self._key_id = caller.key_id
+        self._parts = parts
+        self._outbox = Outbox()
+        server_id, organization_id = uuid.UUID(caller.server_id), uuid.UUID(caller.organization_id)
+        self._reading = Reading(
+            server_id=server_id,
+            organization_id=organization_id,
+            layouts=StreamLayouts(ids=parts.layout_ids, server_id=server_id, organization_id=organization_id),
+            settings=settings,
+            clock=parts.clock,
+        )
+        self._intake = Intake(
+            server_id=self.server_id,
+            lanes=Lanes(positions=_positions(hello)),
+            reading=self._reading,
+            outbox=self._outbox,
+            parts=parts,
+        )
+        self._draining = False
+        self._heard_at_s = parts.clock.monotonic_s()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Response, None]:
+        """Everything that the agent is sent. Raises what the stream ends with, when it does not end well."""
+        self._outbox.put(Response(welcome=self._welcome()))
+        with self._parts.watched.listen(self.server_id, self._tell_live):
+            for work in (
+                self._read(requests),
+                self._mind_access(),
+                self._keep_alive(),
+                self._end_of_life(),
+                self._parts.watched.look_up(self.server_id),
+            ):
+                self._start(work)
+            try:
+                async for response in self._outbox.responses():
+                    yield response
+            finally:
+                self._outbox.close()
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def drain(self) -> None:
+        """Tell the agent that the stream ends soon, and end it when the agent has finished, or a little later."""
+        if self._draining:
+            return
+        self._draining = True
+        times = self._parts.times
+        reconnect_s = self._parts.rng.uniform(0, times.reconnect_within_s)
+        drain = ingest_pb2.Drain(deadline=_duration(times.drain_s), reconnect_after=_duration(reconnect_s))
+        self._outbox.put(Response(drain=drain))
+        self._start(self._end_drained())
+
+    def supersede(self, *, by_same_agent: bool) -> None:
+        """Another stream of the same server has come; this one ends."""
+        if by_same_agent:  # it moved: what it sent here and was not acked, it sends there again
+            self._end("moved")
+        else:
+            self._fail(
+                ingest_pb2.FATAL_CODE_SUPERSEDED,
+                FlickError(
+                    Kind.ABORTED,
+                    "Another agent has come with a key of this server. Enroll each server by itself.",
+                    reason="SUPERSEDED",
+                ),
+            )
+
+    def _welcome(self) -> ingest_pb2.Welcome:
+        welcome = ingest_pb2.Welcome(
+            server_id=self.server_id,
+            max_unacked_batches=MAX_UNACKED_FRAMES,
+            max_unacked_bytes=MAX_UNACKED_BYTES,
+            settings=ingest_pb2.Settings(server=self._reading.settings),
+            live_mode=self._live_mode(self._parts.watched.is_watched(self.server_id)),
+        )
+        welcome.server_time.FromNanoseconds(self._parts.clock.time_unix_nano())
+        return welcome
+
+    def _tell_live(self, watched: bool) -> None:
+        self._outbox.put(Response(live_mode=self._live_mode(watched)))
+
+    def _live_mode(self, watched: bool) -> ingest_pb2.LiveMode:
+        return ingest_pb2.LiveMode(enabled=watched, interval=_duration(self._parts.times.live_interval_s))
+
+    async def _read(self, requests: AsyncIterator[Request]) -> None:
+        async for request in requests:
+            self._heard_at_s = self._parts.clock.monotonic_s()
+            await self._intake.take(request)
+        await self._settle()
+        self._end("drained" if self._draining else "client")
+
+    async def _settle(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._parts.times.settle_s):
+                await self._intake.settled()
+
+    async def _end_drained(self) -> None:
+        await self._parts.clock.sleep(self._parts.times.drain_s)
+        await self._settle()
+        self._end("drained")
+
+    async def _end_of_life(self) -> None:
+        await self._parts.clock.sleep(self._parts.times.lifetime_s * self._parts.rng.uniform(0.8, 1.2))
+        self.drain()
+
+    async def _keep_alive(self) -> None:
+        clock, times = self._parts.clock, self._parts.times
+        ping_id, ping_at_s = 0, clock.monotonic_s()
+        while True:
+            now_s = clock.monotonic_s()
+            if now_s - self._heard_at_s >= times.silent_after_s:
+                self._end("silent", unavailable(f"Nothing was heard for {times.silent_after_s:g} s."))
+                return
+            if now_s >= ping_at_s + times.ping_every_s:
+                ping_id, ping_at_s = ping_id + 1, now_s
+                self._outbox.put(Response(ping=ingest_pb2.Ping(ping_id=ping_id)))
+            next_s = min(self._heard_at_s + times.silent_after_s, ping_at_s + times.ping_every_s)
+            await clock.sleep(max(0.001, next_s - now_s))
+
+    async def _mind_access(self) -> None:
+        """End the stream when its key is revoked, and pass on changed settings."""
+        access, changed_once = self._parts.access, True  # it may have changed since the call was let in
+        with access.listen(server_id=self.server_id) as changed:
+            while True:
+                if changed_once or not access.fresh:
+                    with suppress(FlickError):  # auth does not answer now; it is asked again soon
+                        await self._check_access()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._parts.times.access_every_s):
+                        await changed.wait()
+                changed_once = changed.is_set()
+                changed.clear()
+
+    async def _check_access(self) -> None:
+        key = await self._parts.access.agent_key(key_id=self._key_id)
+        settings = await self._parts.access.settings(server_id=self.server_id)
+        if key is None or settings is None:
+            await self._revoke()
+        elif settings != self._reading.settings:
+            self._reading.settings = settings
+            self._outbox.put(Response(settings=ingest_pb2.Settings(server=settings)))
+
+    async def _revoke(self) -> None:
+        self._intake.refuse()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IN_FLIGHT_S):
+                await self._parts.writer.idle()
+        self._fail(
+            ingest_pb2.FATAL_CODE_REVOKED,
+            unauthenticated("The agent key was revoked. Enroll this server anew.", reason="REVOKED"),
+        )
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guard(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except ProtocolError as error:
+            self._fail(ingest_pb2.FATAL_CODE_PROTOCOL, FlickError(Kind.INVALID_ARGUMENT, str(error), reason="PROTOCOL"))
+        except Exception as error:  # noqa: BLE001 - ends the stream, whose boundary (FaultAspect) logs and answers it
+            self._end("error", error)
+
+    def _fail(self, code: ingest_pb2.FatalCode.ValueType, error: FlickError) -> None:
+        self._outbox.put(Response(fatal=ingest_pb2.Fatal(code=code, message=error.public)))
+        self._end(error.reason.lower(), error)
+
+    def _end(self, reason: str, error: Exception | None = None) -> None:
+        if not self._outbox.closed:
+            self.end_reason = reason
+            self._outbox.close(error)
+
+
+def _positions(hello: ingest_pb2.Hello) -> dict[ingest_pb2.Lane.ValueType, int]:
+    positions = {position.lane: position.seq for position in hello.lanes}
+    if len(positions) < len(hello.lanes):
+        raise ProtocolError("hello.lanes: each lane comes once.")
+    return positions
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromNanoseconds(int(seconds * 1e9))
+    return duration

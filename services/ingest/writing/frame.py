@@ -1,0 +1,42 @@
+"""A frame on its way to PostgreSQL, and whoever wants to hear what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from services.ingest.intake.lanes import Place
+from services.ingest.intake.samples import Rejections, Row
+from services.ingest.store import GapRow
+
+
+class Owner(Protocol):
+    """The stream that a frame came by."""
+
+    def wants(self, place: Place) -> bool:
+        """Whether the frame is still to be stored."""
+        ...
+
+    def committed(self, place: Place, rejections: Rejections) -> None:
+        """The frame is committed, but for what `rejections` tells."""
+        ...
+
+    def returned(self, place: Place, *, delay_s: float) -> None:
+        """The frame was not stored; the agent may send it again after `delay_s` seconds."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Frame:
+    """Samples or gaps of one frame.
+
+    Attributes:
+        owner, place: whose frame it is, and where it stands.
+        rows, gaps: what is to be stored.
+        rejections: what was refused.
+    """
+
+    owner: Owner
+    place: Place
+    rows: Sequence[Row] = ()
+    gaps: Sequence[GapRow] = ()
+    rejections: Rejections = field(default_factory=Rejections)

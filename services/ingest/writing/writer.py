@@ -1,0 +1,206 @@
+"""The writer: joins the frames of all streams into one commit after the other, and tells their owners afterwards."""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from flick.clock import Clock
+from flick.errors import FlickError
+from flick.v1 import ingest_pb2
+from services.ingest.intake.admission import Admission
+from services.ingest.intake.samples import Row
+from services.ingest.metrics import IngestMetrics
+from services.ingest.store import NotDurableError, Store, Written
+from services.ingest.writing.frame import Frame
+
+LINGER_S = 0.02  # lets frames of many agents share a commit; a fsync costs about as much
+MAX_SAMPLES = 20_000  # of one commit: keeps it well below a second
+RETRY_BASE_S = 0.5
+RETRY_GROWTH = 1.6
+RETRY_CAP_S = 4.0  # how long after the database is back the first frame comes again
+
+_DATA_FAULTS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+
+logger = logging.getLogger(__name__)
+
+
+class Writer:
+    """Commits frames in the order in which they came.
+
+    Args:
+        store: where they go.
+        admission: gets the frames' room back.
+        announce: told the rows of every commit.
+        metrics, clock, rng: as everywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        admission: Admission,
+        announce: Callable[[Sequence[Row]], None],
+        metrics: IngestMetrics,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._store = store
+        self._admission = admission
+        self._announce = announce
+        self._metrics = metrics
+        self._clock = clock
+        self._rng = rng
+        self._queue: deque[Frame] = deque()
+        self._queued = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._failures = 0
+
+    def put(self, frame: Frame) -> None:
+        """Take a frame, whose room is admitted."""
+        self._queue.append(frame)
+        self._queued.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Writer"]:
+        """Write while entered; on leaving, what was taken is still written."""
+        task = asyncio.create_task(self._run(), name="writer")
+        try:
+            yield self
+        finally:
+            while self._queue or not self._idle.is_set():
+                await self._clock.sleep(LINGER_S)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def idle(self) -> None:
+        """Wait until no commit is under way."""
+        await self._idle.wait()
+
+    async def _run(self) -> None:
+        while True:
+            await self._queued.wait()
+            if len(self._queue) < MAX_SAMPLES:
+                await self._clock.sleep(LINGER_S)
+            self._idle.clear()
+            try:
+                await self._flush(self._take())
+            finally:
+                self._idle.set()
+
+    def _take(self) -> list[Frame]:
+        """The frames of the next commit. Those that nobody wants any more are let go."""
+        frames: list[Frame] = []
+        samples = 0
+        while self._queue and samples < MAX_SAMPLES:
+            frame = self._queue.popleft()
+            if frame.owner.wants(frame.place):
+                frames.append(frame)
+                samples += len(frame.rows)
+            else:
+                self._metrics.discarded.labels("not_wanted").inc(len(frame.rows))
+                self._release(frame)
+        if not self._queue:
+            self._queued.clear()
+        return frames
+
+    async def _flush(self, frames: Sequence[Frame]) -> None:
+        if not frames:
+            return
+        try:
+            written = await self._write(frames)
+        except _DATA_FAULTS as error:
+            await self._isolate(frames, error)
+        except (FlickError, NotDurableError, asyncpg.PostgresError, OSError, TimeoutError) as error:
+            self._return(frames, error)
+        except Exception as error:  # whatever it is, the writer must live: agents send again
+            logger.exception("commit failed")
+            self._return(frames, error)
+        else:
+            self._succeed(frames, written)
+
+    async def _write(self, frames: Sequence[Frame]) -> Written:
+        rows = [row for frame in frames for row in frame.rows]
+        gaps = [gap for frame in frames for gap in frame.gaps]
+        if not rows and not gaps:
+            return Written(stored=0)
+        with self._metrics.flush_seconds.time():
+            return await self._store.write(rows, gaps)
+
+    async def _isolate(self, frames: Sequence[Frame], error: Exception) -> None:
+        """A row can't be stored: find its frame by writing each alone, so that no other frame suffers."""
+        if len(frames) > 1:
+            for frame in frames:
+                if frame.owner.wants(frame.place):
+                    await self._flush([frame])
+                else:  # a frame before it in its lane was returned
+                    self._metrics.discarded.labels("not_wanted").inc(len(frame.rows))
+                    self._release(frame)
+            return
+        (frame,) = frames
+        logger.error("a frame can't be stored", extra={"why": str(error), "seq": frame.place.seq})
+        frame.rejections.add(
+            ingest_pb2.REJECTION_REASON_MALFORMED, "The database can't store this frame.", count=len(frame.rows)
+        )
+        frame.rows, frame.gaps = (), ()
+        self._succeed(frames, Written(stored=0))
+
+    def _succeed(self, frames: Sequence[Frame], written: Written) -> None:
+        if self._failures:
+            logger.info("commits succeed again")
+            self._failures = 0
+        self._metrics.durable.set(1)
+        rows = [row for frame in frames for row in frame.rows]
+        self._metrics.stored.inc(written.stored)
+        self._metrics.duplicate.inc(max(0, len(rows) - written.stored - len(written.conflicts)))
+        self._metrics.flush_samples.observe(len(rows))
+        self._note_conflicts(frames, written.conflicts)
+        for frame in frames:
+            for gap in frame.gaps:
+                self._metrics.gaps.labels(_gap_reason(gap.reason)).inc()
+            frame.owner.committed(frame.place, frame.rejections)
+            self._release(frame)
+        self._announce([row for position, row in enumerate(rows) if position not in written.conflicts])
+
+    def _note_conflicts(self, frames: Sequence[Frame], conflicts: frozenset[int]) -> None:
+        position = 0
+        for frame in frames:
+            for row in frame.rows if conflicts else ():
+                if position in conflicts:
+                    frame.rejections.add(
+                        ingest_pb2.REJECTION_REASON_CONFLICT,
+                        f"time_unix_nano {row.sample.time_unix_nano} is stored with other content. "
+                        "Every sample of a server needs a time of its own.",
+                    )
+                position += 1
+
+    def _return(self, frames: Sequence[Frame], error: Exception) -> None:
+        reason = "not_durable" if isinstance(error, NotDurableError) else "database"
+        if not self._failures:
+            why = getattr(error, "private", "") or str(error) or type(error).__name__
+            logger.error("commits fail, agents send again", extra={"why": why})
+        if isinstance(error, NotDurableError):
+            self._metrics.durable.set(0)
+        self._metrics.flush_failures.labels(reason).inc()
+        cap_s = min(RETRY_CAP_S, RETRY_BASE_S * RETRY_GROWTH ** min(self._failures, 10))
+        self._failures += 1
+        for frame in frames:
+            self._metrics.returned.labels(reason).inc(len(frame.rows))
+            frame.owner.returned(frame.place, delay_s=self._rng.uniform(cap_s / 2, cap_s))
+            self._release(frame)
+
+    def _release(self, frame: Frame) -> None:
+        self._admission.release(frame.place.size_bytes)
+        self._metrics.admitted_bytes.set(self._admission.admitted_bytes)
+
+
+def _gap_reason(number: int) -> str:
+    try:
+        return ingest_pb2.GapReason.Name(ingest_pb2.GapReason.ValueType(number)).removeprefix("GAP_REASON_").lower()
+    except ValueError:  # a reason of a later version
+        return "other"
