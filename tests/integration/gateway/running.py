@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from deploy.local.certificates import Certificates
 from flick.clock import SystemClock
 from flick.ids import new_id
 from flick.v1 import auth_pb2_grpc, query_pb2_grpc
@@ -38,10 +39,7 @@ class Gateway:
     backends: Backends
     registry: CollectorRegistry
     hub: LiveHub
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.address}"
+    url: str
 
     def metric(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(name, labels) or 0.0
@@ -60,7 +58,12 @@ class Gateway:
 
 @asynccontextmanager
 async def run_gateway(
-    backends: Backends, *, limits: LiveLimits | None = None, allowed_origins: tuple[str, ...] = ()
+    backends: Backends,
+    *,
+    limits: LiveLimits | None = None,
+    allowed_origins: tuple[str, ...] = (),
+    certificates: Certificates | None = None,
+    listen: str = "127.0.0.1:0",
 ) -> AsyncIterator[Gateway]:
     registry, clock = CollectorRegistry(), SystemClock()
     metrics, origins = GatewayMetrics(registry=registry), OriginPolicy(allowed=allowed_origins)
@@ -84,13 +87,16 @@ async def run_gateway(
         server = await stack.enter_async_context(
             serve_http(
                 application=edge,
-                listen="127.0.0.1:0",
+                listen=listen,
+                tls_cert_file=str(certificates.certificate_file) if certificates else "",
+                tls_key_file=str(certificates.key_file) if certificates else "",
                 say_goodbye=hub.drain,
                 drain=lambda: edge.drain(grace_s=0.2),
                 grace_s=5,
             )
         )
-        yield Gateway(address=server.address, backends=backends, registry=registry, hub=hub)
+        scheme = "https" if certificates else "http"
+        yield Gateway(server.address, backends, registry, hub, f"{scheme}://{server.address}")
 
 
 async def send(socket: ClientConnection, **frame: Any) -> None:
@@ -122,10 +128,10 @@ async def closed(socket: ClientConnection) -> tuple[int, list[dict[str, Any]]]:
     return socket.close_code, frames
 
 
-async def watching(gateway: Gateway, calls: int) -> None:
+async def watching(gateway: Gateway, calls: int, *, within_s: float = 10) -> None:
     """Wait until query has so many calls."""
 
     async def count() -> int:
         return len(gateway.backends.query.watchers)
 
-    assert await eventually(count, lambda found: found == calls, within_s=5, every_s=0.01) == calls
+    assert await eventually(count, lambda found: found == calls, within_s=within_s, every_s=0.01) == calls
