@@ -18,9 +18,15 @@ SIGN_OF_LIFE_S = 0.5
 
 
 class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceServicer):
-    """Grants are kept in a list; every change is sent to every stream."""
+    """Grants are kept in a list; every change is sent to every stream.
 
-    def __init__(self) -> None:
+    Args:
+        streams: whether WatchAccess sends anything; without it services must look up on each call.
+    """
+
+    def __init__(self, *, streams: bool = True) -> None:
+        self._sends = streams
+        self.look_ups = 0
         self.signer = tokens.Signer(key=Ed25519PrivateKey.generate(), key_id="k1")
         self._granted: list[access_pb2.AccessEntry] = []
         self._streams: set[asyncio.Queue[access_pb2.WatchAccessResponse]] = set()
@@ -90,8 +96,11 @@ class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceS
         key = auth_pb2.JsonWebKey(kid="k1", x=base64.urlsafe_b64encode(raw).decode().rstrip("="))
         return auth_pb2.JsonWebKeySet(keys=[key])
 
-    async def LookUpAccess(self, request: Any, context: Any) -> access_pb2.LookUpAccessResponse:  # noqa: N802
-        return access_pb2.LookUpAccessResponse(granted=self._granted)
+    async def LookUpAccess(  # noqa: N802
+        self, request: access_pb2.LookUpAccessRequest, context: Any
+    ) -> access_pb2.LookUpAccessResponse:
+        self.look_ups += 1
+        return access_pb2.LookUpAccessResponse(granted=[one for one in self._granted if _is_asked_for(one, request)])
 
     async def WatchAccess(  # noqa: N802
         self, request: Any, context: Any
@@ -99,6 +108,8 @@ class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceS
         changes: asyncio.Queue[access_pb2.WatchAccessResponse] = asyncio.Queue()
         self._streams.add(changes)
         try:
+            if not self._sends:
+                await asyncio.Event().wait()
             yield access_pb2.WatchAccessResponse(granted=self._granted, snapshot_complete=True)
             while True:
                 try:
@@ -109,8 +120,14 @@ class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceS
             self._streams.discard(changes)
 
 
-def make_auth() -> TinyAuth:
-    return TinyAuth()  # type: ignore[abstract]  # the methods that no test calls answer UNIMPLEMENTED
+def make_auth(*, streams: bool = True) -> TinyAuth:
+    return TinyAuth(streams=streams)  # type: ignore[abstract]  # the methods that no test calls answer UNIMPLEMENTED
+
+
+def _is_asked_for(entry: access_pb2.AccessEntry, request: access_pb2.LookUpAccessRequest) -> bool:
+    if entry.HasField("membership"):
+        return entry.membership.user_id in request.user_ids
+    return entry.server.server_id in request.server_ids or entry.server.organization_id in request.organization_ids
 
 
 def _membership(user_id: str, organization_id: str) -> access_pb2.AccessEntry:

@@ -90,10 +90,15 @@ async def ending(call: WatchCall, *, within_s: float = 5.0) -> FlickError:
 
 @asynccontextmanager
 async def query_house(
-    *, database_url: str, owner_url: str, redis_url: str, query_redis_url: str = "", times: WatchTimes = QUICK
+    *,
+    database_url: str,
+    owner_url: str,
+    redis_url: str,
+    query_redis_url: str = "",
+    auth: TinyAuth | None = None,
 ) -> AsyncIterator[QueryHouse]:
     """Query, serving while entered. `query_redis_url` is the way on which query itself reaches Redis."""
-    auth, registry, clock = make_auth(), CollectorRegistry(), SystemClock()
+    auth, registry, clock = auth or make_auth(), CollectorRegistry(), SystemClock()
     async with AsyncExitStack() as stack:
         auth_serving = await stack.enter_async_context(AsyncExitStack())
         auth_address = await auth_serving.enter_async_context(auth.serving())
@@ -111,7 +116,7 @@ async def query_house(
             service_secret="secret",
             listen="127.0.0.1:0",
         )
-        server = await stack.enter_async_context(running(config, clock=clock, registry=registry, times=times))
+        server = await stack.enter_async_context(running(config, clock=clock, registry=registry, times=QUICK))
         channel = await stack.enter_async_context(open_channel(server.address))
         organization_id = str(new_id())
         _, metadata = auth.person(organization_id=organization_id)

@@ -20,7 +20,7 @@ from flick.v1 import query_pb2, query_pb2_grpc
 from tests.databases import DatabaseServer
 from tests.deployables import program
 from tests.integration.query.auth import make_auth
-from tests.integration.query.house import QueryHouse, ending, query_house, refusal
+from tests.integration.query.house import QueryHouse, ending
 from tests.waiting import eventually
 
 CPU = "system.cpu.utilization"
@@ -124,28 +124,3 @@ async def test_a_call_that_is_given_up_is_given_up_in_the_database_too(
     assert left == 0
     with pytest.raises(asyncio.CancelledError):
         await asked
-
-
-async def test_while_auth_is_away_nobody_is_served_and_streams_end(
-    postgres: DatabaseServer, telemetry_database: str, redis_url: str
-) -> None:
-    async with query_house(
-        database_url=postgres.url(database=telemetry_database, role="flick_query"),
-        owner_url=postgres.url(database=telemetry_database),
-        redis_url=redis_url,
-    ) as house:
-        server_id = await house.server()
-        request = query_pb2.WatchMetricsRequest(server_ids=[server_id])
-        stream = house.query.WatchMetrics(request, metadata=house.metadata)
-        await stream.read()
-        await house.auth_serving.aclose()
-
-        ended = await ending(stream, within_s=15)
-        refused = await refusal(
-            house.query.GetLatestMetrics(
-                query_pb2.GetLatestMetricsRequest(server_id=server_id), metadata=house.metadata
-            )
-        )
-
-    assert ended.kind is Kind.UNAVAILABLE
-    assert refused.kind is Kind.UNAVAILABLE

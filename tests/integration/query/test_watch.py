@@ -1,69 +1,18 @@
 """Watching live: from Redis, from storage while Redis is away, until the viewer may see no more."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from urllib.parse import urlsplit
-
-import grpc
-import pytest_asyncio
 
 from flick.errors import Kind
 from flick.ids import new_id
 from flick.v1 import catalog_pb2, query_pb2
-from tests.databases import DatabaseServer
-from tests.integration.query.auth import Metadata
-from tests.integration.query.house import QUICK, SECOND_US, QueryHouse, ending, now_us, query_house, refusal
-from tests.integration.query.proxy import Proxy
+from tests.integration.query.house import QUICK, QueryHouse, ending, now_us, refusal
 from tests.integration.query.telemetry import sample
+from tests.integration.query.viewer import Viewer, watching
 from tests.waiting import eventually
 
 CPU = catalog_pb2.METRIC_CPU_UTILIZATION
 CORE = catalog_pb2.METRIC_CPU_CORE_UTILIZATION
 WITHIN_S = 10.0
-
-
-class Viewer:
-    """A stream that a test reads message by message. Signs of life are passed over unless asked for."""
-
-    def __init__(
-        self, call: "grpc.aio.UnaryStreamCall[query_pb2.WatchMetricsRequest, query_pb2.WatchMetricsResponse]"
-    ) -> None:
-        self.call = call
-
-    async def read(self) -> query_pb2.WatchMetricsResponse:
-        async with asyncio.timeout(WITHIN_S):
-            message = await self.call.read()
-        assert isinstance(message, query_pb2.WatchMetricsResponse), "the stream goes on"
-        return message
-
-    async def value(self) -> tuple[str, float]:
-        """The next value: its server, and what the first metric shows."""
-        while True:
-            message = await self.read()
-            if message.server_id:
-                return message.server_id, message.values[0].value
-
-
-@asynccontextmanager
-async def watching(
-    house: QueryHouse, *server_ids: str, names: tuple[str, ...] = (), metadata: Metadata | None = None
-) -> AsyncIterator[Viewer]:
-    """A viewer of some servers, once query listens to them."""
-    request = query_pb2.WatchMetricsRequest(server_ids=server_ids, names=names)
-    viewers = house.count("flick_query_viewers") + 1
-    call = house.query.WatchMetrics(request, metadata=metadata or house.metadata)
-
-    async def listens() -> bool:
-        heard = [await house.telemetry.watched(one) and await house.telemetry.subscribed(one) for one in server_ids]
-        return all(heard) and house.count("flick_query_viewers") >= viewers
-
-    try:
-        assert await eventually(listens, bool, within_s=5, every_s=0.01)
-        yield Viewer(call)
-    finally:
-        call.cancel()
 
 
 async def _reason(viewer: Viewer) -> tuple[Kind, str]:
@@ -232,66 +181,3 @@ async def test_at_most_a_hundred_servers_are_watched_in_one_call(house: QueryHou
 
     assert error.kind is Kind.INVALID_ARGUMENT
     assert "at most 100" in error.public
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def cuttable(
-    postgres: DatabaseServer, telemetry_database: str, redis_url: str
-) -> AsyncIterator[tuple[QueryHouse, Proxy]]:
-    """A query of its own, whose way to Redis can be cut."""
-    parts = urlsplit(redis_url)
-    async with Proxy(host=parts.hostname or "127.0.0.1", port=parts.port or 6379).running() as proxy:
-        netloc = f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{proxy.port}"
-        async with query_house(
-            database_url=postgres.url(database=telemetry_database, role="flick_query"),
-            owner_url=postgres.url(database=telemetry_database),
-            redis_url=redis_url,
-            query_redis_url=parts._replace(netloc=netloc).geturl(),
-        ) as house:
-            yield house, proxy
-
-
-async def test_without_redis_the_stream_goes_on_from_storage_and_returns_to_live(
-    cuttable: tuple[QueryHouse, Proxy],
-) -> None:
-    house, proxy = cuttable
-    server_id = await house.server(interval_s=1)
-    begin_us = now_us()
-    async with watching(house, server_id) as viewer:
-        await house.telemetry.publish(server_id, sample(begin_us, {CPU: 1.0}))
-        live = await viewer.value()
-        await proxy.cut()
-        stored = []
-        for number in (2, 3):
-            await house.telemetry.store(server_id, [sample(begin_us + number * SECOND_US, {CPU: float(number)})])
-            stored.append(await viewer.value())
-        await proxy.restore()
-
-        async def heard() -> tuple[str, float] | None:
-            await house.telemetry.publish(server_id, sample(now_us() + 60 * SECOND_US, {CPU: 9.0}))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.2):
-                    return await asyncio.shield(reading)
-            return None
-
-        reading = asyncio.ensure_future(viewer.value())
-        back = await eventually(heard, lambda value: value is not None, within_s=10, every_s=0.1)
-
-    assert live == (server_id, 1.0)
-    assert stored == [(server_id, 2.0), (server_id, 3.0)]
-    assert back == (server_id, 9.0)
-
-
-async def test_without_redis_the_newest_values_come_silently_from_storage(cuttable: tuple[QueryHouse, Proxy]) -> None:
-    house, proxy = cuttable
-    server_id = await house.server()
-    await house.telemetry.announce(server_id, sample(now_us(), {CPU: 0.1}))
-    await house.telemetry.store(server_id, [sample(now_us(), {CPU: 0.2})])
-    await proxy.cut()
-
-    answer = await house.query.GetLatestMetrics(
-        query_pb2.GetLatestMetricsRequest(server_id=server_id), metadata=house.metadata
-    )
-
-    assert [one.value for one in answer.values] == [0.2]
-    assert house.count("flick_query_redis_failures_total", operation="latest") > 0
