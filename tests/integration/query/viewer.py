@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from flick.v1 import query_pb2
 from tests.integration.query.auth import Metadata
-from tests.integration.query.house import QueryHouse
+from tests.integration.query.house import QueryHouse, WatchCall
 from tests.waiting import eventually
 
 WITHIN_S = 10.0
