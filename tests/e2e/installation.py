@@ -42,7 +42,7 @@ class Installation:
 
     def child(self, *words: str) -> psutil.Process:
         """The first process whose command line holds all `words`."""
-        return next(one for one in self.children() if all(word in one.cmdline() for word in words))
+        return next(one for one in self.children() if all(word in _command_line(one) for word in words))
 
     def client(self) -> httpx.AsyncClient:
         """An HTTP client of the gateway that trusts the installation's own authority."""
@@ -66,6 +66,13 @@ class Installation:
         """Ctrl-C; returns the exit code."""
         self.process.send_signal(signal.SIGINT)
         return await asyncio.wait_for(self.process.wait(), timeout=STOP_WITHIN_S)
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it ended meanwhile
+        return []
 
 
 @asynccontextmanager
