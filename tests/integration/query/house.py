@@ -1,4 +1,4 @@
-"""Query running in this process over a real TimescaleDB and a real Redis, with an auth that the test scripts."""
+"""Query running in this process over a real TimescaleDB and a real Redis, with an auth that the test scripts; viewers."""
 
 import asyncio
 import time
@@ -29,6 +29,7 @@ from tests.waiting import eventually
 
 WatchCall: TypeAlias = "grpc.aio.UnaryStreamCall[query_pb2.WatchMetricsRequest, query_pb2.WatchMetricsResponse]"
 SECOND_US = 1_000_000
+WITHIN_S = 10.0
 QUICK = WatchTimes(sign_of_life_s=0.6, confirm_s=0.2, mark_s=0.3, poll_s=0.2, patience_s=0.3)
 
 
@@ -130,3 +131,43 @@ async def query_house(
             organization_id=organization_id,
             metadata=metadata,
         )
+
+
+class Viewer:
+    """A stream that a test reads message by message. Signs of life are passed over unless asked for."""
+
+    def __init__(self, call: WatchCall) -> None:
+        self.call = call
+
+    async def read(self) -> query_pb2.WatchMetricsResponse:
+        async with asyncio.timeout(WITHIN_S):
+            message = await self.call.read()
+        assert isinstance(message, query_pb2.WatchMetricsResponse), "the stream goes on"
+        return message
+
+    async def value(self) -> tuple[str, float]:
+        """The next value: its server, and what the first metric shows."""
+        while True:
+            message = await self.read()
+            if message.server_id:
+                return message.server_id, message.values[0].value
+
+
+@asynccontextmanager
+async def watching(
+    house: QueryHouse, *server_ids: str, names: tuple[str, ...] = (), metadata: Metadata | None = None
+) -> AsyncIterator[Viewer]:
+    """A viewer of some servers, once query listens to them."""
+    request = query_pb2.WatchMetricsRequest(server_ids=server_ids, names=names)
+    viewers = house.count("flick_query_viewers") + 1
+    call = house.query.WatchMetrics(request, metadata=metadata or house.metadata)
+
+    async def listens() -> bool:
+        heard = [await house.telemetry.watched(one) and await house.telemetry.subscribed(one) for one in server_ids]
+        return all(heard) and house.count("flick_query_viewers") >= viewers
+
+    try:
+        assert await eventually(listens, bool, within_s=5, every_s=0.01)
+        yield Viewer(call)
+    finally:
+        call.cancel()

@@ -12,10 +12,9 @@ from flick.errors import Kind
 from flick.v1 import catalog_pb2, query_pb2
 from tests.databases import DatabaseServer
 from tests.integration.query.auth import TinyAuth, make_auth
-from tests.integration.query.house import SECOND_US, QueryHouse, ending, now_us, query_house, refusal
+from tests.integration.query.house import SECOND_US, QueryHouse, ending, now_us, query_house, refusal, watching
 from tests.integration.query.proxy import Proxy
 from tests.integration.query.telemetry import sample
-from tests.integration.query.viewer import watching
 from tests.waiting import eventually
 
 CPU = catalog_pb2.METRIC_CPU_UTILIZATION

@@ -5,9 +5,8 @@ import time
 from flick.errors import Kind
 from flick.ids import new_id
 from flick.v1 import catalog_pb2, query_pb2
-from tests.integration.query.house import QUICK, QueryHouse, ending, now_us, refusal
+from tests.integration.query.house import QUICK, QueryHouse, Viewer, ending, now_us, refusal, watching
 from tests.integration.query.telemetry import sample
-from tests.integration.query.viewer import Viewer, watching
 from tests.waiting import eventually
 
 CPU = catalog_pb2.METRIC_CPU_UTILIZATION
