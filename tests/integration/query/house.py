@@ -1,4 +1,4 @@
-"""Query running in this process over a real TimescaleDB and a real Redis, with an auth that the test scripts; viewers."""
+"""Query in this process over a real TimescaleDB and a real Redis, with an auth that the test scripts; its viewers."""
 
 import asyncio
 import time
