@@ -68,6 +68,11 @@ def public() -> Row:
     return Row(own=dict.fromkeys(Who, IN))
 
 
+def own_secret() -> Row:
+    """The request itself carries the credential; without a good one, as here, everybody is refused alike."""
+    return Row(own=dict.fromkeys(Who, WHO_ARE_YOU))
+
+
 def person() -> Row:
     """Anybody who signed in may call; it shows them their own things only."""
     return Row(own={**STRANGERS, **MACHINES, **dict.fromkeys(PEOPLE, IN)})
@@ -100,10 +105,10 @@ METHODS: Mapping[str, Row] = {
     "AccessService.WatchAccess": services(),
     "AuthService.GetJsonWebKeySet": public(),
     "AuthService.GetMe": person(),
-    "AuthService.IssueServiceToken": public(),
+    "AuthService.IssueServiceToken": own_secret(),
     "AuthService.Login": public(),
     "AuthService.Logout": public(),
-    "AuthService.RefreshToken": public(),
+    "AuthService.RefreshToken": own_secret(),
     "EnrollmentService.CreateJoinToken": administers("organization_id"),
     "EnrollmentService.DeleteJoinToken": administers("join_token_id"),
     "EnrollmentService.EnrollServer": public(),

@@ -187,7 +187,7 @@ async def test_pages(inhabited: tuple[House, Population], path: str, who: Who) -
 )
 async def test_topics(inhabited: tuple[House, Population], topic: str, who: Who, what: What) -> None:
     house, population = inhabited
-    token = population.credential(who, audience="query")
+    token = population.credential(who, audience="auth")  # auth says who opens a socket
     server_id = str(population.servers.get(what, new_id()))
 
     assert await subscribe(house, token, server_id) is TOPICS[topic].answer(who, what)
