@@ -25,6 +25,7 @@ MISBEHAVING = 1008
 BROKEN = 1011
 TRY_AGAIN_LATER = 1013
 UNAUTHENTICATED = 4401
+FORBIDDEN = 4403
 
 _FLUSH_S = 1.0  # for the last words to a viewer
 _OURS = (Kind.UNAVAILABLE, Kind.DEADLINE_EXCEEDED, Kind.INTERNAL, Kind.UNKNOWN, Kind.RESOURCE_EXHAUSTED)
@@ -181,6 +182,8 @@ class LiveSession:
     def _refuse(self, error: FlickError) -> None:
         if error.kind in _OURS:
             self.end(Closing(code=TRY_AGAIN_LATER, reason="auth does not answer", error=error))
+        elif error.kind is Kind.PERMISSION_DENIED:
+            self.end(Closing(code=FORBIDDEN, reason="this credential may not watch", error=error))
         else:
             self.end(Closing(code=UNAUTHENTICATED, reason="sign in again", error=error))
 

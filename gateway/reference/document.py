@@ -23,7 +23,7 @@ _SOCKET_TEXT = (
     "are text: you send `flick.v1.LiveRequest`, and get `flick.v1.LiveResponse`. A sign of life comes every 15 s. "
     "Frames are 64 KiB at most, subscriptions 20 a socket, sockets 20 a person. Close codes: 1001 the gateway is "
     "stopping (the last frame says when to come back), 1008 a limit was broken, 1009 a frame was too long, 1013 "
-    "you read too slowly or a service is away, 4401 the token is not or no longer good."
+    "you read too slowly or a service is away, 4401 the token is not or no longer good, 4403 it is no person's."
 )
 _ROLES = {
     options_pb2.ROLE_VIEWER: "viewer",

@@ -14,6 +14,7 @@ from flick.cli.top.reading import Reading, in_bytes, per_second, percent
 STALE_AFTER_S = 15.0
 _BAR_WIDTH = 24
 _CORES_PER_LINE = 8
+_SHOWN = 5  # interfaces and file systems; a machine with containers has hundreds
 _NETWORK, _DIRECTION = "system.network.total.io", "network.io.direction"
 
 
@@ -111,9 +112,12 @@ def _traffic(reading: Reading, name: str, labels: Mapping[str, str]) -> str:
 
 def _network(reading: Reading) -> list[RenderableType]:
     key = "network.interface.name"
-    interfaces = sorted({labels.get(key, "") for labels, _ in reading.series("system.network.io")})
+    bytes_s: dict[str, float] = {}
+    for labels, value in reading.series("system.network.io"):
+        bytes_s[labels.get(key, "")] = bytes_s.get(labels.get(key, ""), 0.0) + value
+    busiest = sorted(bytes_s, key=lambda interface: (-bytes_s[interface], interface))[:_SHOWN]
     lines: list[RenderableType] = [Text(f"Network {_traffic(reading, _NETWORK, {})}")]
-    for interface in interfaces if len(interfaces) > 1 else []:
+    for interface in busiest if len(bytes_s) > 1 else []:
         name = printable(interface)[:16]
         lines.append(Text(f"  {name:<16} {_traffic(reading, 'system.network.io', {key: interface})}", style="dim"))
     return lines
@@ -121,7 +125,7 @@ def _network(reading: Reading) -> list[RenderableType]:
 
 def _file_systems(reading: Reading) -> list[RenderableType]:
     lines: list[RenderableType] = []
-    for labels, share in sorted(reading.series("system.filesystem.utilization"), key=lambda one: -one[1]):
+    for labels, share in sorted(reading.series("system.filesystem.utilization"), key=lambda one: -one[1])[:_SHOWN]:
         place = {"system.filesystem.mountpoint": labels.get("system.filesystem.mountpoint", "")}
         free = reading.value("system.filesystem.usage", {**place, "system.filesystem.state": "free"})
         name = printable(place["system.filesystem.mountpoint"])
