@@ -125,6 +125,18 @@ async def test_a_missing_program_is_named(scene: Scene) -> None:
             await supervisor.start(Part(name="lost", command=["/no-such-program"], environment={}))
 
 
+async def test_impatience_ends_a_part_that_is_being_drained(scene: Scene) -> None:
+    stubborn = [PYTHON, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"]
+    async with scene.supervisor as supervisor:
+        await supervisor.start(Part(name="stubborn", command=stubborn, environment={}, stop_within_s=60))
+        stopping = asyncio.create_task(supervisor.stop())
+        await scene.until(lambda: Happening.STOPPING in scene.happenings("stubborn"))
+        await supervisor.kill()
+        await asyncio.wait_for(stopping, timeout=5)
+
+        assert supervisor.pids() == {}
+
+
 async def test_what_a_part_started_ends_with_it(scene: Scene) -> None:
     nurse = [PYTHON, "-c", "import subprocess, time; p = subprocess.Popen(['/bin/sleep', '600']); time.sleep(600)"]
     async with scene.supervisor as supervisor:
