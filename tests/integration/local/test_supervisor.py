@@ -35,7 +35,7 @@ class Scene:
 
     async def until(self, condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
         async with asyncio.timeout(within_s):
-            while not condition():  # noqa: ASYNC110 - reports come by callback
+            while not condition():
                 await asyncio.sleep(0.01)
 
 
