@@ -32,7 +32,7 @@ class LiveRequest(_message.Message):
     UNSUBSCRIBE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authenticate(self) -> Global___LiveAuthenticate:
-        """Who is watching; the first frame where the token did not come with the handshake."""
+        """Who is watching; the first frame where the token did not come with the handshake. Later: a newer token of theirs."""
 
     @_builtins.property
     def subscribe(self) -> Global___LiveSubscribe:
