@@ -80,7 +80,8 @@ def assemble(parts: Parts) -> Assembled:
         latest=latest,
         access=access,
         store=store,
-        sessions=Sessions(hub=hub, latest=latest, access=access, catalog=catalog, clock=clock, times=parts.times),
+        hub=hub,
+        sessions=Sessions(latest=latest, access=access, catalog=catalog, clock=clock, times=parts.times),
         clock=clock,
     )
     add = partial(query_pb2_grpc.add_QueryServiceServicer_to_server, servicer)

@@ -14,10 +14,16 @@ MAX_KEPT_SERIES = 100_000  # about 20 MB
 
 
 class Layouts:
-    """Layouts by id. `pool` has connections as role flick_query."""
+    """Layouts by id.
 
-    def __init__(self, *, pool: Pool) -> None:
+    Args:
+        pool: connections as role flick_query.
+        max_kept_series: how many series the layouts that are kept may have together; what was used last is kept.
+    """
+
+    def __init__(self, *, pool: Pool, max_kept_series: int = MAX_KEPT_SERIES) -> None:
         self._pool = pool
+        self._max_kept_series = max_kept_series
         self._query = load_queries(QUERIES)["layouts"]
         self._kept: OrderedDict[int, Layout] = OrderedDict()  # the one used last stands last
         self._kept_series = 0
@@ -42,7 +48,7 @@ class Layouts:
             self._kept_series += len(layout)
         self._kept[layout_id] = layout
         self._kept.move_to_end(layout_id)
-        while self._kept_series > MAX_KEPT_SERIES:
+        while self._kept_series > self._max_kept_series:
             _, forgotten = self._kept.popitem(last=False)
             self._kept_series -= len(forgotten)
 

@@ -16,6 +16,7 @@ from services.query.rules import fleet, measured
 from services.query.rules.catalog import Catalog
 from services.query.rules.plan import Span, check_moment
 from services.query.store import Store
+from services.query.watch.hub import Hub
 from services.query.watch.session import Sessions
 
 MAX_WATCHED = 100
@@ -33,6 +34,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         latest: Latest,
         access: Access,
         store: Store,
+        hub: Hub,
         sessions: Sessions,
         clock: Clock,
     ) -> None:
@@ -41,6 +43,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._latest = latest
         self._access = access
         self._store = store
+        self._hub = hub
         self._sessions = sessions
         self._clock = clock
 
@@ -77,9 +80,13 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         if len(server_ids) > MAX_WATCHED:
             raise invalid("server_ids", f"names {len(server_ids)} servers; watch at most {MAX_WATCHED} in one call.")
         wanted = self._wanted(request.names)
-        await context.send_initial_metadata(())  # the viewer is let in, which it must not learn from the first value
-        async for response in self._sessions.open(caller=current_caller(), server_ids=server_ids, wanted=wanted):
-            yield response
+        caller = current_caller()
+        with self._hub.watching(server_ids, user_id=caller.user_id) as backlog:
+            await context.send_initial_metadata(())  # the viewer learns that it is let in before the first value
+            async for response in self._sessions.follow(
+                caller=caller, server_ids=server_ids, wanted=wanted, backlog=backlog
+            ):
+                yield response
 
     async def ListProcesses(  # noqa: N802 - the contract's name
         self, request: query_pb2.ListProcessesRequest, context: Context

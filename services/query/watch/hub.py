@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 
@@ -20,6 +21,7 @@ from services.query.watch.times import WatchTimes
 from services.query.watch.wire import Wire
 
 MAX_VIEWERS = 2_000  # with 256 waiting updates each, shared between viewers, some tens of MB at the worst
+MAX_VIEWERS_OF_USER = 100  # so that nobody uses them up alone
 RETRY_AFTER_S = 10.0
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ class Hub:
         self._times = times
         self._feeds: dict[str, Feed] = {}
         self._viewers: set[Backlog] = set()
+        self._users: Counter[str] = Counter()
         self._new = asyncio.Event()
         self._closed = False
 
@@ -71,14 +74,19 @@ class Hub:
             viewer.close()
 
     @contextmanager
-    def watching(self, server_ids: Sequence[str]) -> Iterator[Backlog]:
-        """What comes from some servers while entered. Raises RESOURCE_EXHAUSTED when there are too many viewers."""
+    def watching(self, server_ids: Sequence[str], *, user_id: str) -> Iterator[Backlog]:
+        """What comes from some servers while entered. Raises RESOURCE_EXHAUSTED when too many streams are open."""
         if len(self._viewers) >= MAX_VIEWERS:
-            raise FlickError(Kind.RESOURCE_EXHAUSTED, "Too many streams are open here.", retry_after_s=RETRY_AFTER_S)
+            raise _too_many("Too many streams are open here. Try again later.")
+        if self._users[user_id] >= MAX_VIEWERS_OF_USER:
+            raise _too_many(
+                f"You have {MAX_VIEWERS_OF_USER} streams open here. End some, or watch several servers in one."
+            )
         viewer = Backlog(on_coalesced=self._metrics.coalesced.inc)
         if self._closed:
             viewer.close()
         self._viewers.add(viewer)
+        self._users[user_id] += 1
         for server_id in server_ids:
             self._join(server_id, viewer)
         self._count()
@@ -86,6 +94,7 @@ class Hub:
             yield viewer
         finally:
             self._viewers.discard(viewer)
+            self._users[user_id] -= 1
             for server_id in server_ids:
                 self._leave(server_id, viewer)
             self._count()
@@ -104,6 +113,7 @@ class Hub:
             self._wire.remove(server_id)
 
     def _count(self) -> None:
+        self._users = +self._users  # without those who have left
         self._metrics.viewers.set(len(self._viewers))
         self._metrics.feeds.set(len(self._feeds))
 
@@ -154,3 +164,7 @@ class Hub:
         if feed.deliver(measured, now_s=self._clock.monotonic_s()):
             feed.live = live
             self._metrics.updates.labels("redis" if live else "postgresql").inc()
+
+
+def _too_many(public: str) -> FlickError:
+    return FlickError(Kind.RESOURCE_EXHAUSTED, public, reason="TOO_MANY_STREAMS", retry_after_s=RETRY_AFTER_S)

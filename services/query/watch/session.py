@@ -11,15 +11,13 @@ from services.query.answers.latest import Latest
 from services.query.rules.catalog import Catalog
 from services.query.rules.measured import values
 from services.query.watch.backlog import Backlog, Update
-from services.query.watch.hub import Hub
 from services.query.watch.times import WatchTimes
 
 
 class Sessions:
-    """Opens viewers' streams.
+    """Follows servers for viewers.
 
     Args:
-        hub: the live feeds.
         latest: the newest samples there are.
         access: whether a viewer may still see.
         catalog: the built-in metrics.
@@ -27,35 +25,31 @@ class Sessions:
         times: how often things happen.
     """
 
-    def __init__(
-        self, *, hub: Hub, latest: Latest, access: Access, catalog: Catalog, clock: Clock, times: WatchTimes
-    ) -> None:
-        self._hub = hub
+    def __init__(self, *, latest: Latest, access: Access, catalog: Catalog, clock: Clock, times: WatchTimes) -> None:
         self._latest = latest
         self._access = access
         self._catalog = catalog
         self._clock = clock
         self._times = times
 
-    async def open(
-        self, *, caller: Caller, server_ids: Sequence[str], wanted: frozenset[int]
+    async def follow(
+        self, *, caller: Caller, server_ids: Sequence[str], wanted: frozenset[int], backlog: Backlog
     ) -> AsyncIterator[query_pb2.WatchMetricsResponse]:
         """The values of the metrics numbered `wanted` of some servers, each server's in the order of time.
 
-        Ends only by an error: UNAUTHENTICATED when the caller's token expires or it may not see a server any more,
-        UNAVAILABLE when this process stops or access can't be checked.
+        `backlog` is filled by the hub meanwhile. Ends only by an error: UNAUTHENTICATED when the caller's token expires
+        or it may not see a server any more, UNAVAILABLE when this process stops or access can't be checked.
         """
         sent_us: dict[str, int] = {}
         sent_at_s = self._clock.monotonic_s()
-        with self._hub.watching(server_ids) as backlog:
-            async for update in self._updates(caller, server_ids, backlog):
-                response = self._respond(update, wanted, sent_us) if update else None
-                quiet_s = self._clock.monotonic_s() - sent_at_s
-                if response is None and quiet_s >= self._times.sign_of_life_s:
-                    response = query_pb2.WatchMetricsResponse()
-                if response is not None:
-                    yield response
-                    sent_at_s = self._clock.monotonic_s()
+        async for update in self._updates(caller, server_ids, backlog):
+            response = self._respond(update, wanted, sent_us) if update else None
+            quiet_s = self._clock.monotonic_s() - sent_at_s
+            if response is None and quiet_s >= self._times.sign_of_life_s:
+                response = query_pb2.WatchMetricsResponse()
+            if response is not None:
+                yield response
+                sent_at_s = self._clock.monotonic_s()
 
     async def _updates(
         self, caller: Caller, server_ids: Sequence[str], backlog: Backlog

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
+from flick.db.pool import open_pool
 from flick.errors import Kind
 from flick.v1 import catalog_pb2, options_pb2, query_pb2, telemetry_pb2
+from services.query.layouts import Layouts
+from tests.databases import DatabaseServer
 from tests.integration.query.house import SECOND_US, QueryHouse, now_us, refusal
 from tests.integration.query.telemetry import NAN, sample
 
@@ -237,3 +240,25 @@ async def test_a_foreign_server_is_not_found(house: QueryHouse) -> None:
     error = await refusal(house.query.QueryMetrics(_request(foreign, CPU), metadata=house.metadata))
 
     assert error.kind is Kind.NOT_FOUND
+
+
+async def test_the_layouts_used_last_are_kept(
+    house: QueryHouse, postgres: DatabaseServer, telemetry_database: str
+) -> None:
+    server_id = await house.server()
+    first, second, third = [
+        await house.telemetry.layout(server_id, (NUMBER_CORE, [str(number)]), (NUMBER_CORE, ["9"]))
+        for number in range(3)
+    ]
+    url = postgres.url(database=telemetry_database, role="flick_query")
+    async with open_pool(url, application_name="test") as pool:
+        layouts = Layouts(pool=pool, max_kept_series=4)
+        found = await layouts.get([first, second, 2**31 - 1])
+        await layouts.get([first])
+        await layouts.get([third])
+
+    assert found == {
+        first: [(NUMBER_CORE, ("0",)), (NUMBER_CORE, ("9",))],
+        second: [(NUMBER_CORE, ("1",)), (NUMBER_CORE, ("9",))],
+    }
+    assert [layouts.known(one) is not None for one in (first, second, third)] == [True, False, True]

@@ -1,11 +1,14 @@
 """Watching live: from Redis, from storage while Redis is away, until the viewer may see no more."""
 
+import asyncio
 import time
+
+import grpc
 
 from flick.errors import Kind
 from flick.ids import new_id
 from flick.v1 import catalog_pb2, query_pb2
-from tests.integration.query.house import QUICK, QueryHouse, Viewer, ending, now_us, refusal, watching
+from tests.integration.query.house import QUICK, QueryHouse, Viewer, WatchCall, ending, now_us, refusal, watching
 from tests.integration.query.telemetry import sample
 from tests.waiting import eventually
 
@@ -80,14 +83,15 @@ async def test_a_server_is_marked_as_watched_for_as_long_as_somebody_watches(hou
     assert await eventually(feeds, lambda count: count == 0, within_s=5, every_s=0.05) == 0
 
 
-async def test_a_viewer_learns_at_once_that_it_is_let_in(house: QueryHouse) -> None:
+async def test_a_viewer_learns_that_it_is_let_in_before_there_is_a_value(house: QueryHouse) -> None:
     request = query_pb2.WatchMetricsRequest(server_ids=[await house.server()])
     call = house.query.WatchMetrics(request, metadata=house.metadata)
-    began = time.monotonic()
     await call.wait_for_connection()
+    let_in_at_s = time.monotonic()
+    await call.read()
     call.cancel()
 
-    assert time.monotonic() - began < QUICK.sign_of_life_s
+    assert time.monotonic() - let_in_at_s > QUICK.sign_of_life_s / 2
 
 
 async def test_a_sign_of_life_comes_when_there_is_no_value(house: QueryHouse) -> None:
@@ -180,3 +184,37 @@ async def test_at_most_a_hundred_servers_are_watched_in_one_call(house: QueryHou
 
     assert error.kind is Kind.INVALID_ARGUMENT
     assert "at most 100" in error.public
+
+
+async def test_one_user_can_not_use_up_all_streams(house: QueryHouse) -> None:
+    server_id = await house.server()
+    _, metadata = house.auth.person(organization_id=house.organization_id)
+    await house.knows(server_id, metadata)
+    request = query_pb2.WatchMetricsRequest(server_ids=[server_id])
+    calls = [house.query.WatchMetrics(request, metadata=metadata) for _ in range(100)]
+    try:
+        await asyncio.gather(*(call.wait_for_connection() for call in calls))
+        error = await ending(house.query.WatchMetrics(request, metadata=metadata))
+        calls[0].cancel()
+
+        async def let_in() -> bool:
+            calls.append(house.query.WatchMetrics(request, metadata=metadata))
+            await calls[-1].wait_for_connection()
+            return await _is_open(calls[-1])
+
+        let_in_again = await eventually(let_in, bool, within_s=5, every_s=0.05)
+        async with watching(house, server_id):
+            pass
+    finally:
+        for call in calls:
+            call.cancel()
+
+    assert (error.kind, error.reason, error.retry_after_s) == (Kind.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS", 10)
+    assert let_in_again
+
+
+async def _is_open(call: WatchCall) -> bool:
+    try:
+        return isinstance(await asyncio.wait_for(call.read(), timeout=5), query_pb2.WatchMetricsResponse)
+    except grpc.aio.AioRpcError:
+        return False
