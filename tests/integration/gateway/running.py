@@ -99,6 +99,10 @@ async def run_gateway(
         yield Gateway(server.address, backends, registry, hub, f"{scheme}://{server.address}")
 
 
+def subscription(name: str = "a", *servers: str) -> dict[str, Any]:
+    return {"subscriptionId": name, "serverIds": list(servers or ("s1",))}
+
+
 async def send(socket: ClientConnection, **frame: Any) -> None:
     await socket.send(json.dumps(frame))
 
