@@ -80,18 +80,27 @@ class Stream:
 
     async def run(self) -> Ending:
         """Speak until the stream ends; never raises for an end of any kind."""
-        ending = Ending(EndKind.FAILED)
         try:
             await self._greet()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._write_frames())
-                tasks.create_task(self._read_frames())
-        except* StreamEndedError as ended:
-            ending = _first(ended)
+            await self._talk()
+        except StreamEndedError as ended:
+            return ended.ending
         finally:
             self._call.cancel()
             self._orders.nobody_watches()
-        return ending
+        raise AssertionError("a talk ends by StreamEndedError only")
+
+    async def _talk(self) -> None:
+        # No TaskGroup: before Python 3.13 it loses a cancellation that meets the failure of one of its tasks.
+        tasks = [asyncio.create_task(self._write_frames()), asyncio.create_task(self._read_frames())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _greet(self) -> None:
         try:
@@ -252,7 +261,8 @@ class Stream:
                 return
             else:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), flow.ready_in_s())
+                    async with asyncio.timeout(flow.ready_in_s()):
+                        await self._wake.wait()
 
     def _has_said_all(self) -> bool:
         stopping = self._leaving is not None and self._leaving.kind is EndKind.STOPPED
@@ -279,14 +289,6 @@ class Stream:
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return False
         return True
-
-
-def _first(ended: BaseExceptionGroup[StreamEndedError]) -> Ending:
-    error: BaseException = ended
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, StreamEndedError)
-    return error.ending
 
 
 def _from_status(error: grpc.aio.AioRpcError, *, welcomed: bool) -> Ending:

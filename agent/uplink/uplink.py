@@ -102,7 +102,8 @@ class Uplink:
                 self._stream = None
         if stream.welcomed_at_s is not None:
             self._backoff.healthy(self._clock.monotonic_s() - stream.welcomed_at_s)
-            self._said = ""
+            if ending.kind is not EndKind.REFUSED:
+                self._said = ""
         return ending
 
     def _pause_s(self, ending: Ending) -> float:
