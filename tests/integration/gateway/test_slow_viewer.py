@@ -14,7 +14,8 @@ from tests.integration.gateway.scripted import Backends
 
 OTHERS = 12
 STALL_S = 2.0
-VALUES = 400  # about 40 KB of JSON an update
+VALUES = 100  # about 10 KB of JSON an update
+QUEUE_BYTES = 60_000
 EVERY_S = 0.05
 
 
@@ -51,7 +52,9 @@ async def test_a_viewer_that_stops_reading_is_closed_with_1013_and_others_are_un
     found: list[float] = []
     sizes: list[int] = []
     async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(run_gateway(backends, limits=LiveLimits(stall_s=STALL_S)))
+        gateway = await stack.enter_async_context(
+            run_gateway(backends, limits=LiveLimits(stall_s=STALL_S, queue_bytes=QUEUE_BYTES))
+        )
         others = [await stack.enter_async_context(gateway.viewer(backends.accounts.token("b"))) for _ in range(OTHERS)]
         slow = await stack.enter_async_context(
             gateway.viewer(backends.accounts.token("ada"), sock=narrow_socket(gateway), ping_interval=None)
@@ -70,7 +73,7 @@ async def test_a_viewer_that_stops_reading_is_closed_with_1013_and_others_are_un
 
     assert code == 1013
     assert took_s >= STALL_S
-    assert max(sizes) <= LiveLimits().queue_bytes
+    assert max(sizes) <= QUEUE_BYTES
     assert gateway.metric("flick_gateway_live_frames_dropped_total") > 0
     assert alive == [None] * OTHERS
     assert sorted(found)[int(len(found) * 0.99)] <= 1.0
@@ -78,7 +81,7 @@ async def test_a_viewer_that_stops_reading_is_closed_with_1013_and_others_are_un
 
 async def test_a_viewer_that_reads_again_in_time_goes_on_with_the_newest_value(backends: Backends) -> None:
     async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(run_gateway(backends, limits=LiveLimits(queue_bytes=200_000)))
+        gateway = await stack.enter_async_context(run_gateway(backends, limits=LiveLimits(queue_bytes=QUEUE_BYTES)))
         slow = await stack.enter_async_context(
             gateway.viewer(backends.accounts.token("ada"), sock=narrow_socket(gateway), ping_interval=None)
         )
