@@ -2,9 +2,9 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from functools import partial
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -66,11 +66,11 @@ class Session:
         self._outbox.put(Response(welcome=self._welcome()))
         with self._parts.watched.listen(self.server_id, self._tell_live):
             for work in (
-                self._read(requests),
-                self._mind_access(),
-                self._keep_alive(),
-                self._end_of_life(),
-                self._parts.watched.look_up(self.server_id),
+                partial(self._read, requests),
+                self._mind_access,
+                self._keep_alive,
+                self._end_of_life,
+                partial(self._parts.watched.look_up, self.server_id),
             ):
                 self._start(work)
             try:
@@ -91,7 +91,7 @@ class Session:
         reconnect_s = self._parts.rng.uniform(0, times.reconnect_within_s)
         drain = ingest_pb2.Drain(deadline=_duration(times.drain_s), reconnect_after=_duration(reconnect_s))
         self._outbox.put(Response(drain=drain))
-        self._start(self._end_drained())
+        self._start(self._end_drained)
 
     def supersede(self, *, by_same_agent: bool) -> None:
         """Another stream of the same server has come; this one ends."""
@@ -192,14 +192,14 @@ class Session:
             unauthenticated("The agent key was revoked. Enroll this server anew.", reason="REVOKED"),
         )
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Callable[[], Awaitable[None]]) -> None:
         task = asyncio.create_task(self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except ProtocolError as error:
             self._fail(ingest_pb2.FATAL_CODE_PROTOCOL, FlickError(Kind.INVALID_ARGUMENT, str(error), reason="PROTOCOL"))
         except Exception as error:  # noqa: BLE001 - ends the stream, whose boundary (FaultAspect) logs and answers it

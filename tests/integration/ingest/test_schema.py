@@ -1,23 +1,13 @@
 """The schema `telemetry` as its migrations make it: columns by the catalogue, and who may do what."""
 
-from collections.abc import AsyncIterator
-
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from flick.db.pool import Connection, connect
 from flick.v1 import catalog_pb2
 from tests.databases import DatabaseServer
-from tests.integration.ingest.schema import telemetry_template
 
 _FIXED = ["time", "server_id", "organization_id", "received_at", "layout_id", "labelled"]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def telemetry(postgres: DatabaseServer) -> AsyncIterator[str]:
-    async with postgres.database(template=await telemetry_template(postgres)) as name:
-        yield name
 
 
 async def _columns(connection: Connection, table: str) -> dict[str, str]:

@@ -1,0 +1,127 @@
+"""Ingest running in this process over a real TimescaleDB and a real Redis, with an auth that the test scripts."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from prometheus_client import CollectorRegistry
+
+from flick.bus import Bus, BusMetrics, open_bus
+from flick.clock import SystemClock
+from flick.db.pool import Connection, connect
+from services.ingest.__main__ import running
+from services.ingest.config import IngestConfig
+from services.ingest.streams.times import StreamTimes
+from tests.databases import DatabaseServer
+from tests.integration.ingest.agent import ScriptedAgent, scripted_agent
+from tests.integration.ingest.auth import AgentAuth, Enrolled, make_auth
+from tests.waiting import eventually
+
+QUICK = StreamTimes(drain_s=0.5, settle_s=1.0, access_every_s=0.2)
+
+
+@dataclass(kw_only=True)
+class IngestHouse:
+    """A running ingest, and everything that a test may do behind its back."""
+
+    address: str
+    auth: AgentAuth
+    auth_serving: AsyncExitStack
+    serving: AsyncExitStack
+    database: Connection
+    bus: Bus
+    registry: CollectorRegistry
+
+    async def enroll(self, **settings: Any) -> Enrolled:
+        """A new server, once ingest knows of its key."""
+        enrolled = self.auth.enroll(**settings)
+
+        async def known() -> bool:
+            async with self.agent(enrolled) as agent:
+                try:
+                    await agent.hello()
+                except grpc.aio.AioRpcError:
+                    return False
+                return True
+
+        assert await eventually(known, bool, within_s=5, every_s=0.02)
+        return enrolled
+
+    def agent(self, enrolled: Enrolled) -> AbstractAsyncContextManager[ScriptedAgent]:
+        """A stream of the server's agent."""
+        return scripted_agent(self.address, key=enrolled.key)
+
+    async def stored(self, enrolled: Enrolled) -> list[dict[str, Any]]:
+        """The server's rows in the order of time."""
+        rows = await self.database.fetch(
+            "select time, organization_id, received_at, cpu_utilization, uptime, layout_id, labelled"
+            " from telemetry.metrics where server_id = $1 order by time",
+            enrolled.server_id,
+        )
+        return [dict(row) for row in rows]
+
+    async def times(self, enrolled: Enrolled) -> list[int]:
+        """When the server's samples were measured, in nanoseconds."""
+        rows = await self.database.fetch(
+            "select (extract(epoch from time) * 1000000)::bigint * 1000 as time"
+            " from telemetry.metrics where server_id = $1 order by time",
+            enrolled.server_id,
+        )
+        return [row["time"] for row in rows]
+
+    def count(self, name: str, **labels: str) -> float:
+        """The value of one of ingest's own metrics."""
+        return self.registry.get_sample_value(f"flick_ingest_{name}", labels) or 0.0
+
+    def counted(self, name: str) -> float:
+        """The sum over all labels of one of ingest's own counters."""
+        return sum(
+            one.value
+            for family in self.registry.collect()
+            for one in family.samples
+            if one.name == f"flick_ingest_{name}_total"
+        )
+
+    async def settled(self) -> None:
+        """Wait until no stream is open."""
+
+        async def streams() -> float:
+            return self.count("streams")
+
+        assert await eventually(streams, lambda count: count == 0, within_s=5, every_s=0.01) == 0
+
+
+@asynccontextmanager
+async def ingest_house(
+    *, postgres: DatabaseServer, database: str, redis_url: str, times: StreamTimes = QUICK
+) -> AsyncIterator[IngestHouse]:
+    """Ingest, serving while entered."""
+    auth, registry, clock = make_auth(), CollectorRegistry(), SystemClock()
+    async with AsyncExitStack() as stack:
+        auth_serving = await stack.enter_async_context(AsyncExitStack())
+        auth_address = await auth_serving.enter_async_context(auth.serving())
+        owner = await connect(postgres.url(database=database), application_name="test")
+        stack.push_async_callback(owner.close)
+        bus = await stack.enter_async_context(
+            open_bus(redis_url, name="test", clock=clock, metrics=BusMetrics(registry=CollectorRegistry()))
+        )
+        config = IngestConfig(
+            database_url=postgres.url(database=database, role="flick_ingest"),
+            redis_url=redis_url,
+            auth_address=auth_address,
+            service_secret="secret",
+            listen="127.0.0.1:0",
+        )
+        serving = await stack.enter_async_context(AsyncExitStack())
+        server = await serving.enter_async_context(running(config, clock=clock, registry=registry, times=times))
+        yield IngestHouse(
+            address=server.address,
+            auth=auth,
+            auth_serving=auth_serving,
+            serving=serving,
+            database=owner,
+            bus=bus,
+            registry=registry,
+        )
