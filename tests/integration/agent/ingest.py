@@ -27,9 +27,8 @@ class Visit:
     async def next(self) -> Request:
         """The next frame; fails when none comes in time, EOFError when the agent said all."""
         frame = await asyncio.wait_for(self._context.read(), WITHIN_S)
-        if frame is grpc.aio.EOF:
+        if not isinstance(frame, Request):
             raise EOFError
-        assert isinstance(frame, Request)
         return frame
 
     async def batch(self) -> ingest_pb2.MetricBatch:
