@@ -93,7 +93,7 @@ def main() -> int:
         config = load(QueryConfig, environ=os.environ)
         log.configure(service=NAME, level=config.log_level)
         uvloop.run(_serve(config))
-    except (ConfigError, FlickError, ValueError) as error:
+    except (ConfigError, FlickError, ValueError) as error:  # ValueError: a log level or an address that is none
         sys.stderr.write(f"{NAME}: {error}\n")
         return 1
     return 0
