@@ -67,7 +67,7 @@ def choose_ports(
         any_free: gives a free port for a part, none of the given.
     """
     kept = remembered if requested in (None, 0, remembered.get("requested")) else {}
-    base = DEFAULT_PORT if requested is None else requested
+    base = remembered.get("requested", DEFAULT_PORT) if requested is None else requested
     chosen: dict[str, int] = {}
     for part in (*OFFSETS, *ANY):
         wished = [kept.get(part, 0), base + OFFSETS[part] if base and part in OFFSETS else 0]

@@ -58,6 +58,13 @@ def test_a_remembered_port_that_is_busy_now_is_replaced() -> None:
     assert {**second, "ingest": 0} == {**first, "ingest": 0}
 
 
+def test_a_replacement_lies_beside_the_port_that_was_asked_for_and_not_beside_the_default() -> None:
+    first = {"requested": 9000, **choose(9000, busy={9001})}
+    second = choose(None, remembered=first, busy={first["ingest"]})
+
+    assert second["ingest"] == 9001
+
+
 def test_another_port_moves_everything() -> None:
     ports = choose(7000, remembered={"requested": 9000, **choose(9000)})
 
