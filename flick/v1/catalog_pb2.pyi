@@ -41,9 +41,9 @@ class _MetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Metric.ValueTy
     METRIC_LOAD_1M: _Metric.ValueType  # 8
     """Threads running or waiting for a processor or for disk, averaged over one minute."""
     METRIC_LOAD_5M: _Metric.ValueType  # 9
-    """The same, averaged over five minutes."""
+    """Threads running or waiting for a processor or for disk, averaged over five minutes."""
     METRIC_LOAD_15M: _Metric.ValueType  # 10
-    """The same, averaged over fifteen minutes."""
+    """Threads running or waiting for a processor or for disk, averaged over fifteen minutes."""
     METRIC_MEMORY_LIMIT: _Metric.ValueType  # 11
     """Physical memory installed."""
     METRIC_MEMORY_AVAILABLE: _Metric.ValueType  # 12
@@ -116,9 +116,9 @@ METRIC_CPU_LOGICAL_COUNT: Metric.ValueType  # 7
 METRIC_LOAD_1M: Metric.ValueType  # 8
 """Threads running or waiting for a processor or for disk, averaged over one minute."""
 METRIC_LOAD_5M: Metric.ValueType  # 9
-"""The same, averaged over five minutes."""
+"""Threads running or waiting for a processor or for disk, averaged over five minutes."""
 METRIC_LOAD_15M: Metric.ValueType  # 10
-"""The same, averaged over fifteen minutes."""
+"""Threads running or waiting for a processor or for disk, averaged over fifteen minutes."""
 METRIC_MEMORY_LIMIT: Metric.ValueType  # 11
 """Physical memory installed."""
 METRIC_MEMORY_AVAILABLE: Metric.ValueType  # 12
