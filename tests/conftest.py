@@ -29,6 +29,17 @@ from tests.folders import reachable_folder
 _START_WITHIN_S = 30.0
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--long`: fault scenarios in the form that `make chaos` runs."""
+    parser.addoption("--long", action="store_true", help="run the fault scenarios in their long form")
+
+
+@pytest.fixture(scope="session")
+def long_form(request: pytest.FixtureRequest) -> bool:
+    """Whether fault scenarios take their time."""
+    return bool(request.config.getoption("--long"))
+
+
 @pytest.fixture
 def reachable_dir() -> Iterator[Path]:
     """An empty folder below which other accounts can be given folders: unlike `tmp_path` it is not mode 0700."""
