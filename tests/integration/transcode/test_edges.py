@@ -134,7 +134,7 @@ async def test_the_transcoders_own_cancellation_is_not_swallowed() -> None:
     async with serving(backend) as app:
         request = asyncio.create_task(app(scope, receive, send))
         async with asyncio.timeout(5):
-            while not backend.calls:  # noqa: ASYNC110 - the server says nothing when a call arrives
+            while not backend.calls:  # the server says nothing when a call arrives
                 await asyncio.sleep(0.01)
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
