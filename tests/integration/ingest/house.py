@@ -31,6 +31,7 @@ class IngestHouse:
     auth_serving: AsyncExitStack
     serving: AsyncExitStack
     database: Connection
+    same_role: Connection
     bus: Bus
     registry: CollectorRegistry
 
@@ -84,6 +85,25 @@ class IngestHouse:
             if one.name == f"flick_ingest_{name}_total"
         )
 
+    async def end_connections(self) -> None:
+        """End ingest's connections to the database, as a crash would; only its own role may."""
+        await self.same_role.fetch(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'flick-ingest' and datname = current_database()"
+        )
+
+    async def waits_for_a_lock(self) -> None:
+        """Wait until ingest waits for a lock that the test holds."""
+
+        async def waiting() -> bool:
+            count = await self.same_role.fetchval(
+                "select count(*) from pg_stat_activity"
+                " where wait_event_type = 'Lock' and application_name = 'flick-ingest' and datname = current_database()"
+            )
+            return bool(count)
+
+        assert await eventually(waiting, bool, within_s=5, every_s=0.01)
+
     async def settled(self) -> None:
         """Wait until no stream is open."""
 
@@ -104,11 +124,14 @@ async def ingest_house(
         auth_address = await auth_serving.enter_async_context(auth.serving())
         owner = await connect(postgres.url(database=database), application_name="test")
         stack.push_async_callback(owner.close)
+        ingest_url = postgres.url(database=database, role="flick_ingest")
+        same_role = await connect(ingest_url, application_name="test")
+        stack.push_async_callback(same_role.close)
         bus = await stack.enter_async_context(
             open_bus(redis_url, name="test", clock=clock, metrics=BusMetrics(registry=CollectorRegistry()))
         )
         config = IngestConfig(
-            database_url=postgres.url(database=database, role="flick_ingest"),
+            database_url=ingest_url,
             redis_url=redis_url,
             auth_address=auth_address,
             service_secret="secret",
@@ -122,6 +145,7 @@ async def ingest_house(
             auth_serving=auth_serving,
             serving=serving,
             database=owner,
+            same_role=same_role,
             bus=bus,
             registry=registry,
         )

@@ -186,7 +186,7 @@ async def test_what_waits_for_the_writer_when_its_key_is_revoked_is_not_stored(i
         async with ingest.database.transaction():
             await ingest.database.execute("lock table telemetry.metrics in access exclusive mode")
             await busy.send(batch(1, sample(now_ns())))  # its commit waits for the lock, and all others for it
-            await _waits_for_the_lock(ingest)
+            await ingest.waits_for_a_lock()
             await agent.send(batch(1, sample(now_ns())))
             await _arrived(ingest, samples=2)
             ingest.auth.revoke(enrolled)
@@ -331,14 +331,3 @@ async def _arrived(ingest: IngestHouse, *, samples: int) -> None:
         return ingest.counted("samples_received")
 
     assert await eventually(received, lambda count: count >= samples, within_s=5, every_s=0.01) >= samples
-
-
-async def _waits_for_the_lock(ingest: IngestHouse) -> None:
-    async def waiting() -> bool:
-        return bool(
-            await ingest.database.fetchval(
-                "select count(*) from pg_locks where not granted and pid <> pg_backend_pid()"
-            )
-        )
-
-    assert await eventually(waiting, bool, within_s=5, every_s=0.01)
