@@ -1,0 +1,58 @@
+"""The outbox: acks that wait become one, and an agent that reads nothing is given up."""
+
+import pytest
+
+from flick.errors import FlickError, Kind
+from flick.v1 import ingest_pb2
+from services.ingest.streams.outbox import MAX_WAITING, Outbox, Response
+
+
+def _rejection(seq: int) -> ingest_pb2.Rejection:
+    return ingest_pb2.Rejection(seq=seq, count=1)
+
+
+async def test_waiting_acks_of_a_lane_become_one() -> None:
+    outbox = Outbox()
+    for seq in (1, 2, 3):
+        outbox.put_ack(lane=ingest_pb2.LANE_LIVE, seq=seq, rejected=[_rejection(seq)])
+    outbox.put_ack(lane=ingest_pb2.LANE_BACKFILL, seq=9, rejected=[])
+    outbox.close()
+    acks = [response.ack async for response in outbox.responses()]
+
+    assert [(ack.lane, ack.seq, len(ack.rejected)) for ack in acks] == [
+        (ingest_pb2.LANE_LIVE, 3, 3),
+        (ingest_pb2.LANE_BACKFILL, 9, 0),
+    ]
+
+
+async def test_an_ack_after_one_that_is_on_its_way_is_another() -> None:
+    outbox = Outbox()
+    outbox.put_ack(lane=ingest_pb2.LANE_LIVE, seq=1, rejected=[])
+    responses = outbox.responses()
+    first = await anext(responses)
+    outbox.put_ack(lane=ingest_pb2.LANE_LIVE, seq=2, rejected=[])
+    outbox.close()
+
+    assert [first.ack.seq, *[response.ack.seq async for response in responses]] == [1, 2]
+
+
+async def test_everything_that_waits_is_sent_before_the_stream_ends_with_its_error() -> None:
+    outbox = Outbox()
+    outbox.put(Response(ping=ingest_pb2.Ping(ping_id=1)))
+    outbox.close(FlickError(Kind.ABORTED, "over"))
+    outbox.put(Response(ping=ingest_pb2.Ping(ping_id=2)))
+    responses = outbox.responses()
+    first = await anext(responses)
+
+    assert first.ping.ping_id == 1
+    with pytest.raises(FlickError, match="over"):
+        await anext(responses)
+
+
+async def test_an_agent_that_reads_nothing_is_given_up() -> None:
+    outbox = Outbox()
+    for number in range(MAX_WAITING + 1):
+        outbox.put(Response(ping=ingest_pb2.Ping(ping_id=number)))
+
+    with pytest.raises(FlickError, match="does not read"):
+        await anext(outbox.responses())
