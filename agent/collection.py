@@ -18,6 +18,9 @@ from agent.collectors.network import NetworkCollector
 from agent.collectors.processes import ProcessesCollector
 from agent.collectors.system import SystemCollector
 
+MAX_SERIES = 2000  # ingest refuses a layout with more, and labels of more than 64 KiB together
+MAX_LABEL_BYTES = 64 * 1024
+
 logger = logging.getLogger(__name__)
 
 
@@ -63,12 +66,13 @@ class Collection:
             parts.append(found.series)
             values += found.values
             processes = found.processes or processes
-        return Readings(core=core, series=self._joined(tuple(parts)), values=values, processes=processes)
+        series = self._joined(tuple(parts))
+        return Readings(core=core, series=series, values=values[: len(series)], processes=processes)
 
     def _joined(self, parts: tuple[tuple[SeriesKey, ...], ...]) -> tuple[SeriesKey, ...]:
         if parts != self._parts:
             self._parts = parts
-            self._series = tuple(key for part in parts for key in part)
+            self._series = _bounded(tuple(key for part in parts for key in part))
         return self._series
 
     def _ask(self, collector: Collector, moment: Moment) -> Measured:
@@ -89,6 +93,17 @@ class Collection:
         if self._failing.get(name) != reason:
             self._failing[name] = reason
             logger.warning("collector can't measure", extra={"collector": name, "reason": reason})
+
+
+def _bounded(series: tuple[SeriesKey, ...]) -> tuple[SeriesKey, ...]:
+    """As many of the first as ingest takes."""
+    size = 0
+    for place, (_, labels) in enumerate(series):
+        size += sum(len(label.encode()) for label in labels)
+        if place == MAX_SERIES or size > MAX_LABEL_BYTES:
+            logger.warning("too many series; the last are left out", extra={"series": len(series), "kept": place})
+            return series[:place]
+    return series
 
 
 def every_collector(*, processes: bool, commands: bool) -> list[Collector]:
