@@ -5,7 +5,7 @@ import dataclasses
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 import uvloop
@@ -28,7 +28,7 @@ from flick.v1 import access_pb2_grpc, auth_pb2_grpc
 from services.ingest import assembly
 from services.ingest.config import IngestConfig
 from services.ingest.streams.times import StreamTimes
-from services.ingest.workers import MULTIPROCESS_DIR, Workers, joined_metrics, shared_port
+from services.ingest.workers import run_workers
 
 NAME = "ingest"
 AUTH = "auth"
@@ -91,23 +91,6 @@ async def _serve(config: IngestConfig, *, shares_port: bool) -> None:
         await stop.wait()
 
 
-async def _serve_with_workers(config: IngestConfig, environ: dict[str, str]) -> None:
-    with shared_port(config.listen) as address, joined_metrics() as (directory, registry):
-        workers = Workers(
-            command=[sys.executable, "-P", "-m", "services.ingest", "--workers", "1", "--parent", str(os.getpid())],
-            environment={**environ, "FLICK_INGEST_LISTEN": address, MULTIPROCESS_DIR: str(directory)},
-            count=config.workers,
-            directory=directory,
-            clock=SystemClock(),
-        )
-        listen = config.metrics_listen
-        async with (
-            serve_metrics(listen=listen, registry=registry) if listen else nullcontext(),
-            stop_requested() as stop,
-        ):
-            await workers.run_until(stop)
-
-
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m services.ingest", description="Takes what agents measure.")
@@ -124,7 +107,15 @@ def main() -> int:
             config = dataclasses.replace(config, metrics_listen=None)
             uvloop.run(_serve(config, shares_port=True))
         elif config.workers > 1:
-            uvloop.run(_serve_with_workers(config, dict(os.environ)))
+            uvloop.run(
+                run_workers(
+                    listen=config.listen,
+                    metrics_listen=config.metrics_listen,
+                    count=config.workers,
+                    environment=os.environ,
+                    clock=SystemClock(),
+                )
+            )
         else:
             uvloop.run(_serve(config, shares_port=False))
     except (ConfigError, FlickError, ValueError) as error:

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import os
 import shutil
 import socket
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -15,49 +16,76 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from flick.clock import Clock
 from flick.errors import FlickError, Kind
+from flick.lifecycle import stop_requested
+from flick.telemetry import serve_metrics
 
 STOP_WITHIN_S = 12.0  # a worker drains within 10 s
 RESTART_AFTER_S = 1.0
 RESTART_CAP_S = 30.0
 HEALTHY_AFTER_S = 60.0  # a worker that lived so long is restarted without delay
 
-MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own name
+_MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own name
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Workers:
-    """How workers are started: `command` with `environment`, `count` of them, their metrics in `directory`."""
+async def run_workers(
+    *,
+    listen: str,
+    metrics_listen: str | None,
+    count: int,
+    environment: Mapping[str, str],
+    clock: Clock,
+) -> None:
+    """Run `count` workers on one address until this process is asked to stop, and serve their metrics added up.
 
-    command: Sequence[str]
-    environment: Mapping[str, str]
-    count: int
-    directory: Path
-    clock: Clock
+    Args:
+        listen: `host:port`; with port 0 they share any that is free.
+        metrics_listen: where /metrics is served, as `host:port`; None: nowhere.
+        environment: what a single process would be told by its environment.
 
-    async def run_until(self, stop: asyncio.Event) -> None:
-        """Keep them running; whoever dies is named and started again. Then have them drain."""
-        keepers = [asyncio.create_task(self._keep(number, stop)) for number in range(1, self.count + 1)]
-        await asyncio.gather(*keepers)
+    Raises UNAVAILABLE when the address can't be had.
+    """
+    with _shared_port(listen) as address, _joined_metrics() as (directory, registry):
+        told = {**environment, "FLICK_INGEST_LISTEN": address, _MULTIPROCESS_DIR: str(directory)}
+        keepers = [
+            _Worker(number, environment=told, directory=directory, clock=clock) for number in range(1, count + 1)
+        ]
+        metrics = serve_metrics(listen=metrics_listen, registry=registry) if metrics_listen else nullcontext()
+        async with metrics, stop_requested() as stop:
+            await asyncio.gather(*(keeper.keep(stop) for keeper in keepers))
 
-    async def _keep(self, number: int, stop: asyncio.Event) -> None:
+
+class _Worker:
+    """One worker, started again when it dies. It ends with this process, however that ends."""
+
+    def __init__(self, number: int, *, environment: Mapping[str, str], directory: Path, clock: Clock) -> None:
+        self._number = number
+        self._environment = environment
+        self._directory = directory
+        self._clock = clock
+
+    async def keep(self, stop: asyncio.Event) -> None:
+        """Keep it running until `stop`, then have it drain."""
         delay_s = RESTART_AFTER_S
         while not stop.is_set():
-            began_s = self.clock.monotonic_s()
-            code = await self._run_one(stop)
+            began_s = self._clock.monotonic_s()
+            code = await self._run(stop)
             if stop.is_set():
                 return
-            if self.clock.monotonic_s() - began_s >= HEALTHY_AFTER_S:
+            if self._clock.monotonic_s() - began_s >= HEALTHY_AFTER_S:
                 delay_s = RESTART_AFTER_S
-            logger.error("a worker died", extra={"worker": number, "exit_code": code, "restart_in_s": delay_s})
+            logger.error("a worker died", extra={"worker": self._number, "exit_code": code, "restart_in_s": delay_s})
             await _set_within(stop, delay_s)
             delay_s = min(2 * delay_s, RESTART_CAP_S)
 
-    async def _run_one(self, stop: asyncio.Event) -> int:
-        process = await asyncio.create_subprocess_exec(*self.command, env=dict(self.environment))
-        ended = asyncio.create_task(process.wait())
-        asked = asyncio.create_task(stop.wait())
+    async def _run(self, stop: asyncio.Event) -> int:
+        safe_path = ["-P"] if sys.flags.safe_path else []
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *safe_path, "-m", "services.ingest", "--parent", str(os.getpid())),
+            env=dict(self._environment),
+        )
+        ended, asked = asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
@@ -65,15 +93,15 @@ class Workers:
                 await asyncio.wait({ended}, timeout=STOP_WITHIN_S)
         finally:
             asked.cancel()
-            if process.returncode is None:
+            if not ended.done():
                 process.kill()
             code = await ended
-            mark_process_dead(process.pid, path=str(self.directory))  # type: ignore[no-untyped-call]
+            mark_process_dead(process.pid, path=str(self._directory))  # type: ignore[no-untyped-call]
         return code
 
 
 @contextmanager
-def shared_port(listen: str) -> Iterator[str]:
+def _shared_port(listen: str) -> Iterator[str]:
     """Hold a port without listening on it, so that workers can share it. Yields the address, with the port it got.
 
     Raises UNAVAILABLE when the address can't be had.
@@ -92,7 +120,7 @@ def shared_port(listen: str) -> Iterator[str]:
 
 
 @contextmanager
-def joined_metrics() -> Iterator[tuple[Path, CollectorRegistry]]:
+def _joined_metrics() -> Iterator[tuple[Path, CollectorRegistry]]:
     """A folder in which workers leave their metrics, and a registry that adds them up."""
     directory = Path(tempfile.mkdtemp(prefix="flick-ingest-metrics-"))
     registry = CollectorRegistry()
