@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent import identity
-from agent.agent import run_agent
 from agent.collection import Collection, every_collector
 from agent.errors import AgentError
 from agent.host import agent_version, this_host
@@ -36,6 +35,9 @@ class AgentConfig:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` name; return the exit status: 0 well, 1 the agent can't, 2 wrong usage."""
     asked = _parser().parse_args(arguments)
+    # gRPC reads it when it is imported, which therefore comes later, in the commands. Its own words are no JSON and
+    # tell of ordinary farewells (GOAWAY) as if they were news.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
         settings = config.load(AgentConfig, environ=os.environ)
         path = asked.identity or settings.identity or identity.default_path()
@@ -85,6 +87,8 @@ def _enroll(url: str, token: str, path: Path) -> int:
 
 
 async def _run(path: Path) -> int:
+    from agent.agent import run_agent
+
     found = identity.read(path)
     async with lifecycle.stop_requested() as stop:
         await run_agent(

@@ -41,7 +41,8 @@ class CpuCollector:
         return Measured(core=core, series=self._series, values=values)
 
     def close(self) -> None:
-        """See `Collector`. The file is closed by who made it."""
+        """See `Collector`."""
+        self._stat.close()
 
 
 def _by_mode(before: Ticks, after: Ticks) -> dict[int, float]:

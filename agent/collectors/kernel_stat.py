@@ -40,7 +40,7 @@ class KernelStatFile:
         return self._reading
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; whoever shares it opens it again."""
         self._file.close()
 
 

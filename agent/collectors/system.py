@@ -35,4 +35,5 @@ class SystemCollector:
         return sum(map(str.isdigit, os.listdir(self._root)))  # noqa: PTH208 - a Path for each of them is dear
 
     def close(self) -> None:
-        """See `Collector`. The file is closed by who made it."""
+        """See `Collector`."""
+        self._stat.close()
