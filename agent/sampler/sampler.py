@@ -56,6 +56,7 @@ class Sampler:
         self._on_live = on_live
         self._stored: Collection | None = None
         self._live: Collection | None = None
+        self._live_from_ns = 0
         self._wanted: Wanted | None = None
 
     async def run(self) -> None:
@@ -110,6 +111,7 @@ class Sampler:
             self._live = None
         if wanted.live_interval_s is not None and self._live is None:
             self._live = self._open(wanted)
+            self._live_from_ns = self._timeline.now_ns() + _FIRST_RATE_NS
 
     def _open(self, wanted: Wanted) -> Collection:
         collection = self._open_collection(wanted)
@@ -118,7 +120,8 @@ class Sampler:
 
     def _take(self, tick: Tick) -> None:
         moment = self._moment()
-        live = self._live.collect(moment) if self._live is not None else None
+        watched = self._live is not None and tick.time_ns >= self._live_from_ns
+        live = self._live.collect(moment) if self._live is not None and watched else None
         self._timeline.last_ns = tick.time_ns
         if tick.stored and self._stored is not None:
             self._keep(tick.time_ns, self._stored.collect(moment))

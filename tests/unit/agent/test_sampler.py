@@ -135,6 +135,16 @@ async def test_watching_adds_samples_every_second_and_changes_nothing_that_is_st
         assert [sample.core[7] for sample in bench.live] == pytest.approx([0.75, 1, 1, 1, 1, 1, 1, 1])
 
 
+async def test_the_first_sample_for_viewers_does_not_come_too_soon_for_rates() -> None:
+    async with running() as bench:
+        await bench.clock.advance(6.5)
+        bench.orders.live_mode(watched())
+        await bench.clock.advance(2)
+
+        assert seconds(bench.live) == [8]
+        assert bench.live[0].core[7] == pytest.approx(1.25)
+
+
 async def test_a_changed_interval_counts_at_once() -> None:
     async with running() as bench:
         await bench.clock.advance(6)
