@@ -12,6 +12,7 @@ from services.ingest.intake.samples import StoredLayout
 MAX_SERIES = 2000  # OpenTelemetry's default limit of a metric's series
 MAX_LABEL_BYTES = 64 * 1024
 MAX_LAYOUTS = 256  # of one stream; streams last about ten minutes
+MAX_DECLARED_BYTES = 2 * 1024 * 1024  # of one stream: 20 times the largest layout
 MAX_REMEMBERED = 20_000  # layout ids kept in memory: about 4 MB
 
 _LABEL_COUNTS = {
@@ -53,24 +54,17 @@ class StreamLayouts:
         self._server_id = server_id
         self._organization_id = organization_id
         self._declared: dict[int, bytes] = {}
+        self._declared_bytes = 0
         self._stored: dict[int, StoredLayout] = {}
 
     def declare(self, layouts: Iterable[telemetry_pb2.Layout]) -> None:
         """Take declarations. Raises ProtocolError when a number is taken, or there are too many."""
         for layout in layouts:
-            number = layout.layout_id
-            fault = _find_fault(layout)
-            layout.layout_id = 0
-            series = layout.SerializeToString()
+            number, series = layout.layout_id, telemetry_pb2.Layout(series=layout.series).SerializeToString()
             if not number or self._declared.get(number, series) != series:
                 raise ProtocolError(f"layouts: number {number} is taken or 0. Give each layout of a stream its own.")
-            if number not in self._declared and len(self._declared) >= MAX_LAYOUTS:
-                raise ProtocolError(
-                    f"layouts: more than {MAX_LAYOUTS} on one stream. Declare a layout only when it changes."
-                )
-            self._declared[number] = series
-            if fault:
-                self._stored[number] = StoredLayout(layout_id=0, series_count=0, fault=fault)
+            if number not in self._declared:
+                self._add(number, series, fault=_find_fault(layout))
 
     async def store(self, numbers: Iterable[int]) -> None:
         """Make sure that these are stored, as far as they are declared. Raises UNAVAILABLE."""
@@ -85,8 +79,19 @@ class StreamLayouts:
             self._stored[number] = StoredLayout(layout_id=layout_id, series_count=count)
 
     def get(self, number: int) -> StoredLayout | None:
-        """A layout that was declared and stored."""
+        """A layout that was declared and stored, or that can't be used."""
         return self._stored.get(number)
+
+    def _add(self, number: int, series: bytes, *, fault: str) -> None:
+        self._declared_bytes += len(series)
+        if len(self._declared) >= MAX_LAYOUTS or self._declared_bytes > MAX_DECLARED_BYTES:
+            raise ProtocolError(
+                f"layouts: more than {MAX_LAYOUTS} or {MAX_DECLARED_BYTES} bytes on one stream. "
+                "Declare a layout only when it changes, and open another stream."
+            )
+        self._declared[number] = series
+        if fault:
+            self._stored[number] = StoredLayout(layout_id=0, series_count=0, fault=fault)
 
 
 def _find_fault(layout: telemetry_pb2.Layout) -> str:

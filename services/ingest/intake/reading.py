@@ -51,10 +51,17 @@ class Reading:
         self._clock = clock
         self.settings = settings
 
+    def declare(self, layouts: Iterable[telemetry_pb2.Layout]) -> None:
+        """Take a batch's declarations, whatever becomes of its samples: later batches may use them.
+
+        Raises ProtocolError.
+        """
+        self._layouts.declare(layouts)
+
     async def read(self, frame: ingest_pb2.MetricBatch | ingest_pb2.Gap | ingest_pb2.LogBatch) -> Entry:
-        """What is to be stored of a frame. Raises ProtocolError, and UNAVAILABLE when a layout can't be stored."""
+        """What is to be stored of a frame. Raises UNAVAILABLE when a layout can't be stored now."""
         if isinstance(frame, ingest_pb2.MetricBatch):
-            return await self.read_samples(frame.layouts, frame.samples)
+            return await self.read_samples(frame.samples)
         if isinstance(frame, ingest_pb2.Gap):
             return self._read_gap(frame)
         entry = Entry()
@@ -63,19 +70,12 @@ class Reading:
         )
         return entry
 
-    async def read_samples(
-        self, layouts: Iterable[telemetry_pb2.Layout], samples: Sequence[telemetry_pb2.Sample]
-    ) -> Entry:
+    async def read_samples(self, samples: Sequence[telemetry_pb2.Sample]) -> Entry:
         """The rows of samples. Raises as `read` does."""
-        self._layouts.declare(layouts)
         await self._layouts.store({sample.layout_id for sample in samples})
         entry = Entry()
         entry.rows = to_rows(samples, context=self._context(), rejections=entry.rejections)
         return entry
-
-    def declare(self, layouts: Iterable[telemetry_pb2.Layout]) -> None:
-        """Take the declarations of a batch whose samples nobody wants. Raises ProtocolError."""
-        self._layouts.declare(layouts)
 
     def _context(self) -> Context:
         return Context(

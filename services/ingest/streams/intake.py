@@ -45,12 +45,14 @@ class Intake:
         """Take a frame. Raises ProtocolError when it breaks the rules of the stream."""
         match request.WhichOneof("frame"):
             case "metric_batch":
+                self._reading.declare(request.metric_batch.layouts)
                 await self._take_stored(request.metric_batch, request.ByteSize(), len(request.metric_batch.samples))
             case "gap":
                 await self._take_stored(request.gap, request.ByteSize(), 0)
             case "log_batch":
                 await self._take_stored(request.log_batch, request.ByteSize(), 0)
             case "live_batch":
+                self._reading.declare(request.live_batch.layouts)
                 await self._take_live(request.live_batch)
             case "hello":
                 raise ProtocolError("hello: it comes once, as the first frame.")
@@ -131,11 +133,10 @@ class Intake:
     async def _take_live(self, batch: ingest_pb2.LiveBatch) -> None:
         dropped = self._parts.metrics.live_dropped
         if self._refused or not self._parts.watched.is_watched(self._server_id):
-            self._reading.declare(batch.layouts)
             dropped.labels("not_watched").inc(len(batch.samples))
             return
         try:
-            entry = await self._reading.read_samples(batch.layouts, batch.samples)
+            entry = await self._reading.read_samples(batch.samples)
         except FlickError:
             dropped.labels("database").inc(len(batch.samples))
             return

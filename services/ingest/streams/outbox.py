@@ -8,6 +8,7 @@ from flick.errors import unavailable
 from flick.v1 import ingest_pb2
 
 MAX_WAITING = 256  # an agent that reads has hardly ever more than a handful
+MAX_REJECTIONS = 4096  # in one ack that waits: more than its credits can bring about in many commits
 
 Response = ingest_pb2.StreamTelemetryResponse
 
@@ -34,8 +35,7 @@ class Outbox:
         self._waiting.append(response)
         self._changed.set()
         if len(self._waiting) > MAX_WAITING:
-            self._waiting.clear()
-            self.close(unavailable("The agent does not read what it is sent.", private="outbox full"))
+            self._give_up()
 
     def put_ack(self, *, lane: ingest_pb2.Lane.ValueType, seq: int, rejected: Iterable[ingest_pb2.Rejection]) -> None:
         """Ack everything of a lane up to `seq`."""
@@ -46,6 +46,13 @@ class Outbox:
             self.put(response)
         waiting.seq = seq
         waiting.rejected.extend(rejected)
+        if len(waiting.rejected) > MAX_REJECTIONS:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._waiting.clear()
+        self._acks.clear()
+        self.close(unavailable("The agent does not read what it is sent.", private="outbox full"))
 
     def close(self, error: Exception | None = None) -> None:
         """End the stream once everything that waits is sent: with `error`, or well."""

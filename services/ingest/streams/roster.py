@@ -1,11 +1,14 @@
 """The streams that are open: one per server, and all of them can be sent away."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flick.errors import unavailable
 from services.ingest.metrics import IngestMetrics
 from services.ingest.streams.session import Session
+
+logger = logging.getLogger(__name__)
 
 
 class Roster:
@@ -28,6 +31,7 @@ class Roster:
         self._by_server[session.server_id] = session
         self._sessions.add(session)
         self._metrics.streams.inc()
+        logger.info("stream opened", extra={"server_id": session.server_id})
         try:
             yield
         finally:
@@ -36,6 +40,7 @@ class Roster:
             self._sessions.discard(session)
             self._metrics.streams.dec()
             self._metrics.streams_ended.labels(session.end_reason).inc()
+            logger.info("stream ended", extra={"server_id": session.server_id, "reason": session.end_reason})
 
     def drain(self) -> None:
         """Send every agent away, and take no new ones."""

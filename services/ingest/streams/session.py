@@ -59,10 +59,13 @@ class Session:
         )
         self._draining = False
         self._heard_at_s = parts.clock.monotonic_s()
+        self._busy = False  # with a frame: what the agent says meanwhile is not read
         self._tasks: set[asyncio.Task[None]] = set()
+        self._handler: asyncio.Task[object] | None = None
 
     async def run(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Response, None]:
         """Everything that the agent is sent. Raises what the stream ends with, when it does not end well."""
+        self._handler = asyncio.current_task()
         self._outbox.put(Response(welcome=self._welcome()))
         with self._parts.watched.listen(self.server_id, self._tell_live):
             for work in (
@@ -126,8 +129,10 @@ class Session:
 
     async def _read(self, requests: AsyncIterator[Request]) -> None:
         async for request in requests:
-            self._heard_at_s = self._parts.clock.monotonic_s()
+            self._busy = True
             await self._intake.take(request)
+            self._busy = False
+            self._heard_at_s = self._parts.clock.monotonic_s()
         await self._settle()
         self._end("drained" if self._draining else "client")
 
@@ -150,14 +155,22 @@ class Session:
         ping_id, ping_at_s = 0, clock.monotonic_s()
         while True:
             now_s = clock.monotonic_s()
+            if self._busy:
+                self._heard_at_s = now_s
             if now_s - self._heard_at_s >= times.silent_after_s:
                 self._end("silent", unavailable(f"Nothing was heard for {times.silent_after_s:g} s."))
-                return
+                await self._force_end()
             if now_s >= ping_at_s + times.ping_every_s:
                 ping_id, ping_at_s = ping_id + 1, now_s
                 self._outbox.put(Response(ping=ingest_pb2.Ping(ping_id=ping_id)))
             next_s = min(self._heard_at_s + times.silent_after_s, ping_at_s + times.ping_every_s)
             await clock.sleep(max(0.001, next_s - now_s))
+
+    async def _force_end(self) -> None:
+        """A stream that nobody reads may never get as far as its end: cancel what tries to send."""
+        await self._parts.clock.sleep(self._parts.times.settle_s)
+        if self._handler is not None:
+            self._handler.cancel()
 
     async def _mind_access(self) -> None:
         """End the stream when its key is revoked, and pass on changed settings."""

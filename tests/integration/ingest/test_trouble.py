@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from flick.v1 import catalog_pb2, ingest_pb2, telemetry_pb2
-from tests.integration.ingest.agent import LIVE, ScriptedAgent, batch, now_ns, sample
+from tests.integration.ingest.agent import BACKFILL, LIVE, ScriptedAgent, batch, now_ns, sample
 from tests.integration.ingest.house import IngestHouse
 
 
@@ -75,6 +75,28 @@ async def test_a_commit_that_fails_is_sent_again_with_all_that_followed(ingest: 
     assert (retry.lane, retry.seq, retry.delay.ToNanoseconds() > 0, stored_before) == (LIVE, 1, True, 0)
     assert await ingest.times(enrolled) == [at + seq * 1000 for seq in range(1, 5)]
     assert not [one for one in agent.heard if one.HasField("fatal")]
+
+
+async def test_a_layout_that_came_with_a_frame_passed_over_is_known_to_the_other_lane(ingest: IngestHouse) -> None:
+    enrolled = await ingest.enroll()
+    series = [telemetry_pb2.Series(metric=catalog_pb2.METRIC_CPU_CORE_UTILIZATION, label_values=["0"])]
+    layout = telemetry_pb2.Layout(layout_id=1, series=series)
+    at = now_ns()
+    async with ingest.agent(enrolled) as agent:
+        await agent.hello()
+        async with ingest.database.transaction():
+            await ingest.database.execute("lock table telemetry.metrics in access exclusive mode")
+            await agent.send(batch(1, sample(at)))
+            await ingest.waits_for_a_lock()
+            await ingest.end_connections()
+            await _retry(agent)
+        await agent.send(batch(2, sample(at + 1000, layout_id=1, labelled=[1.0]), layouts=[layout]))
+        await agent.send(batch(1, sample(at - 1000, layout_id=1, labelled=[2.0]), lane=BACKFILL))
+        rejected = await agent.acked(1, lane=BACKFILL)
+
+    assert rejected == []
+    assert await ingest.times(enrolled) == [at - 1000]
+    assert ingest.count("samples_discarded_total", reason="rewound") == 1
 
 
 async def test_a_frame_that_the_database_can_not_store_hurts_no_other(ingest: IngestHouse) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from flick.v1 import catalog_pb2, telemetry_pb2
 from services.ingest.intake.lanes import ProtocolError
-from services.ingest.intake.layouts import MAX_LAYOUTS, MAX_SERIES, LayoutIds, StreamLayouts
+from services.ingest.intake.layouts import MAX_DECLARED_BYTES, MAX_LAYOUTS, MAX_SERIES, LayoutIds, StreamLayouts
 
 SERVER, ORGANIZATION = uuid.UUID(int=1), uuid.UUID(int=2)
 CORE = catalog_pb2.METRIC_CPU_CORE_UTILIZATION
@@ -90,6 +90,13 @@ def test_layouts_without_end_break_the_protocol() -> None:
 
     with pytest.raises(ProtocolError, match=f"more than {MAX_LAYOUTS}"):
         stream.declare(_layout(number, str(number)) for number in range(1, MAX_LAYOUTS + 2))
+
+
+def test_large_layouts_without_end_break_the_protocol() -> None:
+    stream = _stream(LayoutIds(store=_Table().store))
+
+    with pytest.raises(ProtocolError, match=f"{MAX_DECLARED_BYTES} bytes on one stream"):
+        stream.declare(_layout(number, f"{number}" + "x" * 60_000) for number in range(1, 50))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from flick.errors import FlickError, Kind
 from flick.v1 import ingest_pb2
-from services.ingest.streams.outbox import MAX_WAITING, Outbox, Response
+from services.ingest.streams.outbox import MAX_REJECTIONS, MAX_WAITING, Outbox, Response
 
 
 def _rejection(seq: int) -> ingest_pb2.Rejection:
@@ -47,6 +47,15 @@ async def test_everything_that_waits_is_sent_before_the_stream_ends_with_its_err
     assert first.ping.ping_id == 1
     with pytest.raises(FlickError, match="over"):
         await anext(responses)
+
+
+async def test_rejections_do_not_pile_up_for_an_agent_that_reads_nothing() -> None:
+    outbox = Outbox()
+    for seq in range(MAX_REJECTIONS + 1):
+        outbox.put_ack(lane=ingest_pb2.LANE_LIVE, seq=seq, rejected=[_rejection(seq)])
+
+    with pytest.raises(FlickError, match="does not read"):
+        await anext(outbox.responses())
 
 
 async def test_an_agent_that_reads_nothing_is_given_up() -> None:
