@@ -9,6 +9,7 @@ import grpc
 from agent import identity
 from agent.errors import AgentError
 from agent.identity import Identity
+from agent.network.background import in_background
 from agent.network.probe import Probe
 from flick.clock import Clock, utc
 from flick.rpc.client import open_channel
@@ -48,7 +49,7 @@ async def check_connection(*, path: Path, clock: Clock) -> Connection:
 
 async def _problem(found: Identity, clock: Clock) -> str:
     probe = Probe(address=found.ingest_address, ca_pem=found.ca_pem)
-    diagnosis = await asyncio.to_thread(lambda: probe.run(now=utc(clock)))
+    diagnosis = await in_background(lambda: probe.run(now=utc(clock)))
     return diagnosis.text if diagnosis is not None else await _key_problem(found)
 
 

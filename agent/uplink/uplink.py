@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from agent.identity import Identity
+from agent.network.background import in_background
 from agent.network.diagnosis import Diagnosis
 from agent.network.probe import Probe
 from agent.sampler.orders import Orders
@@ -11,6 +12,7 @@ from agent.sampler.timeline import Timeline
 from agent.spool.spool import Spool
 from agent.uplink.backoff import Backoff
 from agent.uplink.ending import Ending, EndKind
+from agent.uplink.greeting import Greeting
 from agent.uplink.stream import SILENT_S, Stream
 from flick.clock import Clock, utc
 from flick.rpc.client import open_channel
@@ -46,12 +48,12 @@ class Uplink:
         self._identity = identity
         self._spool = spool
         self._orders = orders
-        self._timeline = timeline
         self._clock = clock
         self._backoff = backoff
-        self._host = host
-        self._version = version
         self._silent_s = silent_s
+        self._greeting = Greeting(
+            spool=spool, orders=orders, timeline=timeline, clock=clock, host=host, version=version
+        )
         self._stream: Stream | None = None
         self._stopping = asyncio.Event()
         self._said = ""
@@ -88,12 +90,10 @@ class Uplink:
             call = stub.StreamTelemetry(metadata=(("authorization", f"Bearer {self._identity.agent_key}"),))
             self._stream = stream = Stream(
                 call=call,
+                greeting=self._greeting,
                 spool=self._spool,
                 orders=self._orders,
-                timeline=self._timeline,
                 clock=self._clock,
-                host=self._host,
-                version=self._version,
                 silent_s=self._silent_s,
             )
             try:
@@ -131,7 +131,7 @@ class Uplink:
             return
         text = ending.text
         if ending.kind is EndKind.UNREACHABLE:
-            found = await asyncio.to_thread(self._probe)
+            found = await in_background(self._probe)
             text = found.text if found is not None else f"ingest does not take streams now: {text}"
         elif ending.kind is EndKind.REFUSED:
             text = f"ingest refuses this agent: {text} To join again run `flick-agent enroll` with a new join token"

@@ -1,0 +1,72 @@
+"""Hello, and what follows from Welcome."""
+
+import logging
+from dataclasses import dataclass
+
+from agent.network.diagnosis import clock_off
+from agent.sampler.orders import Orders
+from agent.sampler.timeline import Timeline
+from agent.spool.frame import BACKFILL, LIVE
+from agent.spool.spool import Spool
+from agent.uplink.flow import Flow
+from flick.clock import Clock
+from flick.v1 import ingest_pb2, servers_pb2
+
+_NS = 1_000_000_000
+_CLOCK_OFF_S = 5.0
+_SLOW_ANSWER_S = 5.0  # half of a longer round trip says nothing about ingest's clock
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Greeting:
+    """How this agent opens a stream.
+
+    Args:
+        spool: whose lanes go on here.
+        orders, timeline: what Welcome sets.
+        clock: this machine's.
+        host: what is known of this machine.
+        version: the agent's.
+    """
+
+    spool: Spool
+    orders: Orders
+    timeline: Timeline
+    clock: Clock
+    host: servers_pb2.Host
+    version: str
+
+    def hello(self) -> ingest_pb2.StreamTelemetryRequest:
+        """The first frame."""
+        hello = ingest_pb2.Hello(agent_version=self.version, spool_id=self.spool.spool_id, host=self.host)
+        hello.send_time.FromNanoseconds(self.clock.time_unix_nano())
+        for lane in (LIVE, BACKFILL):
+            hello.lanes.add(lane=lane, seq=self.spool.position(lane))
+        return ingest_pb2.StreamTelemetryRequest(hello=hello)
+
+    def accept(self, welcome: ingest_pb2.Welcome, *, round_trip_s: float) -> Flow:
+        """Take ingest's time, settings and credits. What was measured without a stream becomes backlog."""
+        way_back_s = round_trip_s / 2 if round_trip_s < _SLOW_ANSWER_S else 0.0
+        server_time_ns = welcome.server_time.ToNanoseconds() + round(way_back_s * _NS)
+        self._compare_clocks((self.clock.time_unix_nano() - server_time_ns) / _NS)
+        moved_ns = self.timeline.correct(server_time_ns=server_time_ns)
+        if moved_ns:
+            self.spool.move(moved_ns)
+        self.spool.demote()
+        if welcome.settings.HasField("server"):
+            self.orders.settings(welcome.settings.server)
+        self.orders.live_mode(welcome.live_mode)
+        self.orders.clock_moved()
+        logger.info("streaming", extra={"server_id": welcome.server_id, "held_samples": self.spool.held()})
+        return Flow(
+            spool=self.spool,
+            clock=self.clock,
+            max_batches=welcome.max_unacked_batches,
+            max_bytes=welcome.max_unacked_bytes,
+        )
+
+    def _compare_clocks(self, ahead_s: float) -> None:
+        if abs(ahead_s) >= _CLOCK_OFF_S:
+            logger.warning("%s; until then samples carry FLick's time", clock_off(ahead_s))

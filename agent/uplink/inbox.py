@@ -1,0 +1,90 @@
+"""What ingest says after Welcome, and what follows from it."""
+
+import contextlib
+import logging
+from collections import deque
+
+from agent.sampler.orders import Orders
+from agent.spool.spool import Spool, UnknownSeqError
+from agent.uplink.ending import Ending, EndKind, StreamEndedError
+from agent.uplink.flow import Flow
+from flick.v1 import ingest_pb2
+
+_NS = 1_000_000_000
+_ANSWERS_AT_MOST = 64  # pongs and refusals that wait; ingest asks far less
+_FOR_GOOD = (ingest_pb2.FATAL_CODE_REVOKED, ingest_pb2.FATAL_CODE_SUPERSEDED)
+
+logger = logging.getLogger(__name__)
+
+
+class Inbox:
+    """Takes one stream's frames from ingest. `answers` are to be sent; `drain` is set when ingest asks to leave."""
+
+    def __init__(self, *, flow: Flow, spool: Spool, orders: Orders) -> None:
+        self._flow = flow
+        self._spool = spool
+        self._orders = orders
+        self.answers: deque[ingest_pb2.StreamTelemetryRequest] = deque(maxlen=_ANSWERS_AT_MOST)
+        self.drain: ingest_pb2.Drain | None = None
+
+    def take(self, frame: ingest_pb2.StreamTelemetryResponse) -> None:
+        """Take a frame. Raises StreamEndedError when it ends the stream."""
+        match frame.WhichOneof("frame"):
+            case "ack":
+                self._take_ack(frame.ack)
+            case "retry_after":
+                self._take_retry_after(frame.retry_after)
+            case "fatal":
+                self._take_fatal(frame.fatal)
+            case "settings" if frame.settings.HasField("server"):
+                self._orders.settings(frame.settings.server)
+            case "live_mode":
+                self._orders.live_mode(frame.live_mode)
+            case "command":
+                refusal = "this agent runs no commands"
+                output = ingest_pb2.CommandOutput(command_id=frame.command.command_id, refusal=refusal)
+                self.answers.append(ingest_pb2.StreamTelemetryRequest(command_output=output))
+            case "drain":
+                self.drain = frame.drain
+            case "ping":
+                pong = ingest_pb2.Pong(ping_id=frame.ping.ping_id)
+                self.answers.append(ingest_pb2.StreamTelemetryRequest(pong=pong))
+            case _:  # of a later version of the contract; it means nothing to this agent
+                pass
+
+    def _take_ack(self, ack: ingest_pb2.Ack) -> None:
+        try:
+            self._flow.acked(ack.lane, ack.seq)
+        except UnknownSeqError as error:
+            raise _protocol_broken(error) from error
+        for rejection in ack.rejected:
+            logger.warning(
+                "ingest did not store %d samples: %s",
+                rejection.count,
+                rejection.detail,
+                extra={"reason": ingest_pb2.RejectionReason.Name(rejection.reason), "seq": rejection.seq},
+            )
+
+    def _take_retry_after(self, again: ingest_pb2.RetryAfter) -> None:
+        try:
+            self._flow.retry_after(again.lane, again.seq, again.delay.seconds + again.delay.nanos / _NS)
+        except UnknownSeqError as error:
+            raise _protocol_broken(error) from error
+
+    def _take_fatal(self, fatal: ingest_pb2.Fatal) -> None:
+        if fatal.lane != ingest_pb2.LANE_UNSPECIFIED:
+            # The next stream carries a gap in the frame's place, so that it is not refused for ever.
+            with contextlib.suppress(UnknownSeqError):
+                self._spool.refuse(fatal.lane, fatal.seq)
+        raise StreamEndedError(ending_by(fatal))
+
+
+def ending_by(fatal: ingest_pb2.Fatal) -> Ending:
+    """How a Fatal ends a stream."""
+    if fatal.code in _FOR_GOOD:
+        return Ending(EndKind.REFUSED, fatal.message)
+    return Ending(EndKind.FAILED, f"ingest refused: {fatal.message}")
+
+
+def _protocol_broken(error: UnknownSeqError) -> StreamEndedError:
+    return StreamEndedError(Ending(EndKind.FAILED, f"ingest breaks the protocol: {error}"))

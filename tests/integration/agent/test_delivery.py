@@ -1,0 +1,276 @@
+import asyncio
+import logging
+from dataclasses import replace
+
+import grpc
+import pytest
+
+from agent.host import this_host
+from agent.identity import Identity
+from flick.v1 import ingest_pb2
+from tests.integration.agent.certificates import Issued
+from tests.integration.agent.ingest import ScriptedIngest, Visit, seconds, serving
+from tests.integration.agent.streaming import BACKFILL, KEY, LIVE, Agent, streaming, times
+
+
+async def test_the_agent_says_who_it_is_and_streams_after_welcome(identity: Identity, tls: Issued) -> None:
+    got: list[ingest_pb2.MetricBatch] = []
+
+    async def script(visit: Visit) -> None:
+        await visit.welcome()
+        got.append(await visit.batch())
+        await visit.ack(got[0])
+        got.append(await visit.batch())
+
+    ingest = ScriptedIngest(script)
+    async with streaming(ingest, identity, tls) as agent:
+        await agent.welcomed()
+        measured = [*agent.measure()]
+        while agent.spool.held():
+            await asyncio.sleep(0.01)
+        measured += agent.measure()
+        await ingest.played()
+        hello = ingest.visits[0].hello
+
+        assert ingest.visits[0].metadata["authorization"] == f"Bearer {KEY}"
+        assert hello.agent_version == "1.2.3"
+        assert hello.spool_id == agent.spool.spool_id
+        assert hello.host == this_host()
+        assert [(lane.lane, lane.seq) for lane in hello.lanes] == [(LIVE, 1), (BACKFILL, 1)]
+        assert [(batch.lane, batch.seq) for batch in got] == [(LIVE, 1), (LIVE, 2)]
+        assert [times(batch) for batch in got] == [measured[:1], measured[1:]]
+        assert [len(batch.layouts) for batch in got] == [1, 0]
+        assert [list(series.label_values) for series in got[0].layouts[0].series] == [["0"], ["1"]]
+
+
+async def test_what_was_measured_without_a_stream_follows_as_backlog_and_the_newest_is_live(
+    identity: Identity, tls: Issued
+) -> None:
+    got: dict[int, list[int]] = {LIVE: [], BACKFILL: []}
+
+    async def script(visit: Visit) -> None:
+        await visit.welcome()
+        while sum(map(len, got.values())) < 6:
+            batch = await visit.batch()
+            got[batch.lane] += times(batch)
+            await visit.ack(batch)
+
+    ingest = ScriptedIngest(script)
+    async with streaming(ingest, identity, tls, waiting=5) as agent:
+        await agent.welcomed()
+        newest = agent.measure()
+        await ingest.played()
+
+    assert got[LIVE] == newest
+    assert got[BACKFILL] == agent.before
+
+
+async def test_unacked_frames_are_sent_again_with_their_seq_on_the_next_stream(identity: Identity, tls: Issued) -> None:
+    first: list[bytes] = []
+    second: list[bytes] = []
+
+    async def lose(visit: Visit) -> None:
+        await visit.welcome(batches=3)
+        await agent.welcomed()
+        agent.measure()
+        for _ in range(3):
+            batch = await visit.batch()
+            first.append(batch.SerializeToString())
+            if len(first) == 1:
+                await visit.ack(batch)
+                agent.measure()
+            if len(first) == 2:
+                agent.measure()
+        await visit.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+
+    async def take(visit: Visit) -> None:
+        await visit.welcome()
+        second.extend([(await visit.batch()).SerializeToString() for _ in range(2)])
+        await visit.until_gone()
+
+    ingest = ScriptedIngest(lose, take)
+    async with streaming(ingest, identity, tls) as agent:
+        await ingest.played()
+        while len(second) < 2:
+            await asyncio.sleep(0.01)
+
+    sent = [ingest_pb2.MetricBatch.FromString(data) for data in first]
+    again = [ingest_pb2.MetricBatch.FromString(data) for data in second]
+    assert ingest.visits[0].hello.spool_id == ingest.visits[1].hello.spool_id
+    assert ingest.visits[1].hello.lanes[0].seq == 2
+    assert [batch.seq for batch in again] == [2, 3]
+    assert [times(batch) for batch in again] == [times(batch) for batch in sent[1:]]
+    assert len(again[0].layouts) == 1
+
+
+async def test_credits_bound_what_is_on_its_way(identity: Identity, tls: Issued) -> None:
+    seen: list[int] = []
+
+    async def script(visit: Visit) -> None:
+        await visit.welcome(batches=2)
+        await agent.welcomed()
+        for _ in range(5):
+            agent.measure()
+            await asyncio.sleep(0.05)
+        seen.extend([(await visit.batch()).seq for _ in range(2)])
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(visit._context.read(), 0.5)
+
+    ingest = ScriptedIngest(script)
+    async with streaming(ingest, identity, tls) as agent:
+        await ingest.played()
+
+    assert seen == [1, 2]
+
+
+async def test_retry_after_brings_the_same_frame_again_after_the_wait(identity: Identity, tls: Issued) -> None:
+    got: list[ingest_pb2.MetricBatch] = []
+    waited_s = 0.0
+
+    async def script(visit: Visit) -> None:
+        nonlocal waited_s
+        await visit.welcome()
+        await agent.welcomed()
+        agent.measure()
+        got.append(await visit.batch())
+        loop = asyncio.get_running_loop()
+        asked_s = loop.time()
+        await visit.say(retry_after=ingest_pb2.RetryAfter(lane=got[0].lane, seq=got[0].seq, delay=seconds(0.6)))
+        got.append(await visit.batch())
+        waited_s = loop.time() - asked_s
+        await visit.ack(got[1])
+
+    ingest = ScriptedIngest(script)
+    async with streaming(ingest, identity, tls) as agent:
+        await ingest.played()
+        while agent.spool.held():
+            await asyncio.sleep(0.01)
+
+    assert got[0] == got[1]
+    assert waited_s >= 0.55
+
+
+async def test_a_frame_that_can_never_be_taken_is_replaced_by_a_gap(identity: Identity, tls: Issued) -> None:
+    gaps: list[ingest_pb2.Gap] = []
+
+    async def refuse(visit: Visit) -> None:
+        await visit.welcome()
+        await agent.welcomed()
+        agent.measure()
+        batch = await visit.batch()
+        await visit.say(
+            fatal=ingest_pb2.Fatal(
+                code=ingest_pb2.FATAL_CODE_MALFORMED, message="can't be read", lane=batch.lane, seq=batch.seq
+            )
+        )
+        await visit.until_gone()
+
+    async def take(visit: Visit) -> None:
+        await visit.welcome()
+        gaps.append((await visit.next()).gap)
+        await visit.ack(gaps[0])
+        agent.measure()
+        batch = await visit.batch()
+        assert batch.seq == 2
+        await visit.ack(batch)
+
+    ingest = ScriptedIngest(refuse, take)
+    async with streaming(ingest, identity, tls) as agent:
+        await ingest.done.get()
+        await ingest.played()
+        while agent.spool.held():
+            await asyncio.sleep(0.01)
+        counts = agent.spool.counts
+
+    assert (gaps[0].lane, gaps[0].seq, gaps[0].dropped_samples) == (LIVE, 1, 1)
+    assert gaps[0].reason == ingest_pb2.GAP_REASON_REFUSED
+    assert (counts.taken, counts.acked, counts.refused) == (2, 1, 1)
+
+
+async def test_rejected_samples_are_told_with_their_reason_and_never_sent_again(
+    identity: Identity, tls: Issued, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.welcome()
+        await agent.welcomed()
+        agent.measure()
+        batch = await visit.batch()
+        rejection = ingest_pb2.Rejection(
+            seq=batch.seq, reason=ingest_pb2.REJECTION_REASON_CONFLICT, count=1, detail="another sample is there"
+        )
+        await visit.say(ack=ingest_pb2.Ack(lane=batch.lane, seq=batch.seq, rejected=[rejection]))
+
+    ingest = ScriptedIngest(script, Visit.until_gone)
+    with caplog.at_level(logging.WARNING):
+        async with streaming(ingest, identity, tls) as agent:
+            await ingest.played()
+            while agent.spool.held():
+                await asyncio.sleep(0.01)
+
+    assert "another sample is there" in caplog.text
+
+
+async def test_an_ack_of_what_was_never_sent_ends_only_the_stream(identity: Identity, tls: Issued) -> None:
+    async def lie(visit: Visit) -> None:
+        await visit.welcome()
+        await visit.say(ack=ingest_pb2.Ack(lane=LIVE, seq=99))
+        await visit.until_gone()
+
+    async def take(visit: Visit) -> None:
+        await visit.welcome()
+        await agent.welcomed()
+        agent.measure()
+        assert (await visit.batch()).seq == 1
+
+    ingest = ScriptedIngest(lie, take)
+    async with streaming(ingest, identity, tls) as agent:
+        await ingest.done.get()
+        await ingest.played()
+
+
+async def test_stopping_sends_what_waits_and_ends_when_all_is_acked(identity: Identity, tls: Issued) -> None:
+    got: list[int] = []
+
+    async def script(visit: Visit) -> None:
+        await visit.welcome(batches=1)
+        try:
+            while True:
+                batch = await visit.batch()
+                got.extend(times(batch))
+                await asyncio.sleep(0.05)
+                await visit.ack(batch)
+        except EOFError:
+            return
+
+    ingest = ScriptedIngest(script)
+    async with serving(ingest, tls=tls) as address:
+        agent = Agent(replace(identity, ingest_address=address))
+        task = asyncio.create_task(agent.uplink.run())
+        await agent.welcomed()
+        measured = agent.measure(5)
+        agent.uplink.stop()
+        await asyncio.wait_for(task, 5)
+
+    assert got == measured
+    assert agent.spool.held() == 0
+
+
+async def test_a_full_queue_tells_its_gap(identity: Identity, tls: Issued) -> None:
+    frames: list[ingest_pb2.StreamTelemetryRequest] = []
+
+    async def script(visit: Visit) -> None:
+        await visit.welcome()
+        while len(frames) < 3:
+            frames.append(await visit.next())
+
+    ingest = ScriptedIngest(script)
+    async with streaming(ingest, identity, tls, waiting=20, max_bytes=200) as agent:
+        await ingest.played()
+    measured = agent.before
+
+    gap = frames[0].gap
+    kept = times(frames[1].metric_batch) + times(frames[2].metric_batch)
+    assert gap.reason == ingest_pb2.GAP_REASON_SPOOL_FULL
+    assert gap.dropped_samples == agent.spool.counts.dropped == measured.index(kept[0]) > 0
+    assert gap.start_time.ToNanoseconds() == measured[0]
+    assert gap.end_time.ToNanoseconds() == kept[0]
