@@ -73,16 +73,29 @@ def _space(mount: Mount) -> tuple[float, float, float]:
 def real_mounts(table: bytes) -> tuple[Mount, ...]:
     """The file systems of a mountinfo (proc_pid_mountinfo(5)) that are measured, by mount point."""
     best: dict[bytes, Mount] = {}
+    root_is_told = False
     for line in table.splitlines():
         before, _, after = line.partition(b" - ")
         fields, (kind, source, *_) = before.split(b" "), after.split(b" ")
         root, mountpoint = fields[3], _unescape(fields[4])
+        root_is_told = root_is_told or mountpoint == "/"
         identity = _identity(fields[2], kind, source, mountpoint)
         if identity is None or not Path(mountpoint).is_dir():  # containers mount single files
             continue
         mount = Mount(root != b"/", len(mountpoint), mountpoint, _unescape(source))
         best[identity] = min(mount, best.get(identity, mount))
+    if not root_is_told:
+        _add_root(best)
     return tuple(sorted(_visible(best.values()), key=lambda mount: mount.mountpoint))
+
+
+def _add_root(best: dict[bytes, Mount]) -> None:
+    """In a chroot the table does not tell of the root."""
+    number = Path("/").stat().st_dev
+    identity = f"{os.major(number)}:{os.minor(number)}"
+    if os.major(number):
+        part = best.get(identity.encode())
+        best[identity.encode()] = Mount(False, 1, "/", part.device if part is not None else identity)
 
 
 def _identity(device_number: bytes, kind: bytes, source: bytes, mountpoint: str) -> bytes | None:

@@ -1,6 +1,7 @@
 """What collectors read out of files of /proc that this machine may not have."""
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,7 @@ def test_memory_without_a_line_that_every_kernel_has_is_an_error() -> None:
 
 
 MOUNTS = """\
+21 1 0:2 / / rw - rootfs rootfs rw
 22 27 0:21 / /proc rw shared:1 - proc proc rw
 25 24 0:23 / {0}/shm rw - tmpfs tmpfs rw
 27 1 254:0 / {0}/root rw shared:2 - ext4 /dev/vda rw
@@ -156,14 +158,26 @@ def test_a_containers_root_is_an_overlay_and_is_taken() -> None:
     assert [(mount.device, mount.mountpoint) for mount in found] == [("overlay", "/")]
 
 
+def test_a_root_that_the_table_does_not_tell_of_is_measured_as_in_a_chroot(tmp_path: Path) -> None:
+    number = Path("/").stat().st_dev
+    if not os.major(number):
+        pytest.skip("the root of this machine has no device number")
+    line = f"27 1 {os.major(number)}:{os.minor(number)} /part {tmp_path} rw - ext4 /dev/disk rw\n"
+    alone, beside = filesystem.real_mounts(b""), filesystem.real_mounts(line.encode())
+
+    assert [mount.mountpoint for mount in alone] == ["/"]
+    assert [(mount.device, mount.mountpoint) for mount in beside] == [("/dev/disk", "/")]
+
+
 def test_a_file_system_that_is_mounted_later_gets_its_series(tmp_path: Path) -> None:
     table = tmp_path / "self" / "mountinfo"
     table.parent.mkdir()
     (tmp_path / "disk").mkdir()
-    table.write_text("")
+    root = "21 1 0:2 / / rw - rootfs rootfs rw\n"
+    table.write_text(root)
     collector = FilesystemCollector(root=tmp_path)
     before = collector.collect(at(1))
-    table.write_text(f"27 1 254:0 / {tmp_path}/disk rw - ext4 /dev/vda rw\n")
+    table.write_text(f"{root}27 1 254:0 / {tmp_path}/disk rw - ext4 /dev/vda rw\n")
     found = collector.collect(at(2))
 
     assert before.series == ()
