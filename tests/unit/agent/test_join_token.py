@@ -57,6 +57,7 @@ def test_agent_and_floor_agree_on_every_mistyped_token(data: st.DataObject) -> N
         (made()[:-1], "checksum"),
         (made("short"), "fingerprint"),
     ],
+    ids=["nothing", "an agent key", "too short", "cut off", "no fingerprint"],
 )
 def test_what_is_no_token_is_refused_with_the_fix(text: str, complaint: str) -> None:
     with pytest.raises(AgentError, match=complaint):
