@@ -125,8 +125,9 @@ class Bus:
         try:
             yield subscription
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            while not task.done():  # before Python 3.12 asyncio.wait_for, which redis uses, may lose a cancellation
+                task.cancel()
+                await asyncio.wait({task}, timeout=0.1)
 
     def pubsub(self) -> PubSub:
         """A connection for a `Subscription`."""

@@ -27,16 +27,18 @@ class Announcer:
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._latest: dict[str, telemetry_pb2.Sample] = {}
         self._changed = asyncio.Event()
+        self._closing = False
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Announcer"]:
-        """Send while entered."""
+        """Send while entered; on leaving, what waits is still tried once."""
         task = asyncio.create_task(self._run(), name="announcer")
         try:
             yield self
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            self._closing = True
+            self._changed.set()
+            await task  # every call of the bus has an end, and fails at once while Redis is away
 
     def publish(self, server_id: str, samples: Sequence[telemetry_pb2.Sample]) -> None:
         """Publish samples of a watched server. They carry the stored layout's id."""
@@ -58,7 +60,7 @@ class Announcer:
         self._changed.set()
 
     async def _run(self) -> None:
-        while True:
+        while not self._closing:
             await self._changed.wait()
             self._changed.clear()
             while self._waiting:

@@ -81,9 +81,10 @@ class Session:
                     yield response
             finally:
                 self._outbox.close()
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+                while self._tasks:  # before Python 3.12 asyncio.wait_for, which redis uses, may lose a cancellation
+                    for task in self._tasks:
+                        task.cancel()
+                    await asyncio.wait(self._tasks, timeout=0.1)
 
     def drain(self) -> None:
         """Tell the agent that the stream ends soon, and end it when the agent has finished, or a little later."""

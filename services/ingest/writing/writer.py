@@ -73,7 +73,7 @@ class Writer:
         try:
             yield self
         finally:
-            while self._queue or not self._idle.is_set():
+            while (self._queue or not self._idle.is_set()) and not task.done():
                 await self._clock.sleep(LINGER_S)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -72,6 +72,14 @@ async def test_a_subscription_outlives_the_loss_of_its_connection(bus: Bus, redi
         assert await eventually(heard, bool, within_s=10, every_s=0.1)
 
 
+async def test_a_subscription_ends_at_once_whenever_that_is(bus: Bus) -> None:
+    async with asyncio.timeout(20):
+        for number in range(60):
+            async with bus.subscription(lambda *_: None) as subscription:
+                subscription.add(_name())
+                await asyncio.sleep(number / 60 * 0.005)
+
+
 async def test_a_put_key_says_how_long_it_stays(bus: Bus) -> None:
     key = _name()
     await bus.put([key], b"1", expire_s=15)

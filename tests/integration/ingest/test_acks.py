@@ -54,21 +54,21 @@ async def test_what_was_not_measured_is_null(ingest: IngestHouse) -> None:
     assert (row["cpu_utilization"], row["uptime"], row["labelled"], row["layout_id"]) == (None, None, None, None)
 
 
-async def test_replaying_everything_changes_nothing(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
+async def test_replaying_everything_changes_nothing(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
     process = telemetry_pb2.Process(pid=1, name="init")
     at = now_ns()
     batches = [batch(seq, sample(at + seq * 1000, 0.1 * seq, processes=[process])) for seq in range(1, 6)]
     for _ in range(3):
-        async with ingest.agent(enrolled) as agent:
+        async with fresh.agent(enrolled) as agent:
             await agent.hello()
             for one in batches:
                 await agent.send(one)
             rejected = await agent.acked(5)
             assert rejected == []
 
-    assert len(await ingest.stored(enrolled)) == 5
-    assert (ingest.counted("samples_stored"), ingest.counted("samples_duplicate")) == (5, 10)
+    assert len(await fresh.stored(enrolled)) == 5
+    assert (fresh.counted("samples_stored"), fresh.counted("samples_duplicate")) == (5, 10)
 
 
 async def test_new_samples_beside_replayed_ones_are_stored(ingest: IngestHouse) -> None:
@@ -84,21 +84,21 @@ async def test_new_samples_beside_replayed_ones_are_stored(ingest: IngestHouse) 
     assert await ingest.times(enrolled) == [at, at + 1000]
 
 
-async def test_other_content_at_a_stored_time_is_a_conflict_and_leaves_what_is_stored(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
+async def test_other_content_at_a_stored_time_is_a_conflict_and_leaves_what_is_stored(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
     at = now_ns()
-    async with ingest.agent(enrolled) as agent:
+    async with fresh.agent(enrolled) as agent:
         await agent.hello()
         await agent.send(batch(1, sample(at, 0.25)))
         await agent.acked(1)
         await agent.send(batch(2, sample(at, 0.75), sample(at + 1000, 0.75)))
         (rejection,) = await agent.acked(2)
-    rows = await ingest.stored(enrolled)
+    rows = await fresh.stored(enrolled)
 
     assert (rejection.seq, rejection.reason, rejection.count) == (2, ingest_pb2.REJECTION_REASON_CONFLICT, 1)
     assert str(at) in rejection.detail
     assert [row["cpu_utilization"] for row in rows] == [0.25, 0.75]
-    assert ingest.count("samples_rejected_total", reason="conflict") == 1
+    assert fresh.count("samples_rejected_total", reason="conflict") == 1
 
 
 async def test_other_processes_at_a_stored_time_are_a_conflict_too(ingest: IngestHouse) -> None:
@@ -224,15 +224,15 @@ async def test_both_lanes_are_acked_by_their_own_sequences(ingest: IngestHouse) 
     assert {(one.ack.lane, one.ack.seq) for one in agent.heard if one.HasField("ack")} == {(LIVE, 41), (BACKFILL, 7)}
 
 
-async def test_everything_that_came_in_is_stored_or_counted(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
+async def test_everything_that_came_in_is_stored_or_counted(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
     at = now_ns()
-    async with ingest.agent(enrolled) as agent:
+    async with fresh.agent(enrolled) as agent:
         await agent.hello()
         await agent.send(batch(1, sample(at, 0.1), sample(at + 1000, 0.2)))
         await agent.send(batch(2, sample(at, 0.1), sample(at + 1000, 0.9), sample(at + 10**12)))
         await agent.send(batch(3, sample(at + 2000, math.inf), sample(at + 3000)))
         await agent.acked(3)
-    left = sum(ingest.counted(f"samples_{way}") for way in ("stored", "duplicate", "rejected", "returned", "discarded"))
+    left = sum(fresh.counted(f"samples_{way}") for way in ("stored", "duplicate", "rejected", "returned", "discarded"))
 
-    assert (ingest.counted("samples_received"), left) == (7, 7)
+    assert (fresh.counted("samples_received"), left) == (7, 7)

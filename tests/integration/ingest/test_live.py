@@ -74,7 +74,7 @@ async def test_a_stream_that_opens_later_is_in_live_mode_at_once(ingest: IngestH
 
 
 async def test_an_ingest_that_missed_the_news_asks_redis(
-    postgres: DatabaseServer, telemetry: str, redis_url: str, ingest: IngestHouse
+    postgres: DatabaseServer, telemetry: str, redis_url: str
 ) -> None:
     async with ingest_house(postgres=postgres, database=telemetry, redis_url=redis_url) as late:
         enrolled = await late.enroll()
@@ -120,14 +120,14 @@ async def test_samples_of_a_watched_server_are_published_with_the_stored_layout(
     assert (seen.layout_id, seen.processes) == (stored["layout_id"], b"")
 
 
-async def test_samples_for_the_eyes_only_are_published_and_neither_stored_nor_acked(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
+async def test_samples_for_the_eyes_only_are_published_and_neither_stored_nor_acked(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
     layout = telemetry_pb2.Layout(layout_id=1, series=[telemetry_pb2.Series(metric=CORE, label_values=["0"])])
     at = now_ns()
-    async with ingest.agent(enrolled) as agent, _viewer(ingest, enrolled) as published:
+    async with fresh.agent(enrolled) as agent, _viewer(fresh, enrolled) as published:
         await agent.hello()
         await agent.send(ingest_pb2.LiveBatch(samples=[sample(at - 1000)], layouts=[layout]))
-        await _watch(ingest, enrolled)
+        await _watch(fresh, enrolled)
         await _watched(agent)
         await agent.send(ingest_pb2.LiveBatch(samples=[sample(at, layout_id=1, labelled=[0.5])]))
         seen = await asyncio.wait_for(published.get(), timeout=5)
@@ -135,8 +135,8 @@ async def test_samples_for_the_eyes_only_are_published_and_neither_stored_nor_ac
         await agent.acked(1)
 
     assert (seen.time_unix_nano, list(seen.labelled)) == (at, [0.5])
-    assert await ingest.times(enrolled) == [at + 1000]
-    assert ingest.count("live_dropped_total", reason="not_watched") == 1
+    assert await fresh.times(enrolled) == [at + 1000]
+    assert fresh.count("live_dropped_total", reason="not_watched") == 1
 
 
 async def test_a_backlog_is_not_shown_as_live(ingest: IngestHouse) -> None:

@@ -20,9 +20,9 @@ async def _columns(connection: Connection, table: str) -> dict[str, str]:
 
 
 async def test_every_scalar_metric_has_its_column_and_no_other_is_there(
-    postgres: DatabaseServer, telemetry: str
+    postgres: DatabaseServer, shared_telemetry: str
 ) -> None:
-    connection = await connect(postgres.url(database=telemetry), application_name="test")
+    connection = await connect(postgres.url(database=shared_telemetry), application_name="test")
     columns = await _columns(connection, "telemetry.metrics")
     await connection.close()
     scalars = {
@@ -35,8 +35,8 @@ async def test_every_scalar_metric_has_its_column_and_no_other_is_there(
 
 
 @pytest.mark.parametrize("table", ["metrics", "processes"])
-async def test_measurements_lie_in_chunks_of_a_day(postgres: DatabaseServer, telemetry: str, table: str) -> None:
-    connection = await connect(postgres.url(database=telemetry), application_name="test")
+async def test_measurements_lie_in_chunks_of_a_day(postgres: DatabaseServer, shared_telemetry: str, table: str) -> None:
+    connection = await connect(postgres.url(database=shared_telemetry), application_name="test")
     interval = await connection.fetchval(
         "select time_interval::text from timescaledb_information.dimensions"
         " where hypertable_schema = 'telemetry' and hypertable_name = $1",
@@ -49,8 +49,8 @@ async def test_measurements_lie_in_chunks_of_a_day(postgres: DatabaseServer, tel
 
 @pytest.mark.parametrize("verb", ["delete from {}", "insert into {} default values"])
 @pytest.mark.parametrize("table", ["telemetry.layouts", "telemetry.metrics", "telemetry.processes", "telemetry.gaps"])
-async def test_query_may_only_read(postgres: DatabaseServer, telemetry: str, table: str, verb: str) -> None:
-    connection = await connect(postgres.url(database=telemetry, role="flick_query"), application_name="test")
+async def test_query_may_only_read(postgres: DatabaseServer, shared_telemetry: str, table: str, verb: str) -> None:
+    connection = await connect(postgres.url(database=shared_telemetry, role="flick_query"), application_name="test")
     await connection.fetch(f"table {table}")
 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -60,8 +60,8 @@ async def test_query_may_only_read(postgres: DatabaseServer, telemetry: str, tab
 
 @pytest.mark.parametrize("verb", ["delete from telemetry.{}", "truncate telemetry.{}"])
 @pytest.mark.parametrize("table", ["layouts", "metrics", "processes", "gaps"])
-async def test_ingest_may_not_take_away(postgres: DatabaseServer, telemetry: str, table: str, verb: str) -> None:
-    connection = await connect(postgres.url(database=telemetry, role="flick_ingest"), application_name="test")
+async def test_ingest_may_not_take_away(postgres: DatabaseServer, shared_telemetry: str, table: str, verb: str) -> None:
+    connection = await connect(postgres.url(database=shared_telemetry, role="flick_ingest"), application_name="test")
 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute(verb.format(table))

@@ -33,7 +33,7 @@ async def test_welcome_tells_the_server_its_credits_and_settings(ingest: IngestH
     assert not welcome.live_mode.enabled
 
 
-@pytest.mark.parametrize("key", ["", "flk_nonsense", f"flk_{uuid.uuid4().hex}_secret_00000000"])
+@pytest.mark.parametrize("key", ["", "flk_nonsense", f"flk_{uuid.UUID(int=7).hex}_secret_00000000"])
 async def test_an_unknown_key_is_refused(ingest: IngestHouse, key: str) -> None:
     async with scripted_agent(ingest.address, key=key) as agent:
         error = await agent.ending()
@@ -73,10 +73,10 @@ async def test_breaking_the_protocol_ends_only_that_stream(
     assert words in agent.last("fatal").message
 
 
-async def test_more_than_the_credits_is_a_broken_protocol(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
-    async with ingest.agent(enrolled) as agent, ingest.database.transaction():
-        await ingest.database.execute("lock table telemetry.metrics in access exclusive mode")
+async def test_more_than_the_credits_is_a_broken_protocol(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
+    async with fresh.agent(enrolled) as agent, fresh.database.transaction():
+        await fresh.database.execute("lock table telemetry.metrics in access exclusive mode")
         await agent.hello()
         for seq in range(1, 11):
             await agent.send(batch(seq, sample(now_ns() + seq * 1000)))
@@ -123,16 +123,16 @@ async def test_a_message_that_is_too_large_ends_its_stream(ingest: IngestHouse) 
     assert error.kind is Kind.RESOURCE_EXHAUSTED
 
 
-async def test_frames_of_a_later_version_are_passed_over(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
-    async with ingest.agent(enrolled) as agent:
+async def test_frames_of_a_later_version_are_passed_over(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
+    async with fresh.agent(enrolled) as agent:
         await agent.hello()
         await agent.call.write(Request())
         await agent.send(ingest_pb2.CommandOutput(command_id="1"))
         await agent.send(batch(1, sample(now_ns())))
         await agent.acked(1)
 
-    assert (ingest.count("frames_ignored_total", kind="unknown"), ingest.counted("frames_ignored")) == (1, 2)
+    assert (fresh.count("frames_ignored_total", kind="unknown"), fresh.counted("frames_ignored")) == (1, 2)
 
 
 async def test_a_second_stream_of_the_same_agent_takes_over(ingest: IngestHouse) -> None:
@@ -178,18 +178,18 @@ async def test_a_revoked_key_ends_its_stream_and_nothing_more_is_stored(ingest: 
     assert len(await ingest.stored(enrolled)) == stored == 1
 
 
-async def test_what_waits_for_the_writer_when_its_key_is_revoked_is_not_stored(ingest: IngestHouse) -> None:
-    enrolled, other = await ingest.enroll(), await ingest.enroll()
-    async with ingest.agent(enrolled) as agent, ingest.agent(other) as busy:
+async def test_what_waits_for_the_writer_when_its_key_is_revoked_is_not_stored(fresh: IngestHouse) -> None:
+    enrolled, other = await fresh.enroll(), await fresh.enroll()
+    async with fresh.agent(enrolled) as agent, fresh.agent(other) as busy:
         await agent.hello()
         await busy.hello()
-        async with ingest.database.transaction():
-            await ingest.database.execute("lock table telemetry.metrics in access exclusive mode")
+        async with fresh.database.transaction():
+            await fresh.database.execute("lock table telemetry.metrics in access exclusive mode")
             await busy.send(batch(1, sample(now_ns())))  # its commit waits for the lock, and all others for it
-            await ingest.waits_for_a_lock()
+            await fresh.waits_for_a_lock()
             await agent.send(batch(1, sample(now_ns())))
-            await _arrived(ingest, samples=2)
-            ingest.auth.revoke(enrolled)
+            await _arrived(fresh, samples=2)
+            fresh.auth.revoke(enrolled)
             error = await agent.ending(within_s=5)
         await busy.acked(1)
         await busy.send(batch(2, sample(now_ns())))
@@ -197,16 +197,16 @@ async def test_what_waits_for_the_writer_when_its_key_is_revoked_is_not_stored(i
 
     assert error is not None
     assert error.reason == "REVOKED"
-    assert await ingest.stored(enrolled) == []
-    assert ingest.count("samples_discarded_total", reason="not_wanted") == 1
+    assert await fresh.stored(enrolled) == []
+    assert fresh.count("samples_discarded_total", reason="not_wanted") == 1
 
 
-async def test_a_revocation_is_noticed_while_auths_stream_is_broken(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
-    async with ingest.agent(enrolled) as agent:
+async def test_a_revocation_is_noticed_while_auths_stream_is_broken(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
+    async with fresh.agent(enrolled) as agent:
         await agent.hello()
-        ingest.auth.mute()
-        ingest.auth.revoke(enrolled)
+        fresh.auth.mute()
+        fresh.auth.revoke(enrolled)
         error = await agent.ending(within_s=20)
 
     assert error is not None
@@ -237,11 +237,11 @@ async def test_changed_settings_reach_the_agent_and_what_they_forbid_is_not_stor
     ]
 
 
-async def test_stopping_drains_every_stream_and_acks_what_came(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
-    async with ingest.agent(enrolled) as agent:
+async def test_stopping_drains_every_stream_and_acks_what_came(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
+    async with fresh.agent(enrolled) as agent:
         await agent.hello()
-        stopping = asyncio.create_task(ingest.serving.aclose())
+        stopping = asyncio.create_task(fresh.serving.aclose())
         drain = await agent.expect(ingest_pb2.Drain)
         await agent.send(batch(1, sample(now_ns())))
         await agent.call.done_writing()
@@ -252,14 +252,14 @@ async def test_stopping_drains_every_stream_and_acks_what_came(ingest: IngestHou
     assert error is None
     assert drain.deadline.ToNanoseconds() == 500_000_000
     assert 0 <= drain.reconnect_after.ToNanoseconds() <= 10**9
-    assert len(await ingest.stored(enrolled)) == 1
+    assert len(await fresh.stored(enrolled)) == 1
 
 
-async def test_stopping_does_not_wait_for_an_agent_that_stays(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
-    async with ingest.agent(enrolled) as agent:
+async def test_stopping_does_not_wait_for_an_agent_that_stays(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
+    async with fresh.agent(enrolled) as agent:
         await agent.hello()
-        stopping = asyncio.create_task(ingest.serving.aclose())
+        stopping = asyncio.create_task(fresh.serving.aclose())
         error = await agent.ending(within_s=8)
         await asyncio.wait_for(stopping, timeout=10)
 
@@ -311,19 +311,19 @@ async def test_a_stream_that_answers_pings_stays(postgres: DatabaseServer, telem
             await agent.acked(1)
 
 
-async def test_a_client_that_goes_away_leaves_nothing_behind(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
-    async with ingest.agent(enrolled) as agent:
+async def test_a_client_that_goes_away_leaves_nothing_behind(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
+    async with fresh.agent(enrolled) as agent:
         await agent.hello()
         await agent.send(batch(1, sample(now_ns()), lane=BACKFILL))
         await agent.send(batch(1, sample(now_ns() + 1000), lane=LIVE))
-    await ingest.settled()
+    await fresh.settled()
 
     async def stored() -> int:
-        return len(await ingest.stored(enrolled))
+        return len(await fresh.stored(enrolled))
 
     assert await eventually(stored, lambda count: count == 2, within_s=5, every_s=0.05) == 2
-    assert ingest.count("admitted_bytes") == 0
+    assert fresh.count("admitted_bytes") == 0
 
 
 async def _arrived(ingest: IngestHouse, *, samples: int) -> None:

@@ -33,77 +33,77 @@ async def _answer(agent: ScriptedAgent) -> ingest_pb2.Ack | ingest_pb2.RetryAfte
 
 
 async def test_nothing_is_acked_while_commits_are_not_durable(
-    ingest: IngestHouse, telemetry: str, caplog: pytest.LogCaptureFixture
+    fresh: IngestHouse, telemetry: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    enrolled = await ingest.enroll()
+    enrolled = await fresh.enroll()
     frame = batch(1, sample(now_ns()))
-    await ingest.database.execute(f'alter database "{telemetry}" set synchronous_commit = off')
-    await ingest.end_connections()
-    async with ingest.agent(enrolled) as agent:
+    await fresh.database.execute(f'alter database "{telemetry}" set synchronous_commit = off')
+    await fresh.end_connections()
+    async with fresh.agent(enrolled) as agent:
         await agent.hello()
-        while ingest.count("durable"):  # a first try may find its connection ended
+        while fresh.count("durable"):  # a first try may find its connection ended
             await agent.send(frame)
             retry = await _retry(agent)
-        stored = await ingest.stored(enrolled)
-        await ingest.database.execute(f'alter database "{telemetry}" reset synchronous_commit')
-        await ingest.end_connections()
+        stored = await fresh.stored(enrolled)
+        await fresh.database.execute(f'alter database "{telemetry}" reset synchronous_commit')
+        await fresh.end_connections()
         await _resend_until_acked(agent, frame)
 
     assert (retry.lane, retry.seq, stored) == (LIVE, 1, [])
-    assert ingest.count("durable") == 1
+    assert fresh.count("durable") == 1
     assert "commits fail, agents send again" in [record.message for record in caplog.records]
 
 
-async def test_a_commit_that_fails_is_sent_again_with_all_that_followed(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
+async def test_a_commit_that_fails_is_sent_again_with_all_that_followed(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
     at = now_ns()
     frames = [batch(seq, sample(at + seq * 1000)) for seq in range(1, 5)]
-    async with ingest.agent(enrolled) as agent:
+    async with fresh.agent(enrolled) as agent:
         await agent.hello()
-        async with ingest.database.transaction():
-            await ingest.database.execute("lock table telemetry.metrics in access exclusive mode")
+        async with fresh.database.transaction():
+            await fresh.database.execute("lock table telemetry.metrics in access exclusive mode")
             await agent.send(frames[0])
-            await ingest.waits_for_a_lock()
+            await fresh.waits_for_a_lock()
             for frame in frames[1:]:
                 await agent.send(frame)
-            await ingest.end_connections()
+            await fresh.end_connections()
             retry = await _retry(agent)
-            stored_before = ingest.counted("samples_stored")
+            stored_before = fresh.counted("samples_stored")
         for frame in frames:
             await _resend_until_acked(agent, frame)
 
     assert (retry.lane, retry.seq, retry.delay.ToNanoseconds() > 0, stored_before) == (LIVE, 1, True, 0)
-    assert await ingest.times(enrolled) == [at + seq * 1000 for seq in range(1, 5)]
+    assert await fresh.times(enrolled) == [at + seq * 1000 for seq in range(1, 5)]
     assert not [one for one in agent.heard if one.HasField("fatal")]
 
 
-async def test_a_layout_that_came_with_a_frame_passed_over_is_known_to_the_other_lane(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
+async def test_a_layout_that_came_with_a_frame_passed_over_is_known_to_the_other_lane(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
     series = [telemetry_pb2.Series(metric=catalog_pb2.METRIC_CPU_CORE_UTILIZATION, label_values=["0"])]
     layout = telemetry_pb2.Layout(layout_id=1, series=series)
     at = now_ns()
-    async with ingest.agent(enrolled) as agent:
+    async with fresh.agent(enrolled) as agent:
         await agent.hello()
-        async with ingest.database.transaction():
-            await ingest.database.execute("lock table telemetry.metrics in access exclusive mode")
+        async with fresh.database.transaction():
+            await fresh.database.execute("lock table telemetry.metrics in access exclusive mode")
             await agent.send(batch(1, sample(at)))
-            await ingest.waits_for_a_lock()
-            await ingest.end_connections()
+            await fresh.waits_for_a_lock()
+            await fresh.end_connections()
             await _retry(agent)
         await agent.send(batch(2, sample(at + 1000, layout_id=1, labelled=[1.0]), layouts=[layout]))
         await agent.send(batch(1, sample(at - 1000, layout_id=1, labelled=[2.0]), lane=BACKFILL))
         rejected = await agent.acked(1, lane=BACKFILL)
 
     assert rejected == []
-    assert await ingest.times(enrolled) == [at - 1000]
-    assert ingest.count("samples_discarded_total", reason="rewound") == 1
+    assert await fresh.times(enrolled) == [at - 1000]
+    assert fresh.count("samples_discarded_total", reason="rewound") == 1
 
 
-async def test_a_frame_that_the_database_can_not_store_hurts_no_other(ingest: IngestHouse) -> None:
-    poisoned, healthy = await ingest.enroll(), await ingest.enroll()
-    await ingest.database.execute("alter table telemetry.metrics add constraint no_sevens check (cpu_utilization <> 7)")
+async def test_a_frame_that_the_database_can_not_store_hurts_no_other(fresh: IngestHouse) -> None:
+    poisoned, healthy = await fresh.enroll(), await fresh.enroll()
+    await fresh.database.execute("alter table telemetry.metrics add constraint no_sevens check (cpu_utilization <> 7)")
     at = now_ns()
-    async with ingest.agent(poisoned) as one, ingest.agent(healthy) as other:
+    async with fresh.agent(poisoned) as one, fresh.agent(healthy) as other:
         await one.hello()
         await other.hello()
         await one.send(batch(1, sample(at, 7.0)))
@@ -113,44 +113,44 @@ async def test_a_frame_that_the_database_can_not_store_hurts_no_other(ingest: In
         rejected = await one.acked(2)
 
     assert [(one.seq, one.reason, one.count) for one in rejected] == [(1, ingest_pb2.REJECTION_REASON_MALFORMED, 1)]
-    assert (len(await ingest.stored(poisoned)), len(await ingest.stored(healthy))) == (1, 1)
+    assert (len(await fresh.stored(poisoned)), len(await fresh.stored(healthy))) == (1, 1)
 
 
-async def test_a_layout_that_can_not_be_stored_now_returns_its_frame(ingest: IngestHouse) -> None:
-    enrolled = await ingest.enroll()
+async def test_a_layout_that_can_not_be_stored_now_returns_its_frame(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
     layout = telemetry_pb2.Layout(
         layout_id=1, series=[telemetry_pb2.Series(metric=catalog_pb2.METRIC_CPU_CORE_UTILIZATION, label_values=["0"])]
     )
     at = now_ns()
     frame = batch(1, sample(at, layout_id=1, labelled=[1.0]), layouts=[layout])
-    async with ingest.agent(enrolled) as agent:
+    async with fresh.agent(enrolled) as agent:
         await agent.hello()
-        async with ingest.database.transaction():
-            await ingest.database.execute("lock table telemetry.layouts in access exclusive mode")
+        async with fresh.database.transaction():
+            await fresh.database.execute("lock table telemetry.layouts in access exclusive mode")
             await agent.send(frame)
-            await ingest.waits_for_a_lock()
-            await ingest.end_connections()
+            await fresh.waits_for_a_lock()
+            await fresh.end_connections()
             retry = await _retry(agent)
         await _resend_until_acked(agent, frame)
 
     assert retry.seq == 1
-    assert await ingest.times(enrolled) == [at]
+    assert await fresh.times(enrolled) == [at]
 
 
-async def test_frames_of_many_streams_share_commits_and_each_stream_gets_its_own_acks(ingest: IngestHouse) -> None:
-    enrolled = [ingest.auth.enroll() for _ in range(20)]
-    await ingest.enroll()
+async def test_frames_of_many_streams_share_commits_and_each_stream_gets_its_own_acks(fresh: IngestHouse) -> None:
+    enrolled = [fresh.auth.enroll() for _ in range(20)]
+    await fresh.enroll()
     at = now_ns()
 
     async def run(number: int) -> None:
-        async with ingest.agent(enrolled[number]) as agent:
+        async with fresh.agent(enrolled[number]) as agent:
             await agent.hello()
             for seq in range(1, 11):
                 await agent.send(batch(seq, sample(at + seq * 1000, number)))
                 await agent.acked(seq)
 
     await asyncio.gather(*(run(number) for number in range(20)))
-    count = await ingest.database.fetchval("select count(*) from telemetry.metrics")
+    count = await fresh.database.fetchval("select count(*) from telemetry.metrics")
 
     assert count == 200
-    assert ingest.count("flush_samples_count") < 200
+    assert fresh.count("flush_samples_count") < 200
