@@ -97,20 +97,22 @@ def test_work_is_seen_as_processor_time_of_the_machine_and_of_the_process() -> N
     worker = multiprocessing.get_context("spawn").Process(target=burn, args=(60,))
     worker.start()
     try:
-        psutil.Process(worker.pid).cpu_times()
-        deadline = time.monotonic() + 10
-        while psutil.Process(worker.pid).cpu_times().user < 0.3 and time.monotonic() < deadline:
+        seen = psutil.Process(worker.pid)
+        deadline = time.monotonic() + 20
+        while seen.cpu_times().user < 0.5 and time.monotonic() < deadline:
             time.sleep(0.05)
-        found = over(2.0)
+        began_s, before_s = time.monotonic(), sum(seen.cpu_times()[:2])
+        found = over(3.0)
+        worked = (sum(seen.cpu_times()[:2]) - before_s) / (time.monotonic() - began_s)
     finally:
         worker.kill()
         worker.join()
     mine = next(process for process in processes(found.processes) if process.pid == worker.pid)
 
-    # Other programs share this machine, so the worker may get less than a whole processor.
-    assert mine.cpu_utilization > 0.3
-    assert scalar(found, catalog.METRIC_CPU_UTILIZATION) * (os.cpu_count() or 1) > 0.3
-    assert mine.state == "running"
+    # How much it gets depends on what else runs here; that it is told as the kernel gave it does not.
+    assert mine.cpu_utilization == pytest.approx(worked, rel=0.2, abs=0.05)
+    assert mine.cpu_utilization > 0
+    assert scalar(found, catalog.METRIC_CPU_UTILIZATION) * (os.cpu_count() or 1) > worked / 2
     assert processes(found.processes)[0].cpu_utilization >= mine.cpu_utilization
 
 
