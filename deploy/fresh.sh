@@ -6,6 +6,7 @@
 # Needs root (it makes a chroot) and a Debian host. Settings, all optional:
 #   FRESH_SUITE  Debian release to try on. Default bookworm.
 #   FRESH_USERS  who tries. Default "root tester".
+#   FRESH_TESTS  arguments for pytest, such as a folder. Default: every test.
 #   FRESH_DIR    folder below which a temporary one is made for the chroots. Default /var/tmp.
 #   FRESH_SHOW   folders of this machine that shall be seen inside, read-only, such as a local package index.
 #
@@ -59,7 +60,9 @@ make_base() {
 make_root() { # user -> a chroot with a clean clone in the user's home
     root=$work/$1
     cp -a "$work/base" "$root"
+    mount --bind "$root" "$root" # so that the root directory is a mounted file system inside, as on a real machine
     mount -t proc proc "$root/proc"
+    mount -t sysfs -o ro sysfs "$root/sys"
     # The devices that debootstrap made, none of this machine's disks.
     mount -t tmpfs -o mode=755 tmpfs "$root/dev"
     cp -a "$work/base/dev/." "$root/dev/"
@@ -116,7 +119,7 @@ for user in $users; do
     if [ "$what" != up ]; then
         say "$user: make test"
         start=$(date +%s)
-        inside "$user" make test
+        inside "$user" make test "ARGS='${FRESH_TESTS:-}'"
         say "$user: make test passed in $(($(date +%s) - start)) s"
     fi
 done
