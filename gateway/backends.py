@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from flick.rpc.address import is_local
+from flick.address import is_local
 from flick.rpc.client import open_channel
 
 # The contract's services with HTTP rules, and the process that serves each. A service missing here fails the start.

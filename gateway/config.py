@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from flick.address import is_local
 from flick.config import ConfigError, setting
-from flick.rpc.address import is_local
 
 
 @dataclass(frozen=True, kw_only=True)

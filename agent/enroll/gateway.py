@@ -2,7 +2,6 @@
 
 import hashlib
 import http.client
-import ipaddress
 import json
 import re
 import ssl
@@ -18,6 +17,7 @@ from agent.enroll.join_token import JoinToken
 from agent.errors import AgentError
 from agent.network.diagnosis import Problem, clock_off
 from agent.network.probe import Probe
+from flick.address import is_loopback, join
 from flick.clock import Clock, utc
 from flick.v1 import enrollment_pb2
 
@@ -106,7 +106,7 @@ class Gateway:
 
     @property
     def _address(self) -> str:
-        return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+        return join(self._host, self._port)
 
     def _explain(self, error: Exception, ca_pem: str) -> str:
         """What is wrong, found out by trying once more."""
@@ -141,18 +141,9 @@ def _place(url: str, parts: SplitResult) -> tuple[str, int]:
         port = 0
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or parts.query or parts.fragment:
         raise AgentError(f"{url!r} is no address of FLick; write https://host:port")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise AgentError(f"{url} would send the token in clear; write https:// (http:// is for this very machine only)")
     return parts.hostname, port or (443 if parts.scheme == "https" else 80)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _complaint(response: http.client.HTTPResponse, content: bytes) -> str:

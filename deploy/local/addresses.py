@@ -1,9 +1,10 @@
 """Which ports the parts listen on, and under which addresses they are reached."""
 
-import ipaddress
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from flick.address import is_loopback, join
 
 DEFAULT_PORT = 8080
 # Distance from the gateway's port; the rest takes any free one.
@@ -29,16 +30,16 @@ class Addresses:
 
     def listen(self, part: str) -> str:
         """Return what the part listens on, as host:port."""
-        return joined(self.host if part in OPEN else LOOPBACK, self.ports[part])
+        return join(self.host if part in OPEN else LOOPBACK, self.ports[part])
 
     def local(self, part: str) -> str:
         """Return where this machine reaches the part, as host:port."""
         host = LOOPBACK if part not in OPEN or is_wildcard(self.host) else self.host
-        return joined(host, self.ports[part])
+        return join(host, self.ports[part])
 
     def public(self, part: str) -> str:
         """Return where others reach the part, as host:port."""
-        return joined(self.public_host, self.ports[part])
+        return join(self.public_host, self.ports[part])
 
     @property
     def encrypted(self) -> bool:
@@ -75,21 +76,6 @@ def choose_ports(
         fitting = [port for port in wished if 0 < port < 1 << 16 and port not in taken and is_free(part, port)]
         chosen[part] = fitting[0] if fitting else any_free(part, taken)
     return chosen
-
-
-def joined(host: str, port: int) -> str:
-    """Return host:port, with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach a listener on the host."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_wildcard(host: str) -> bool:

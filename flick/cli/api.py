@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from flick.cli.address import is_loopback
+from flick.address import is_loopback
 from flick.cli.failure import CliError, ExitCode
 
 TIMEOUT_S = 15.0

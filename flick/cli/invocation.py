@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from flick.cli.address import DEFAULT_URL, checked_url
 from flick.cli.credentials import CredentialStore
 from flick.cli.session import Session
+from flick.cli.url import DEFAULT_URL, checked_url
 from flick.config import load, setting
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -2,8 +2,8 @@
 
 import grpc
 
+from flick.address import is_local
 from flick.errors import FlickError, Kind
-from flick.rpc.address import is_local
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # a page of 1,000 servers or 50 series of 5,000 points stay below 8 MiB
 

@@ -13,8 +13,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
+from flick.address import is_local
 from flick.errors import FlickError, Kind
-from flick.rpc.address import is_local
 from flick.rpc.aspect import Aspect, AspectInterceptor
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # the contract's limit of a batch

@@ -12,6 +12,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from flick import log
+from flick.address import is_local
 from flick.bus import BusMetrics, open_bus
 from flick.clock import Clock, SystemClock
 from flick.config import ConfigError, load
@@ -19,7 +20,6 @@ from flick.db.pool import open_pool
 from flick.errors import FlickError
 from flick.lifecycle import die_with_parent, stop_requested
 from flick.rpc.access.watch import AccessWatch
-from flick.rpc.address import is_local
 from flick.rpc.client import open_channel
 from flick.rpc.identity import RemoteKeys, ServiceIdentity
 from flick.rpc.server import RunningServer, serve

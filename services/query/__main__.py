@@ -10,6 +10,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from flick import log
+from flick.address import is_local
 from flick.bus import BusMetrics, open_bus
 from flick.clock import Clock, SystemClock
 from flick.config import ConfigError, load
@@ -17,7 +18,6 @@ from flick.db.pool import open_pool
 from flick.errors import FlickError
 from flick.lifecycle import stop_requested
 from flick.rpc.access.watch import AccessWatch
-from flick.rpc.address import is_local
 from flick.rpc.client import open_channel
 from flick.rpc.identity import RemoteKeys, ServiceIdentity
 from flick.rpc.server import RunningServer, serve

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
-from flick.cli.address import is_loopback
+from flick.address import is_loopback
 from flick.cli.api import UntrustedError, tls_context
 from flick.cli.failure import CliError, ExitCode
 from flick.cli.session import RENEW_BEFORE_S, Session

@@ -1,8 +1,8 @@
 """Addresses of gateways as people type them. Pure."""
 
-import ipaddress
 from urllib.parse import urlsplit
 
+from flick.address import is_loopback
 from flick.cli.failure import CliError, ExitCode
 
 DEFAULT_URL = "http://127.0.0.1:8080"  # where `flick up` serves
@@ -22,13 +22,3 @@ def checked_url(text: str) -> str:
         raise CliError(f"{text} would send your password in clear over the network; use https://.", code=ExitCode.USAGE)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine itself."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -1,7 +1,7 @@
 import pytest
 
-from flick.cli.address import checked_url
 from flick.cli.failure import CliError, ExitCode
+from flick.cli.url import checked_url
 
 
 @pytest.mark.parametrize(
