@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import grpc
 import uvloop
 from prometheus_client import CollectorRegistry
 
@@ -20,13 +19,13 @@ from flick.db.pool import open_pool
 from flick.errors import FlickError
 from flick.lifecycle import die_with_parent, stop_requested
 from flick.rpc.access.watch import AccessWatch
-from flick.rpc.client import open_channel
 from flick.rpc.identity import RemoteKeys, ServiceIdentity
 from flick.rpc.server import RunningServer, serve
 from flick.telemetry import serve_metrics
 from flick.v1 import access_pb2_grpc, auth_pb2_grpc
 from services.ingest import assembly
 from services.ingest.config import IngestConfig
+from services.ingest.intake.admission import Admission
 from services.ingest.streams.times import StreamTimes
 from services.ingest.workers import run_workers
 
@@ -37,11 +36,17 @@ CONNECTIONS = 4  # one writes; the others store layouts
 
 @asynccontextmanager
 async def running(
-    config: IngestConfig, *, clock: Clock, registry: CollectorRegistry, times: StreamTimes, shares_port: bool = False
+    config: IngestConfig,
+    *,
+    clock: Clock,
+    registry: CollectorRegistry,
+    times: StreamTimes,
+    admission: Admission,
+    shares_port: bool = False,
 ) -> AsyncIterator[RunningServer]:
     """The service, serving while entered. Raises ConfigError or FlickError when it can't start."""
     async with AsyncExitStack() as stack:
-        channel = await stack.enter_async_context(_auth(config))
+        channel = await stack.enter_async_context(config.auth_channel())
         auth = auth_pb2_grpc.AuthServiceStub(channel)
         identity = ServiceIdentity(auth=auth, service=NAME, secret=config.service_secret, audience=AUTH, clock=clock)
         watch = AccessWatch(stub=access_pb2_grpc.AccessServiceStub(channel), identity=identity, clock=clock)
@@ -53,7 +58,9 @@ async def running(
         )
         access = await stack.enter_async_context(watch.running())
         ingest = await stack.enter_async_context(
-            assembly.running(pool=pool, bus=bus, access=access, registry=registry, clock=clock, times=times)
+            assembly.running(
+                pool=pool, bus=bus, access=access, registry=registry, clock=clock, times=times, admission=admission
+            )
         )
         if config.metrics_listen:
             await stack.enter_async_context(serve_metrics(listen=config.metrics_listen, registry=registry))
@@ -71,23 +78,16 @@ async def running(
         yield server
 
 
-def _auth(config: IngestConfig) -> grpc.aio.Channel:
-    """A channel to auth: as it is on this machine, by TLS off it."""
-    if is_local(config.auth_address):
-        return open_channel(config.auth_address)
-    try:
-        authority = config.trust_bundle_file.read_bytes() if config.trust_bundle_file else None
-    except OSError as error:
-        raise ConfigError(f"FLICK_TRUST_BUNDLE_FILE can't be read: {error}") from error
-    return open_channel(config.auth_address, ca_pem=authority, tls=True)
-
-
 async def _serve(config: IngestConfig, *, shares_port: bool) -> None:
-    clock, registry = SystemClock(), CollectorRegistry()
-    async with (
-        stop_requested() as stop,
-        running(config, clock=clock, registry=registry, times=StreamTimes(), shares_port=shares_port),
-    ):
+    service = running(
+        config,
+        clock=SystemClock(),
+        registry=CollectorRegistry(),
+        times=StreamTimes(),
+        admission=Admission(),
+        shares_port=shares_port,
+    )
+    async with stop_requested() as stop, service:
         await stop.wait()
 
 

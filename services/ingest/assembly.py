@@ -49,17 +49,22 @@ class Running:
 
     registration: Registration
     roster: Roster
-    admission: Admission
 
 
 @asynccontextmanager
 async def running(
-    *, pool: Pool, bus: Bus, access: Access, registry: CollectorRegistry, clock: Clock, times: StreamTimes
+    *,
+    pool: Pool,
+    bus: Bus,
+    access: Access,
+    registry: CollectorRegistry,
+    clock: Clock,
+    times: StreamTimes,
+    admission: Admission,
 ) -> AsyncIterator[Running]:
     """Write and announce while entered; on leaving, what was taken is still written."""
     metrics = IngestMetrics(registry=registry)
     store = Store(pool=pool, clock=clock)
-    admission = Admission()
     rng = random.Random()  # noqa: S311 - spreads load, hides nothing
     announcer = Announcer(bus=bus, metrics=metrics)
     watched = Watched(bus=bus, clock=clock)
@@ -85,7 +90,7 @@ async def running(
         for part in (announcer.running(), watched.running(), writer.running()):
             await stack.enter_async_context(part)
         registration = Registration(add=add, descriptor=DESCRIPTOR)
-        yield Running(registration=registration, roster=roster, admission=admission)
+        yield Running(registration=registration, roster=roster)
 
 
 def aspects(*, source: AccessSource, keys: KeySource, registry: CollectorRegistry, clock: Clock) -> Sequence[Aspect]:

@@ -51,6 +51,6 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         if not first.HasField("hello"):
             raise invalid("hello", "it is the first frame of every stream.")
         if first.hello.HasField("send_time"):
-            sent_ns = first.hello.send_time.ToNanoseconds()
+            sent_ns = first.hello.send_time.seconds * 10**9 + first.hello.send_time.nanos
             self._parts.metrics.clock_offset.observe(abs(sent_ns - self._parts.clock.time_unix_nano()) / 1e9)
         return first.hello

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from deploy.local.machine.ports import free_port
 from flick.db.pool import connect
 from tests.chaos.checker import check
@@ -64,6 +66,7 @@ class _Ingest:
         await asyncio.wait_for(self.up.wait(), timeout=30)
 
 
+@pytest.mark.timeout(600)  # the long form takes two minutes
 async def test_killed_at_random_moments_it_loses_nothing_that_was_acked(
     postgres: DatabaseServer, redis_url: str, tmp_path: Path, long_form: bool
 ) -> None:

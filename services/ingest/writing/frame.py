@@ -31,12 +31,14 @@ class Frame:
 
     Attributes:
         owner, place: whose frame it is, and where it stands.
+        room_bytes: the room that it was admitted to.
         rows, gaps: what is to be stored.
         rejections: what was refused.
     """
 
     owner: Owner
     place: Place
+    room_bytes: int
     rows: Sequence[Row] = ()
     gaps: Sequence[GapRow] = ()
     rejections: Rejections = field(default_factory=Rejections)

@@ -195,7 +195,7 @@ class Writer:
             self._release(frame)
 
     def _release(self, frame: Frame) -> None:
-        self._admission.release(frame.place.size_bytes)
+        self._admission.release(frame.room_bytes)
         self._metrics.admitted_bytes.set(self._admission.admitted_bytes)
 
 

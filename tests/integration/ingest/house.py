@@ -13,6 +13,7 @@ from flick.clock import SystemClock
 from flick.db.pool import Connection, connect
 from services.ingest.__main__ import running
 from services.ingest.config import IngestConfig
+from services.ingest.intake.admission import Admission
 from services.ingest.streams.times import StreamTimes
 from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import ScriptedAgent, scripted_agent
@@ -115,7 +116,12 @@ class IngestHouse:
 
 @asynccontextmanager
 async def ingest_house(
-    *, postgres: DatabaseServer, database: str, redis_url: str, times: StreamTimes = QUICK
+    *,
+    postgres: DatabaseServer,
+    database: str,
+    redis_url: str,
+    times: StreamTimes = QUICK,
+    admission: Admission | None = None,
 ) -> AsyncIterator[IngestHouse]:
     """Ingest, serving while entered."""
     auth, registry, clock = make_auth(), CollectorRegistry(), SystemClock()
@@ -138,7 +144,9 @@ async def ingest_house(
             listen="127.0.0.1:0",
         )
         serving = await stack.enter_async_context(AsyncExitStack())
-        server = await serving.enter_async_context(running(config, clock=clock, registry=registry, times=times))
+        server = await serving.enter_async_context(
+            running(config, clock=clock, registry=registry, times=times, admission=admission or Admission())
+        )
         yield IngestHouse(
             address=server.address,
             auth=auth,

@@ -51,8 +51,19 @@ async def test_an_unknown_key_is_refused(ingest: IngestHouse, key: str) -> None:
         ([batch(1, lane=ingest_pb2.LANE_UNSPECIFIED)], "was not named in hello.lanes"),
         ([ingest_pb2.Hello()], "it comes once"),
         ([batch(1, layouts=[telemetry_pb2.Layout(layout_id=0)])], "number 0 is taken or 0"),
+        ([batch(1, *[sample(1)] * 1001)], "1001 in one frame, 1000 at most"),
+        ([ingest_pb2.LiveBatch(samples=[sample(1)] * 1001)], "1001 in one frame, 1000 at most"),
     ],
-    ids=["not at hello's place", "a hole", "the same again", "no lane", "hello again", "a layout without number"],
+    ids=[
+        "not at hello's place",
+        "a hole",
+        "the same again",
+        "no lane",
+        "hello again",
+        "a layout without number",
+        "too many samples",
+        "too many samples for viewers",
+    ],
 )
 async def test_breaking_the_protocol_ends_only_that_stream(
     ingest: IngestHouse, frames: list[Message], words: str
@@ -95,6 +106,16 @@ async def test_a_stream_that_does_not_begin_with_hello_is_refused(ingest: Ingest
 
     assert error is not None
     assert (error.kind, error.violations[0].field) == (Kind.INVALID_ARGUMENT, "hello")
+
+
+async def test_a_hello_sent_at_an_impossible_time_is_taken(ingest: IngestHouse) -> None:
+    enrolled = await ingest.enroll()
+    hello = ingest_pb2.Hello(lanes=[ingest_pb2.LanePosition(lane=LIVE, seq=1)])
+    hello.send_time.seconds, hello.send_time.nanos = 2**63 - 1, -1
+    async with ingest.agent(enrolled) as agent:
+        await agent.send(hello)
+
+        assert await agent.expect(ingest_pb2.Welcome)
 
 
 async def test_bytes_that_are_no_message_end_only_their_stream(ingest: IngestHouse) -> None:

@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from flick.v1 import catalog_pb2, ingest_pb2, telemetry_pb2
+from services.ingest.intake.admission import Admission
+from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import BACKFILL, LIVE, ScriptedAgent, batch, now_ns, sample
-from tests.integration.ingest.house import IngestHouse
+from tests.integration.ingest.house import IngestHouse, ingest_house
 
 
 async def _retry(agent: ScriptedAgent) -> ingest_pb2.RetryAfter:
@@ -135,6 +137,30 @@ async def test_a_layout_that_can_not_be_stored_now_returns_its_frame(fresh: Inge
 
     assert retry.seq == 1
     assert await fresh.times(enrolled) == [at]
+
+
+async def test_a_frame_without_room_is_returned_and_taken_when_there_is_room_again(
+    postgres: DatabaseServer, telemetry: str, redis_url: str
+) -> None:
+    narrow = Admission(admitted_bytes=1, waiting_bytes=0)
+    async with ingest_house(postgres=postgres, database=telemetry, redis_url=redis_url, admission=narrow) as house:
+        first, second = await house.enroll(), await house.enroll()
+        frame = batch(1, sample(now_ns()))
+        async with house.agent(first) as one, house.agent(second) as other:
+            await one.hello()
+            await other.hello()
+            async with house.database.transaction():
+                await house.database.execute("lock table telemetry.metrics in access exclusive mode")
+                await one.send(frame)
+                await house.waits_for_a_lock()
+                await other.send(frame)
+                retry = await _retry(other)
+            await one.acked(1)
+            await _resend_until_acked(other, frame)
+        stored = [len(await house.stored(enrolled)) for enrolled in (first, second)]
+
+    assert (retry.seq, stored) == (1, [1, 1])
+    assert house.count("samples_returned_total", reason="no_room") == 1
 
 
 async def test_frames_of_many_streams_share_commits_and_each_stream_gets_its_own_acks(fresh: IngestHouse) -> None:
