@@ -65,9 +65,9 @@ class _MetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Metric.ValueTy
     METRIC_SWAP_UTILIZATION: _Metric.ValueType  # 20
     """Share of swap space in use; 0 where there is none."""
     METRIC_NETWORK_RECEIVE: _Metric.ValueType  # 21
-    """Bytes received over all interfaces but loopback."""
+    """Bytes received by network hardware; where there is none, as in a container, by all interfaces but loopback and veth."""
     METRIC_NETWORK_TRANSMIT: _Metric.ValueType  # 22
-    """Bytes sent over all interfaces but loopback."""
+    """Bytes sent by network hardware; where there is none, as in a container, by all interfaces but loopback and veth."""
     METRIC_PROCESS_COUNT: _Metric.ValueType  # 23
     """Processes that exist."""
     METRIC_PROCESS_CREATED: _Metric.ValueType  # 24
@@ -140,9 +140,9 @@ METRIC_SWAP_USED: Metric.ValueType  # 19
 METRIC_SWAP_UTILIZATION: Metric.ValueType  # 20
 """Share of swap space in use; 0 where there is none."""
 METRIC_NETWORK_RECEIVE: Metric.ValueType  # 21
-"""Bytes received over all interfaces but loopback."""
+"""Bytes received by network hardware; where there is none, as in a container, by all interfaces but loopback and veth."""
 METRIC_NETWORK_TRANSMIT: Metric.ValueType  # 22
-"""Bytes sent over all interfaces but loopback."""
+"""Bytes sent by network hardware; where there is none, as in a container, by all interfaces but loopback and veth."""
 METRIC_PROCESS_COUNT: Metric.ValueType  # 23
 """Processes that exist."""
 METRIC_PROCESS_CREATED: Metric.ValueType  # 24

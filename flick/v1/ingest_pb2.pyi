@@ -385,7 +385,7 @@ class MetricBatch(_message.Message):
 
     @_builtins.property
     def samples(self) -> _containers.RepeatedCompositeFieldContainer[_telemetry_pb2.Sample]:
-        """At least one sample, 4 MiB at most together."""
+        """1 to 1000 samples, 4 MiB at most together."""
 
     def __init__(
         self,
@@ -417,7 +417,7 @@ class LiveBatch(_message.Message):
 
     @_builtins.property
     def samples(self) -> _containers.RepeatedCompositeFieldContainer[_telemetry_pb2.Sample]:
-        """At least one sample."""
+        """1 to 1000 samples."""
 
     def __init__(
         self,
