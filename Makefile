@@ -50,7 +50,7 @@ bench: install-dev ## Measure against the goals; writes build/bench.json
 	@$(BIN)/python -m tests.bench
 
 chaos: install-dev ## Run the long fault scenarios
-	@$(BIN)/python -m pytest tests/chaos --long $(ARGS)
+	@$(BIN)/python -m pytest tests/chaos --long --numprocesses 0 $(ARGS)
 
 fresh: ## Try `make up` and `make test` on a fresh Debian in a chroot (as root)
 	@deploy/fresh.sh
