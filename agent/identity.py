@@ -12,12 +12,12 @@ Other keys are left to later versions. The spool's id is not here: it is made wi
 
 import json
 import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from agent.errors import AgentError
 from agent.network.address import split_address
+from flick.private_file import write_private
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -60,18 +60,10 @@ def write(path: Path, identity: Identity) -> None:
 
     Raises AgentError.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            json.dump(asdict(identity), file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_private(path, json.dumps(asdict(identity), indent=2) + "\n")
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise AgentError(f"{path} can't be written: {error.strerror}") from error
 
 

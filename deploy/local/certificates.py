@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.local.errors import LocalError
-from deploy.local.machine.private_files import write_private
+from flick.private_file import write_private
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
 SERVER_LIFETIME = timedelta(days=397)  # the most that browsers and Apple's platforms accept

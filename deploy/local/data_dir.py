@@ -4,12 +4,13 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
 from deploy.local.errors import AlreadyRunningError, LocalError
-from deploy.local.machine.private_files import kept_secret, write_private
+from flick.private_file import write_private
 
 _LONGEST_SOCKET_PATH_BYTES = 100  # the kernel takes 107; PostgreSQL's lock file beside it has five more characters
 
@@ -97,7 +98,7 @@ class DataDir:
 
     def secret(self, name: str) -> str:
         """Return the random secret of that name, made on first use; URL-safe, 256 bits."""
-        return kept_secret(self.path / "secrets" / name)
+        return _kept_secret(self.path / "secrets" / name)
 
     def write_service_secrets(self, services: tuple[str, ...]) -> None:
         """Write the file by which auth recognises the services: a line for each with the SHA-256 of its secret."""
@@ -126,3 +127,12 @@ class DataDir:
     def remember(self, **values: object) -> None:
         """Keep values for the next start, beside those kept before."""
         write_private(self.path / "state.json", json.dumps({**self.remembered(), **values}, indent=1) + "\n")
+
+
+def _kept_secret(path: Path) -> str:
+    """Return the URL-safe secret in the file, made on first use."""
+    if path.exists():
+        return path.read_text().strip()
+    secret = secrets.token_urlsafe(32)
+    write_private(path, secret + "\n")
+    return secret

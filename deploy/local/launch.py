@@ -15,12 +15,12 @@ from deploy.local.certificates import Certificates, ensure_certificates, machine
 from deploy.local.data_dir import DataDir
 from deploy.local.errors import LocalError
 from deploy.local.machine.ports import free_port, is_free
-from deploy.local.machine.private_files import write_private
 from deploy.local.output import Output
 from deploy.local.parts import Stage
 from deploy.local.storage import StorageSettings, StorageStarter
 from deploy.local.supervision.supervisor import Supervisor
 from flick.clock import Clock, utc
+from flick.private_file import write_private
 
 CERTIFICATE_CHECK_S = 6 * 3600.0  # certificates are renewed 60 days early; addresses change seldom
 ADMIN_EMAIL = "admin@localhost"

@@ -4,7 +4,6 @@ import dataclasses
 import fcntl
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flick.cli.failure import CliError
+from flick.private_file import write_private
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,17 +96,7 @@ class CredentialStore:
         return document
 
     def _write(self, document: Mapping[str, Any]) -> None:
-        beside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(document, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
-        except BaseException:  # also when interrupted: a half-written secret must not stay behind
-            beside.unlink(missing_ok=True)
-            raise
+        write_private(self._path, json.dumps(document, indent=1))
 
     def _broken(self, why: str) -> CliError:
         return CliError(f"{self._path} can't be read ({why}). Remove it and sign in again.")

@@ -14,8 +14,8 @@ import psutil
 from deploy.local.embedded.runtime import POSTGRES_MAJOR, Runtime
 from deploy.local.errors import DataVersionError, PartError
 from deploy.local.machine.account import Account, make_private_folder, require_reach
-from deploy.local.machine.private_files import write_private
 from deploy.local.machine.process import run
+from flick.private_file import write_private
 
 SUPERUSER = "postgres"
 STOP_SIGNAL = signal.SIGINT  # "fast": open transactions are rolled back and a checkpoint is written
@@ -81,8 +81,8 @@ class Postgres:
             await self._clear_leftovers()
         else:
             await self._create()
-        write_private(self.directory / "postgresql.conf", self._settings(), account=self.account)
-        write_private(self.directory / "pg_hba.conf", _ACCESS, account=self.account)
+        write_private(self.directory / "postgresql.conf", self._settings(), owner=self.account.owner)
+        write_private(self.directory / "pg_hba.conf", _ACCESS, owner=self.account.owner)
 
     def _exists(self) -> bool:
         return (self.directory / "PG_VERSION").exists()
@@ -105,7 +105,7 @@ class Postgres:
         shutil.rmtree(new, ignore_errors=True)
         make_private_folder(self.account, new)
         password_file = new.with_name(f"{new.name}.password")
-        write_private(password_file, self.passwords[SUPERUSER], account=self.account)
+        write_private(password_file, self.passwords[SUPERUSER], owner=self.account.owner)
         try:
             code, output = await run(
                 self.runtime.postgres("initdb"),

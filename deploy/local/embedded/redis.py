@@ -9,7 +9,7 @@ import redis.exceptions
 
 from deploy.local.embedded.runtime import Runtime
 from deploy.local.machine.account import Account, make_private_folder, require_reach
-from deploy.local.machine.private_files import write_private
+from flick.private_file import write_private
 
 _CONNECT_TIMEOUT_S = 2.0
 
@@ -54,7 +54,7 @@ class Redis:
         for folder in (self.runtime.root, self.directory.parent):
             require_reach(self.account, folder)
         make_private_folder(self.account, self.directory)
-        write_private(self.directory / "redis.conf", self._settings(), account=self.account)
+        write_private(self.directory / "redis.conf", self._settings(), owner=self.account.owner)
 
     async def answers(self) -> bool:
         """Return whether the server answers a ping."""

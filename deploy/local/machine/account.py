@@ -21,6 +21,11 @@ class Account:
     uid: int
     gid: int
 
+    @property
+    def owner(self) -> tuple[int, int]:
+        """User and group id, as files are given to them."""
+        return self.uid, self.gid
+
 
 def database_account() -> Account:
     """Return the account for the database and Redis: the caller's own, or an unprivileged one for root.

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from flick.config import ConfigError
 from flick.ids import new_id
+from flick.private_file import write_private
 from flick.tokens import Signer
 
 
@@ -72,13 +73,7 @@ def _write_key(folder: Path, *, name: str) -> None:
     pem = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    draft = folder / f".{name}.new"  # a crash must not leave half a key under the real name
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(folder / name)
+    write_private(folder / name, pem)
 
 
 def _read_key(path: Path) -> Ed25519PrivateKey:
