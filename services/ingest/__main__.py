@@ -11,7 +11,6 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from flick import log
-from flick.address import is_local
 from flick.bus import BusMetrics, open_bus
 from flick.clock import Clock, SystemClock
 from flick.config import ConfigError, load

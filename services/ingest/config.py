@@ -5,8 +5,8 @@ from pathlib import Path
 
 import grpc
 
+from flick.address import is_local
 from flick.config import ConfigError, setting
-from flick.rpc.address import is_local
 from flick.rpc.client import open_channel
 from flick.rpc.server import TlsFiles
 
@@ -41,7 +41,7 @@ class IngestConfig:
     log_level: str = setting("FLICK_LOG_LEVEL", default="INFO")
 
     def auth_channel(self) -> grpc.aio.Channel:
-        """A channel to auth: as it is on this machine, by TLS off it. Raises ConfigError when the bundle is unreadable."""
+        """A channel to auth: plain on this machine, by TLS off it. Raises ConfigError when the bundle can't be read."""
         if is_local(self.auth_address):
             return open_channel(self.auth_address)
         try:

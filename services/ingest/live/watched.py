@@ -1,12 +1,12 @@
 """Which servers somebody watches: told by query through Redis, forgotten when it falls silent."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from flick.bus import Bus
 from flick.clock import Clock
+from flick.lifecycle import background
 from flick.live import WATCH_EXPIRES_S, WATCHED_CHANNEL, decode_server_ids, watched_key
 
 LOOK_EVERY_S = 1.0
@@ -28,12 +28,8 @@ class Watched:
         """Hear of watched servers while entered."""
         async with self._bus.subscription(self._receive) as subscription:
             subscription.add(WATCHED_CHANNEL)
-            task = asyncio.create_task(self._expire(), name="watch-expiry")
-            try:
+            async with background(self._expire(), name="watch-expiry"):
                 yield self
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
 
     def is_watched(self, server_id: str) -> bool:
         """Whether somebody watches the server."""
