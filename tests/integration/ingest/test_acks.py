@@ -183,6 +183,19 @@ async def test_a_layout_is_the_same_whatever_stream_declares_it(ingest: IngestHo
     assert len(rows) == 2
 
 
+async def test_a_batch_of_too_many_samples_is_rejected_as_a_whole(ingest: IngestHouse) -> None:
+    enrolled = await ingest.enroll()
+    at = now_ns()
+    async with ingest.agent(enrolled) as agent:
+        await agent.hello()
+        await agent.send(batch(1, *(sample(at + offset * 1000) for offset in range(1000))))
+        await agent.send(batch(2, *(sample(at - offset * 1000) for offset in range(1, 1002))))
+        (rejection,) = await agent.acked(2)
+
+    assert (rejection.seq, rejection.reason, rejection.count) == (2, ingest_pb2.REJECTION_REASON_MALFORMED, 1001)
+    assert len(await ingest.stored(enrolled)) == 1000
+
+
 async def test_a_gap_told_twice_is_stored_once(ingest: IngestHouse) -> None:
     enrolled = await ingest.enroll()
     gap = ingest_pb2.Gap(lane=LIVE, reason=ingest_pb2.GAP_REASON_SPOOL_FULL, dropped_samples=12)
