@@ -1,12 +1,13 @@
-"""The life of a process: it runs until it is asked to stop, and dies with the process that started it."""
+"""The life of a process and of the work beside its calls: each runs until it is asked to stop, and then has ended."""
 
 import asyncio
 import ctypes
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -23,6 +24,17 @@ async def stop_requested() -> AsyncIterator[asyncio.Event]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIterator[None]:
+    """Run `work` as a task of this name while entered; on leaving it is cancelled, and has ended."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def die_with_parent(*, parent_pid: int, signal_number: int = signal.SIGKILL) -> None:

@@ -14,6 +14,7 @@ import asyncpg
 from flick.clock import Clock
 from flick.db.pool import Connection
 from flick.errors import FlickError
+from flick.lifecycle import background
 
 CHANNEL = "auth_access"  # as in migrations/0003
 RETRY_S = 2.0
@@ -64,12 +65,8 @@ class Bell:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["Bell"]:
         """Ring at every change while entered."""
-        task = asyncio.create_task(self._run(), name="access-bell")
-        try:
+        async with background(self._run(), name="access-bell"):
             yield self
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:

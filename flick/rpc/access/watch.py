@@ -10,6 +10,7 @@ import grpc
 
 from flick.clock import Clock
 from flick.errors import FlickError, unavailable
+from flick.lifecycle import background
 from flick.rpc.access.grants import Grants
 from flick.rpc.access.source import AgentKey
 from flick.rpc.identity import ServiceIdentity
@@ -38,12 +39,8 @@ class AccessWatch:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["AccessWatch"]:
         """Keep the copy fresh while entered."""
-        task = asyncio.create_task(self._run(), name="access-watch")
-        try:
+        async with background(self._run(), name="access-watch"):
             yield self
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def complete(self) -> None:
         """Wait until the first copy is whole."""

@@ -1,6 +1,5 @@
 """Removes what nobody needs any more."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from flick.clock import Clock, utc
 from flick.db.pool import Pool
 from flick.db.queries import load_queries
 from flick.errors import FlickError
+from flick.lifecycle import background
 from services.auth.store import QUERIES
 
 SWEEP_EVERY_S = 600.0
@@ -33,12 +33,8 @@ class Housekeeping:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Housekeeping"]:
         """Sweep from time to time while entered."""
-        task = asyncio.create_task(self._run(), name="housekeeping")
-        try:
+        async with background(self._run(), name="housekeeping"):
             yield self
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def sweep(self) -> None:
         """Remove what has had its time. Any number of processes may do so at once."""

@@ -10,6 +10,7 @@ import asyncpg
 
 from flick.clock import Clock
 from flick.errors import FlickError, Kind
+from flick.lifecycle import background
 from services.query.access import Access
 from services.query.answers.latest import RECENT_US
 from services.query.metrics import QueryMetrics
@@ -57,15 +58,15 @@ class Hub:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Hub"]:
         """Keep the feeds alive while entered; on leaving every viewer is told to watch elsewhere."""
-        async with self._wire.hearing(self._heard):
-            tasks = [asyncio.create_task(run(), name=f"hub{run.__name__}") for run in (self._mark, self._poll)]
+        async with (
+            self._wire.hearing(self._heard),
+            background(self._mark(), name="hub-mark"),
+            background(self._poll(), name="hub-poll"),
+        ):
             try:
                 yield self
             finally:
                 self.close()
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
 
     def close(self) -> None:
         """End every viewer's stream; there will be no new ones."""

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from flick.bus import Bus, Subscription
 from flick.errors import FlickError
+from flick.lifecycle import background
 from flick.live import (
     WATCH_EXPIRES_S,
     WATCHED_CHANNEL,
@@ -47,13 +48,11 @@ class Wire:
     async def hearing(self, heard: Heard) -> AsyncIterator[None]:
         """Hand the samples of the servers that are added to `heard` while entered."""
         self._heard = heard
-        explaining = asyncio.create_task(self._explain(), name="wire-explain")
-        try:
-            async with self._bus.subscription(self._receive) as self._subscription:
-                yield
-        finally:
-            explaining.cancel()
-            await asyncio.gather(explaining, return_exceptions=True)
+        async with (
+            background(self._explain(), name="wire-explain"),
+            self._bus.subscription(self._receive) as self._subscription,
+        ):
+            yield
 
     def add(self, server_id: str) -> None:
         """Listen to a server."""

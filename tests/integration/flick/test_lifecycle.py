@@ -1,3 +1,5 @@
+"""Processes end when they are asked to, and when the one that started them is gone; so does what they run beside."""
+
 import asyncio
 import os
 import signal
@@ -6,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from flick.lifecycle import background
 from tests.waiting import eventually
 
 CHILD = """
@@ -30,6 +33,24 @@ async def main():
         print("drained", flush=True)
 asyncio.run(main())
 """
+
+
+async def test_work_in_the_background_has_ended_when_it_is_left() -> None:
+    steps = []
+
+    async def work() -> None:
+        steps.append("began")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            steps.append("ended")
+
+    async with background(work(), name="work"):
+        await asyncio.sleep(0)
+        steps.append("within")
+
+    assert steps == ["began", "within", "ended"]
 
 
 async def start(script: str, *arguments: str) -> asyncio.subprocess.Process:
