@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Sized
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -10,13 +9,12 @@ from flick.errors import FlickError
 from flick.v1 import ingest_pb2
 from services.ingest.intake.admission import AdmissionFullError
 from services.ingest.intake.lanes import LaneId, Lanes, Place, ProtocolError
-from services.ingest.intake.reading import Entry, Reading
+from services.ingest.intake.reading import MAX_SAMPLES, Entry, Reading
 from services.ingest.intake.samples import Rejections
 from services.ingest.streams.outbox import Outbox, Response
 from services.ingest.streams.parts import Parts
 from services.ingest.writing.frame import Frame
 
-MAX_SAMPLES = 1_000  # of one frame, whose reading holds up every other stream of this process: some 20 ms
 ROW_BYTES = 1024  # what a sample takes in memory beside its bytes on the wire: measured 950
 _RETRY_S = 1.0  # after a frame could not even be read for want of room or of the database
 
@@ -48,7 +46,6 @@ class Intake:
         """Take a frame. Raises ProtocolError when it breaks the rules of the stream."""
         match request.WhichOneof("frame"):
             case "metric_batch":
-                _check_count(request.metric_batch.samples)
                 self._reading.declare(request.metric_batch.layouts)
                 await self._take_stored(request.metric_batch, request.ByteSize(), len(request.metric_batch.samples))
             case "gap":
@@ -56,7 +53,6 @@ class Intake:
             case "log_batch":
                 await self._take_stored(request.log_batch, request.ByteSize(), 0)
             case "live_batch":
-                _check_count(request.live_batch.samples)
                 self._reading.declare(request.live_batch.layouts)
                 await self._take_live(request.live_batch)
             case "hello":
@@ -105,7 +101,7 @@ class Intake:
         if place is None:
             metrics.discarded.labels("rewound").inc(samples)
             return
-        room_bytes = size_bytes + samples * ROW_BYTES
+        room_bytes = size_bytes + min(samples, MAX_SAMPLES) * ROW_BYTES
         try:
             await self._parts.admission.acquire(room_bytes)
         except AdmissionFullError:
@@ -155,13 +151,6 @@ class Intake:
             return
         dropped.labels("rejected").inc(len(batch.samples) - len(entry.rows))
         self._parts.announcer.publish(self._server_id, [row.sample for row in entry.rows])
-
-
-def _check_count(samples: Sized) -> None:
-    if len(samples) > MAX_SAMPLES:
-        raise ProtocolError(
-            f"samples: {len(samples)} in one frame, {MAX_SAMPLES} at most. Send them in several frames."
-        )
 
 
 def _lane(lane: LaneId) -> str:
