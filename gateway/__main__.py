@@ -8,7 +8,6 @@ import sys
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from importlib.resources import files
-from pathlib import Path
 
 import uvloop
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -41,15 +40,14 @@ def main() -> int:
     try:
         config = load(GatewayConfig, environ=os.environ)
         log.configure(service="gateway", level=config.log_level)
-        ca_pem = Path(config.trust_bundle_file).read_bytes() if config.trust_bundle_file else None
-        uvloop.run(run(config, ca_pem=ca_pem))
+        uvloop.run(run(config))
     except (ConfigError, FlickError, ValueError) as error:  # ValueError: ContractError, or a log level that is none
         print(f"gateway: {error}", file=sys.stderr)  # noqa: T201 - the log may not be set up yet
         return 1
     return 0
 
 
-async def run(config: GatewayConfig, *, ca_pem: bytes | None) -> None:
+async def run(config: GatewayConfig) -> None:
     """Serve until SIGTERM or SIGINT."""
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -57,7 +55,9 @@ async def run(config: GatewayConfig, *, ca_pem: bytes | None) -> None:
     addresses = {"auth": config.auth_address, "query": config.query_address}
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_requested())
-        backends = await stack.enter_async_context(open_backends(addresses=addresses, ca_pem=ca_pem))
+        backends = await stack.enter_async_context(
+            open_backends(addresses=addresses, trust_bundle_file=config.trust_bundle_file)
+        )
         if config.metrics_listen:
             await stack.enter_async_context(serve_metrics(listen=config.metrics_listen, registry=registry))
         await _serve(config, backends, registry, stop)

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from flick.address import is_local
-from flick.rpc.client import open_channel
+from flick.rpc.client import open_own_channel
 
 # The contract's services with HTTP rules, and the process that serves each. A service missing here fails the start.
 HOMES: Mapping[str, str] = {
@@ -43,16 +43,12 @@ class Backends:
 
 
 @asynccontextmanager
-async def open_backends(*, addresses: Mapping[str, str], ca_pem: bytes | None) -> AsyncIterator[Backends]:
-    """Channels to `addresses` (by process name), over TLS where an address is off this machine.
-
-    `ca_pem` is the authority to trust there; None: the system's.
-    """
+async def open_backends(*, addresses: Mapping[str, str], trust_bundle_file: Path | None) -> AsyncIterator[Backends]:
+    """Channels to `addresses`, by process name. Raises ConfigError when the authority's file can't be read."""
     async with AsyncExitStack() as stack:
         channels = {}
         for name, address in addresses.items():
-            remote = not is_local(address)
-            channel = open_channel(address, tls=remote, ca_pem=ca_pem if remote else None)
+            channel = open_own_channel(address, trust_bundle_file=trust_bundle_file)
             channels[name] = await stack.enter_async_context(channel)
         yield Backends(channels=channels)
 

@@ -27,7 +27,7 @@ class GatewayConfig:
     """Web origins, besides the gateway's own, whose pages may open the WebSocket and change things. Absent: none."""
     public_url: str = setting("FLICK_PUBLIC_URL", default="")
     """The address that people use; an own origin too. Absent: only the address of each request counts as own."""
-    trust_bundle_file: str = setting("FLICK_TRUST_BUNDLE_FILE", default="")
+    trust_bundle_file: Path | None = setting("FLICK_TRUST_BUNDLE_FILE", default=None)
     """The authority to trust when auth or query are on other machines. Absent: the system's authorities."""
     log_level: str = setting("FLICK_LOG_LEVEL", default="INFO")
     """Least severe log records that are written."""

@@ -1,8 +1,11 @@
 """Channels to FLick's gRPC servers. Plaintext never leaves the machine."""
 
+from pathlib import Path
+
 import grpc
 
 from flick.address import is_local
+from flick.config import ConfigError
 from flick.errors import FlickError, Kind
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # a page of 1,000 servers or 50 series of 5,000 points stay below 8 MiB
@@ -37,3 +40,18 @@ def open_channel(
             f"{address} is not on this machine, so it needs TLS: give the certificate authority to trust.",
         )
     return grpc.aio.insecure_channel(address, options=every_option)
+
+
+def open_own_channel(address: str, *, trust_bundle_file: Path | None) -> grpc.aio.Channel:
+    """A channel from one of FLick's processes to another: plain on this machine, by TLS off it.
+
+    `trust_bundle_file` holds the authority, in PEM, by which the other is known off this machine; None: a public one.
+    Raises ConfigError when it can't be read.
+    """
+    if is_local(address):
+        return open_channel(address)
+    try:
+        authority = trust_bundle_file.read_bytes() if trust_bundle_file else None
+    except OSError as error:
+        raise ConfigError(f"FLICK_TRUST_BUNDLE_FILE can't be read: {error}") from error
+    return open_channel(address, ca_pem=authority, tls=True)

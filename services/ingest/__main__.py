@@ -18,6 +18,7 @@ from flick.db.pool import open_pool
 from flick.errors import FlickError
 from flick.lifecycle import die_with_parent, stop_requested
 from flick.rpc.access.watch import AccessWatch
+from flick.rpc.client import open_own_channel
 from flick.rpc.identity import RemoteKeys, ServiceIdentity
 from flick.rpc.server import RunningServer, serve
 from flick.telemetry import serve_metrics
@@ -45,7 +46,9 @@ async def running(
 ) -> AsyncIterator[RunningServer]:
     """The service, serving while entered. Raises ConfigError or FlickError when it can't start."""
     async with AsyncExitStack() as stack:
-        channel = await stack.enter_async_context(config.auth_channel())
+        channel = await stack.enter_async_context(
+            open_own_channel(config.auth_address, trust_bundle_file=config.trust_bundle_file)
+        )
         auth = auth_pb2_grpc.AuthServiceStub(channel)
         identity = ServiceIdentity(auth=auth, service=NAME, secret=config.service_secret, audience=AUTH, clock=clock)
         watch = AccessWatch(stub=access_pb2_grpc.AccessServiceStub(channel), identity=identity, clock=clock)

@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
-
-from flick.address import is_local
 from flick.config import ConfigError, setting
-from flick.rpc.client import open_channel
 from flick.rpc.server import TlsFiles
 
 
@@ -39,16 +35,6 @@ class IngestConfig:
     trust_bundle_file: Path | None = setting("FLICK_TRUST_BUNDLE_FILE", default=None)
     workers: int = setting("FLICK_INGEST_WORKERS", default=1)
     log_level: str = setting("FLICK_LOG_LEVEL", default="INFO")
-
-    def auth_channel(self) -> grpc.aio.Channel:
-        """A channel to auth: plain on this machine, by TLS off it. Raises ConfigError when the bundle can't be read."""
-        if is_local(self.auth_address):
-            return open_channel(self.auth_address)
-        try:
-            authority = self.trust_bundle_file.read_bytes() if self.trust_bundle_file else None
-        except OSError as error:
-            raise ConfigError(f"FLICK_TRUST_BUNDLE_FILE can't be read: {error}") from error
-        return open_channel(self.auth_address, ca_pem=authority, tls=True)
 
     def tls(self) -> TlsFiles | None:
         """The certificate to serve with. Raises ConfigError when only half of it is given."""

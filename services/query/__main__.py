@@ -5,12 +5,10 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import grpc
 import uvloop
 from prometheus_client import CollectorRegistry
 
 from flick import log
-from flick.address import is_local
 from flick.bus import BusMetrics, open_bus
 from flick.clock import Clock, SystemClock
 from flick.config import ConfigError, load
@@ -18,7 +16,7 @@ from flick.db.pool import open_pool
 from flick.errors import FlickError
 from flick.lifecycle import stop_requested
 from flick.rpc.access.watch import AccessWatch
-from flick.rpc.client import open_channel
+from flick.rpc.client import open_own_channel
 from flick.rpc.identity import RemoteKeys, ServiceIdentity
 from flick.rpc.server import RunningServer, serve
 from flick.telemetry import RpcMetrics, serve_metrics
@@ -39,7 +37,9 @@ async def running(
 ) -> AsyncIterator[RunningServer]:
     """The service, serving while entered. Raises ConfigError or FlickError when it can't start."""
     async with AsyncExitStack() as stack:
-        channel = await stack.enter_async_context(_auth(config))
+        channel = await stack.enter_async_context(
+            open_own_channel(config.auth_address, trust_bundle_file=config.trust_bundle_file)
+        )
         auth = auth_pb2_grpc.AuthServiceStub(channel)
         identity = ServiceIdentity(auth=auth, service=NAME, secret=config.service_secret, audience=AUTH, clock=clock)
         watch = AccessWatch(stub=access_pb2_grpc.AccessServiceStub(channel), identity=identity, clock=clock)
@@ -68,17 +68,6 @@ async def running(
         )
         stack.callback(query.hub.close)  # first of all on leaving: endless streams end, so that the server can drain
         yield server
-
-
-def _auth(config: QueryConfig) -> grpc.aio.Channel:
-    """A channel to auth: as it is on this machine, by TLS off it."""
-    if is_local(config.auth_address):
-        return open_channel(config.auth_address)
-    try:
-        authority = config.trust_bundle_file.read_bytes() if config.trust_bundle_file else None
-    except OSError as error:
-        raise ConfigError(f"FLICK_TRUST_BUNDLE_FILE can't be read: {error}") from error
-    return open_channel(config.auth_address, ca_pem=authority, tls=True)
 
 
 async def _serve(config: QueryConfig) -> None:

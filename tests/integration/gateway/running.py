@@ -69,7 +69,7 @@ async def run_gateway(
     metrics, origins = GatewayMetrics(registry=registry), OriginPolicy(allowed=allowed_origins)
     addresses = {"auth": backends.auth_address, "query": backends.query_address}
     async with AsyncExitStack() as stack:
-        opened = await stack.enter_async_context(open_backends(addresses=addresses, ca_pem=None))
+        opened = await stack.enter_async_context(open_backends(addresses=addresses, trust_bundle_file=None))
         hub = LiveHub(
             auth=auth_pb2_grpc.AuthServiceStub(opened.by_service["flick.v1.AuthService"]),
             query=query_pb2_grpc.QueryServiceStub(opened.by_service["flick.v1.QueryService"]),
