@@ -13,6 +13,7 @@ from flick.v1 import catalog_pb2, ingest_pb2, telemetry_pb2
 
 FUTURE_TOLERANCE_NS = 10 * 10**9
 DAY_NS = 86_400 * 10**9
+MAX_VALUE = 1e300  # either way; any number of such values can be added up
 MAX_PROCESSES = 200
 MAX_PROCESSES_BYTES = 128 * 1024  # 200 processes with command lines of 256 characters stay below 100 KiB
 
@@ -151,12 +152,13 @@ def _check_time(time_ns: int, context: Context) -> None:
 
 def _values(numbers: Sequence[float], name: str) -> list[float | None]:
     """The numbers, with None for what was not measured (NaN)."""
-    values = [number if number - number == 0 else None for number in numbers]
+    values = [number if -MAX_VALUE <= number <= MAX_VALUE else None for number in numbers]
     if None in values:
         for index, number in enumerate(numbers):
-            if math.isinf(number):
+            if values[index] is None and not math.isnan(number):
                 raise _RefusedError(
-                    _Reason.REJECTION_REASON_MALFORMED, f"{name}[{index}] is infinite. Send NaN or a number."
+                    _Reason.REJECTION_REASON_MALFORMED,
+                    f"{name}[{index}] is {number}. Send NaN, or a number between -{MAX_VALUE} and {MAX_VALUE}.",
                 )
     return values
 

@@ -89,7 +89,13 @@ def test_an_infinite_value_is_malformed(field: str, value: float) -> None:
     rows, rejections = _read(_sample(**fields))
 
     assert (rows, rejections.counts) == ([], {ingest_pb2.REJECTION_REASON_MALFORMED: 1})
-    assert rejections.details[ingest_pb2.REJECTION_REASON_MALFORMED].startswith(f"samples[0].{field}[1] is infinite")
+    assert rejections.details[ingest_pb2.REJECTION_REASON_MALFORMED].startswith(f"samples[0].{field}[1] is {value}.")
+
+
+def test_values_that_could_not_be_added_up_are_malformed() -> None:
+    rows, rejections = _read(_sample(core=[1e300]), _sample(core=[-1e301]))
+
+    assert (len(rows), rejections.counts) == (1, {ingest_pb2.REJECTION_REASON_MALFORMED: 1})
 
 
 @given(offset_ns=st.integers(-2 * DAY_NS, 2 * FUTURE_TOLERANCE_NS))
