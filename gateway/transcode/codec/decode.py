@@ -63,7 +63,7 @@ class DecoderSet:
         known = self._compiled.get(name)
         if known is not None:
             return known
-        special = wellknown_decode.decoder(descriptor, self)
+        special = wellknown_decode.decoder(descriptor, types=self.types, message=self.message)
         if special is not None:
             self._compiled[name] = special
             return special

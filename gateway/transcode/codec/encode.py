@@ -6,28 +6,20 @@ bytes in base64; NaN and the infinities as strings.
 """
 
 import json
-from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from gateway.transcode.codec import wellknown
-from gateway.transcode.codec.numbers import json_double, json_float
+from gateway.transcode.codec import wellknown_encode
+from gateway.transcode.codec.scalars import writer
 from gateway.transcode.codec.types import Types, map_entry
 
 JsonValue = Any
 Convert = Callable[[Any], JsonValue]
 
 _TEXT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
-_LONG = {
-    FieldDescriptor.TYPE_INT64,
-    FieldDescriptor.TYPE_UINT64,
-    FieldDescriptor.TYPE_SINT64,
-    FieldDescriptor.TYPE_FIXED64,
-    FieldDescriptor.TYPE_SFIXED64,
-}
 
 
 def json_bytes(value: JsonValue) -> bytes:
@@ -69,7 +61,7 @@ class EncoderSet:
         known = self._compiled.get(name)
         if known is not None:
             return known
-        special = wellknown.encoder(descriptor, self)
+        special = wellknown_encode.encoder(descriptor, types=self.types, message=self.message)
         if special is not None:
             self._compiled[name] = special
             return special
@@ -121,9 +113,7 @@ class EncoderSet:
     def _single(self, field: FieldDescriptor) -> Convert | None:
         if field.message_type is not None:
             return self.message(field.message_type)
-        if field.enum_type is not None:
-            return _enum(field.enum_type)
-        return _scalar(field)
+        return writer(field)
 
     def _map(self, entry: Descriptor) -> Convert:
         key = _map_key if entry.fields_by_name["key"].type == FieldDescriptor.TYPE_BOOL else str
@@ -150,22 +140,3 @@ OMITTED = _Omitted()
 
 def _map_key(value: bool) -> str:
     return "true" if value else "false"
-
-
-def _scalar(field: FieldDescriptor) -> Convert | None:
-    if field.type in _LONG:
-        return str
-    if field.type == FieldDescriptor.TYPE_DOUBLE:
-        return json_double
-    if field.type == FieldDescriptor.TYPE_FLOAT:
-        return json_float
-    if field.type == FieldDescriptor.TYPE_BYTES:
-        return lambda value: b64encode(value).decode("ascii")
-    return None
-
-
-def _enum(enum: EnumDescriptor) -> Convert:
-    if enum.full_name == "google.protobuf.NullValue":
-        return lambda _: None
-    names = {value.number: value.name for value in reversed(enum.values)}
-    return lambda number: names.get(number, number)

@@ -1,7 +1,10 @@
-"""Single JSON values to field values, strict as Go's protojson is; every converter raises JsonError."""
+"""Single values of scalar and enum fields, from JSON and to JSON.
+
+Reading is strict as Go's protojson is, and every reader raises JsonError.
+"""
 
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from decimal import Decimal
@@ -10,9 +13,10 @@ from typing import Any
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from gateway.transcode.codec.fault import JsonError
-from gateway.transcode.codec.numbers import FLOAT_OVERFLOW
+from gateway.transcode.codec.numbers import FLOAT_OVERFLOW, json_double, json_float
 
 Read = Callable[[Any], Any]
+Write = Callable[[Any], Any]
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,6})?", re.ASCII)
 _INTEGER_DIGITS = 20  # no 64-bit integer has more
@@ -41,10 +45,17 @@ DROPPED = Dropped()
 def reader(field: FieldDescriptor) -> Read:
     """The converter for one value of a scalar or enum field."""
     if field.enum_type is not None:
-        return _enum(field.enum_type)
+        return _enum_reader(field.enum_type)
     if field.type in INTEGER_RANGES:
         return integer(*INTEGER_RANGES[field.type])
-    return _OTHER[field.type]
+    return _READERS[field.type]
+
+
+def writer(field: FieldDescriptor) -> Write | None:
+    """The converter of one value of a scalar or enum field to JSON; None where the value is JSON already."""
+    if field.enum_type is not None:
+        return _enum_writer(field.enum_type)
+    return _WRITERS.get(field.type)
 
 
 def integer(low: int, high: int) -> Read:
@@ -125,7 +136,7 @@ def octets(value: Any) -> bytes:
         raise JsonError("must be base64 text") from None
 
 
-def _enum(enum: EnumDescriptor) -> Read:
+def _enum_reader(enum: EnumDescriptor) -> Read:
     numbers: dict[str, int] = {value.name: value.number for value in enum.values}
     as_number = integer(*INTEGER_RANGES[FieldDescriptor.TYPE_INT32])
     null_value = enum.full_name == "google.protobuf.NullValue"
@@ -145,10 +156,27 @@ def _enum(enum: EnumDescriptor) -> Read:
     return read
 
 
-_OTHER: dict[int, Read] = {
+def _enum_writer(enum: EnumDescriptor) -> Write:
+    if enum.full_name == "google.protobuf.NullValue":
+        return lambda _: None
+    names = {value.number: value.name for value in reversed(enum.values)}
+    return lambda number: names.get(number, number)
+
+
+_READERS: dict[int, Read] = {
     FieldDescriptor.TYPE_DOUBLE: double,
     FieldDescriptor.TYPE_FLOAT: _float,
     FieldDescriptor.TYPE_BOOL: boolean,
     FieldDescriptor.TYPE_STRING: string,
     FieldDescriptor.TYPE_BYTES: octets,
+}
+_WRITERS: dict[int, Write] = {
+    FieldDescriptor.TYPE_INT64: str,
+    FieldDescriptor.TYPE_UINT64: str,
+    FieldDescriptor.TYPE_SINT64: str,
+    FieldDescriptor.TYPE_FIXED64: str,
+    FieldDescriptor.TYPE_SFIXED64: str,
+    FieldDescriptor.TYPE_DOUBLE: json_double,
+    FieldDescriptor.TYPE_FLOAT: json_float,
+    FieldDescriptor.TYPE_BYTES: lambda value: b64encode(value).decode("ascii"),
 }

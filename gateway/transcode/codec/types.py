@@ -30,6 +30,16 @@ REGISTERED = (
 )
 
 
+WRAPPERS = frozenset(
+    f"google.protobuf.{name}Value"
+    for name in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
+)
+# Inside an Any these stand under "value"; every other type spreads its fields beside "@type".
+VALUE_TYPES = WRAPPERS | frozenset(
+    f"google.protobuf.{name}" for name in ("Timestamp", "Duration", "FieldMask", "Struct", "Value", "ListValue", "Any")
+)
+
+
 class Types:
     """Finds message types by full name and makes their classes.
 

@@ -1,7 +1,7 @@
 """Decoders of google.protobuf's well-known types, whose JSON is not that of an ordinary message."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
@@ -9,48 +9,48 @@ from gateway.transcode.codec.fault import JsonError, check_depth
 from gateway.transcode.codec.mask import snake_path
 from gateway.transcode.codec.moments import parse_duration, parse_moment
 from gateway.transcode.codec.scalars import double, reader, string
-from gateway.transcode.codec.wellknown import VALUE_TYPES, WRAPPERS
-
-if TYPE_CHECKING:
-    from gateway.transcode.codec.decode import DecoderSet
+from gateway.transcode.codec.types import VALUE_TYPES, WRAPPERS, Types
 
 Fill = Callable[[Any, Any, int], None]
 
 
-def decoder(descriptor: Descriptor, codec: "DecoderSet") -> Fill | None:
-    """The decoder of a well-known type, or None for an ordinary message."""
+def decoder(descriptor: Descriptor, *, types: Types, message: Callable[[Descriptor], Fill]) -> Fill | None:
+    """The decoder of a well-known type, or None for an ordinary message; `message` gives that of any type."""
     name = descriptor.full_name
     if name in WRAPPERS:
         return _wrapper(descriptor)
     if name == "google.protobuf.Any":
-        return lambda message, value, depth: decode_any(message, value, depth, codec)
+        return _any(types, message)
     return _SIMPLE.get(name)
 
 
-def decode_any(message: Any, value: Any, depth: int, codec: "DecoderSet") -> None:
-    """Pack the message that "@type" names; `{}` is the empty Any."""
-    if type(value) is not dict:
-        raise JsonError("must be an object")
-    check_depth(depth)
-    if not value:
-        return
-    url = value.get("@type")
-    if not isinstance(url, str) or not url:
-        raise JsonError('needs an "@type", such as type.googleapis.com/google.protobuf.Duration')
-    name = url.rpartition("/")[2]
-    descriptor = codec.types.find(name)
-    if descriptor is None:
-        raise JsonError(f"the type {name!r} is unknown").within("@type")
-    inner = codec.types.message_class(descriptor)()
-    if name in VALUE_TYPES:
-        if "value" not in value:
-            raise JsonError(f'a {name} in an Any stands under "value"')
-        codec.message(descriptor)(inner, value["value"], depth + 1)
-    else:
-        rest = {key: item for key, item in value.items() if key != "@type"}
-        codec.message(descriptor)(inner, rest, depth + 1)
-    message.type_url = string(url)
-    message.value = inner.SerializeToString(deterministic=True)
+def _any(types: Types, message: Callable[[Descriptor], Fill]) -> Fill:
+    def fill(packed: Any, value: Any, depth: int) -> None:
+        """Pack the message that "@type" names; `{}` is the empty Any."""
+        if type(value) is not dict:
+            raise JsonError("must be an object")
+        check_depth(depth)
+        if not value:
+            return
+        url = value.get("@type")
+        if not isinstance(url, str) or not url:
+            raise JsonError('needs an "@type", such as type.googleapis.com/google.protobuf.Duration')
+        name = url.rpartition("/")[2]
+        descriptor = types.find(name)
+        if descriptor is None:
+            raise JsonError(f"the type {name!r} is unknown").within("@type")
+        inner = types.message_class(descriptor)()
+        if name in VALUE_TYPES:
+            if "value" not in value:
+                raise JsonError(f'a {name} in an Any stands under "value"')
+            message(descriptor)(inner, value["value"], depth + 1)
+        else:
+            rest = {key: item for key, item in value.items() if key != "@type"}
+            message(descriptor)(inner, rest, depth + 1)
+        packed.type_url = string(url)
+        packed.value = inner.SerializeToString(deterministic=True)
+
+    return fill
 
 
 def _wrapper(descriptor: Descriptor) -> Fill:

@@ -5,8 +5,7 @@ from typing import Any
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from gateway.transcode.codec.types import map_entry
-from gateway.transcode.codec.wellknown import WRAPPERS
+from gateway.transcode.codec.types import WRAPPERS, map_entry
 from gateway.transcode.openapi.comments import Comments
 
 Schema = dict[str, Any]

@@ -15,7 +15,7 @@ from gateway.transcode.codec.moments import parse_duration, parse_go_duration, p
 from gateway.transcode.codec.numbers import FLOAT_OVERFLOW
 from gateway.transcode.codec.scalars import INTEGER_RANGES
 from gateway.transcode.codec.text import parse_json
-from gateway.transcode.codec.wellknown import WRAPPERS
+from gateway.transcode.codec.types import WRAPPERS
 
 Put = Callable[[Any, str], None]
 """Put the value that a text spells into the message that holds the field; a repeated field grows by it."""

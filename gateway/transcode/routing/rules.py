@@ -7,8 +7,7 @@ from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto
 
-from gateway.transcode.codec.types import Types
-from gateway.transcode.codec.wellknown import WRAPPERS
+from gateway.transcode.codec.types import WRAPPERS, Types
 from gateway.transcode.routing.fields import FieldPathError, resolve
 from gateway.transcode.routing.template import Template, TemplateError, parse_template
 

@@ -11,7 +11,6 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, status_pb2
 
 from gateway.transcode.codec.encode import EncoderSet, json_bytes
-from gateway.transcode.codec.wellknown import encode_any
 from gateway.transcode.errors import RefusedError, http_status
 from gateway.transcode.wire.headers import response_headers
 
@@ -44,7 +43,7 @@ class ErrorWriter:
     """Turns whatever went wrong into an answer."""
 
     def __init__(self, encoders: EncoderSet) -> None:
-        self._encoders = encoders
+        self._expand = encoders.message(any_pb2.Any.DESCRIPTOR)
 
     def of_refusal(self, refusal: RefusedError) -> ErrorAnswer:
         """An error found by the transcoder itself."""
@@ -56,7 +55,7 @@ class ErrorWriter:
         headers = response_headers(error.initial_metadata() or ())
         status = _status(error)
         try:
-            details = [encode_any(detail, self._encoders) for detail in status.details]
+            details = [self._expand(detail) for detail in status.details]
         except ValueError:
             return ErrorAnswer(500, (), _UNMARSHALLABLE)
         if status.code == code_pb2.UNAUTHENTICATED:
@@ -71,7 +70,7 @@ class ErrorWriter:
     def _detail(self, message: Message) -> Any:
         packed = any_pb2.Any()
         packed.Pack(message)
-        return encode_any(packed, self._encoders)
+        return self._expand(packed)
 
 
 def _status_body(code: int, message: str, details: list[Any]) -> bytes:

@@ -1,7 +1,7 @@
 """Encoders of google.protobuf's well-known types, whose JSON is not that of an ordinary message."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
@@ -9,47 +9,42 @@ from google.protobuf.message import DecodeError
 from gateway.transcode.codec.mask import camel_path
 from gateway.transcode.codec.moments import format_duration, format_moment
 from gateway.transcode.codec.numbers import json_double
+from gateway.transcode.codec.scalars import writer
+from gateway.transcode.codec.types import VALUE_TYPES, WRAPPERS, Types
 
-if TYPE_CHECKING:
-    from gateway.transcode.codec.encode import EncoderSet
-
-WRAPPERS = frozenset(
-    f"google.protobuf.{name}Value"
-    for name in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
-)
-# Inside an Any these stand under "value"; every other type spreads its fields beside "@type".
-VALUE_TYPES = WRAPPERS | frozenset(
-    f"google.protobuf.{name}" for name in ("Timestamp", "Duration", "FieldMask", "Struct", "Value", "ListValue", "Any")
-)
+Convert = Callable[[Any], Any]
 
 
-def encoder(descriptor: Descriptor, codec: "EncoderSet") -> Callable[[Any], Any] | None:
-    """The encoder of a well-known type, or None for an ordinary message."""
+def encoder(descriptor: Descriptor, *, types: Types, message: Callable[[Descriptor], Convert]) -> Convert | None:
+    """The encoder of a well-known type, or None for an ordinary message; `message` gives that of any type."""
     name = descriptor.full_name
     if name in WRAPPERS:
-        convert = codec.field(descriptor.fields_by_name["value"])
-        return (lambda message: message.value) if convert is None else (lambda message: convert(message.value))
+        convert = writer(descriptor.fields_by_name["value"])
+        return (lambda wrapper: wrapper.value) if convert is None else (lambda wrapper: convert(wrapper.value))
     if name == "google.protobuf.Any":
-        return lambda message: encode_any(message, codec)
+        return _any(types, message)
     return _SIMPLE.get(name)
 
 
-def encode_any(message: Any, codec: "EncoderSet") -> Any:
-    """An Any expanded: its type's fields beside "@type". ValueError for an unknown type or broken bytes."""
-    if not message.type_url:
-        return {}
-    name = message.type_url.rpartition("/")[2]
-    descriptor = codec.types.find(name)
-    if descriptor is None:
-        raise ValueError(f"the type {name!r} of an Any is not among the descriptors")
-    try:
-        inner = codec.types.message_class(descriptor).FromString(message.value)
-    except DecodeError:
-        raise ValueError(f"the bytes of an Any are no {name}") from None
-    value = codec.message(descriptor)(inner)
-    if name in VALUE_TYPES:
-        return {"@type": message.type_url, "value": value}
-    return {"@type": message.type_url, **value}
+def _any(types: Types, message: Callable[[Descriptor], Convert]) -> Convert:
+    def convert(packed: Any) -> Any:
+        """The fields of the type that is packed beside "@type". ValueError for an unknown type or broken bytes."""
+        if not packed.type_url:
+            return {}
+        name = packed.type_url.rpartition("/")[2]
+        descriptor = types.find(name)
+        if descriptor is None:
+            raise ValueError(f"the type {name!r} of an Any is not among the descriptors")
+        try:
+            inner = types.message_class(descriptor).FromString(packed.value)
+        except DecodeError:
+            raise ValueError(f"the bytes of an Any are no {name}") from None
+        value = message(descriptor)(inner)
+        if name in VALUE_TYPES:
+            return {"@type": packed.type_url, "value": value}
+        return {"@type": packed.type_url, **value}
+
+    return convert
 
 
 def _timestamp(message: Any) -> str:
