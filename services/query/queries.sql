@@ -38,6 +38,12 @@ select distinct layout_id
 from telemetry.metrics
 where server_id = $1 and time >= $2 and time < $3 and layout_id is not null;
 
+-- name: layouts_size
+-- How many bytes some layouts have together.
+select coalesce(sum(length(series)), 0)
+from telemetry.layouts
+where layout_id = any($1::integer[]);
+
 -- name: layouts
 -- What some layouts are.
 select layout_id, series

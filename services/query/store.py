@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from flick.db.pool import Pool
 from flick.db.queries import load_queries
+from flick.errors import invalid
 from services.query.layouts import QUERIES, Layouts
 from services.query.rules.catalog import Catalog
 from services.query.rules.measured import Measured
@@ -12,6 +13,8 @@ from services.query.rules.plan import Probe, Span
 from services.query.rules.points import SampleRow, StepRow
 from services.query.rules.series import Cell, Layout
 
+# Of one answer's layouts: some 4,000 of a hundred series, or 200 of the largest. A broken agent declares without end.
+MAX_LAYOUT_BYTES = 4 * 1024 * 1024
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 
 
@@ -53,9 +56,12 @@ class Store:
         return [StepRow(*row) for row in rows]
 
     async def layouts(self, server_id: str, span: Span) -> Mapping[int, Layout]:
-        """The layouts that samples of the span have."""
+        """The layouts that samples of the span have. Raises INVALID_ARGUMENT when there are too many to read."""
         rows = await self._pool.fetch(self._queries["layout_ids"], server_id, *_bounds(span))
-        return await self._layouts.get([row["layout_id"] for row in rows])
+        layout_ids = [row["layout_id"] for row in rows]
+        if await self._pool.fetchval(self._queries["layouts_size"], layout_ids) > MAX_LAYOUT_BYTES:
+            raise invalid("start_time", "reaches over too many changes of what was measured; ask for a shorter span.")
+        return await self._layouts.get(layout_ids)
 
     async def newest_samples(self, server_ids: Sequence[str], after_us: int) -> Mapping[str, Measured]:
         """The newest sample of each server that has one after a moment."""

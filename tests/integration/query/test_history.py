@@ -242,6 +242,22 @@ async def test_a_foreign_server_is_not_found(house: QueryHouse) -> None:
     assert error.kind is Kind.NOT_FOUND
 
 
+async def test_a_span_of_more_layouts_than_one_answer_may_read_is_refused_with_advice(house: QueryHouse) -> None:
+    server_id = await house.server()
+    for number in range(5):
+        label = f"{number}".ljust(1024 * 1024, "x")
+        layout_id = await house.telemetry.layout(server_id, (NUMBER_CORE, [label]))
+        at_us = BEGIN_US + number * SECOND_US
+        await house.telemetry.store(server_id, [sample(at_us, layout_id=layout_id, labelled=[0.5])])
+
+    request = _request(server_id, CORES, start_us=BEGIN_US, end_us=BEGIN_US + 60 * SECOND_US)
+    error = await refusal(house.query.QueryMetrics(request, metadata=house.metadata))
+
+    assert (error.kind, [one.field for one in error.violations]) == (Kind.INVALID_ARGUMENT, ["start_time"])
+    request = _request(server_id, CORES, start_us=BEGIN_US, end_us=BEGIN_US + 2 * SECOND_US)
+    assert len((await house.query.QueryMetrics(request, metadata=house.metadata)).series) == 2
+
+
 async def test_the_layouts_used_last_are_kept(
     house: QueryHouse, postgres: DatabaseServer, telemetry_database: str
 ) -> None:
