@@ -66,7 +66,7 @@ async def test_one_foreign_server_in_a_list_refuses_the_whole_list(house: House,
 
 
 async def test_without_a_credential_nobody_gets_in(house: House, channel: grpc.aio.Channel) -> None:
-    for token in ["", "x", "a.b.c", "flk_1_2_3"]:
+    for token in ["", "x", "a.b.c", "flk_1_2_3", "x" * 30_000]:
         with pytest.raises(FlickError) as refusal:
             await call(house, channel, token=token)
 
