@@ -12,6 +12,7 @@ import grpc
 
 from flick.v1 import ingest_pb2
 from tests.integration.ingest.agent import ScriptedAgent, batch, sample, scripted_agent
+from tests.waiting import until
 
 CREDIT = 8
 SAMPLES_PER_BATCH = 5
@@ -121,9 +122,7 @@ async def under_load(agents: list[LoadAgent]) -> AsyncIterator[None]:
     try:
         yield
         await _cancel(measuring)
-        async with asyncio.timeout(60):
-            while not all(agent.settled for agent in agents):
-                await asyncio.sleep(0.05)
+        await until(lambda: all(agent.settled for agent in agents), within_s=60)
     finally:
         await _cancel([*measuring, *delivering])
 

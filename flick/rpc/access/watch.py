@@ -34,17 +34,12 @@ class AccessWatch:
         self._clock = clock
         self._grants = Grants()
         self._heard_at_s = float("-inf")
-        self._complete = asyncio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["AccessWatch"]:
         """Keep the copy fresh while entered."""
         async with background(self._run(), name="access-watch"):
             yield self
-
-    async def complete(self) -> None:
-        """Wait until the first copy is whole."""
-        await self._complete.wait()
 
     @property
     def fresh(self) -> bool:
@@ -125,7 +120,6 @@ class AccessWatch:
                         continue
                     self._grants.replace(snapshot)
                     snapshot = None
-                    self._complete.set()
                 else:
                     self._apply(message)
                 self._heard_at_s = self._clock.monotonic_s()

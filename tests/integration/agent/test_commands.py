@@ -19,6 +19,7 @@ from flick.v1 import ingest_pb2
 from tests.integration.agent.certificates import Authority, Issued
 from tests.integration.agent.ingest import ScriptedIngest, Visit, serving, settings
 from tests.integration.agent.web import Answer, web
+from tests.waiting import until
 
 WITHIN_S = 30.0
 
@@ -153,9 +154,7 @@ async def test_enroll_writes_an_identity_that_run_streams_with(
             enrolled = await run("enroll", url, "-", "--identity", str(path), stdin=f"{token}\n".encode())
         process = await start("run", FLICK_AGENT_IDENTITY=str(path))
         try:
-            async with asyncio.timeout(WITHIN_S):
-                while sum(len(batch.samples) for batch in batches) < 3:
-                    await asyncio.sleep(0.05)
+            await until(lambda: sum(len(batch.samples) for batch in batches) >= 3, within_s=WITHIN_S)
         finally:
             process.send_signal(signal.SIGTERM)
             status, _, log = await finished(process)

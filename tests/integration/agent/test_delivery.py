@@ -11,6 +11,7 @@ from flick.v1 import ingest_pb2
 from tests.integration.agent.certificates import Issued
 from tests.integration.agent.ingest import ScriptedIngest, Visit, seconds, serving
 from tests.integration.agent.streaming import BACKFILL, KEY, LIVE, Agent, streaming, times
+from tests.waiting import until
 
 
 async def test_the_agent_says_who_it_is_and_streams_after_welcome(identity: Identity, tls: Issued) -> None:
@@ -26,8 +27,7 @@ async def test_the_agent_says_who_it_is_and_streams_after_welcome(identity: Iden
     async with streaming(ingest, identity, tls) as agent:
         await agent.welcomed()
         measured = [*agent.measure()]
-        while agent.spool.held():
-            await asyncio.sleep(0.01)
+        await until(lambda: not agent.spool.held())
         measured += agent.measure()
         await ingest.played()
         hello = ingest.visits[0].hello
@@ -91,8 +91,7 @@ async def test_unacked_frames_are_sent_again_with_their_seq_on_the_next_stream(i
     ingest = ScriptedIngest(lose, take)
     async with streaming(ingest, identity, tls) as agent:
         await ingest.played()
-        while len(second) < 2:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(second) >= 2)
 
     sent = [ingest_pb2.MetricBatch.FromString(data) for data in first]
     again = [ingest_pb2.MetricBatch.FromString(data) for data in second]
@@ -143,8 +142,7 @@ async def test_retry_after_brings_the_same_frame_again_after_the_wait(identity: 
     ingest = ScriptedIngest(script)
     async with streaming(ingest, identity, tls) as agent:
         await ingest.played()
-        while agent.spool.held():
-            await asyncio.sleep(0.01)
+        await until(lambda: not agent.spool.held())
 
     assert got[0] == got[1]
     assert waited_s >= 0.55
@@ -178,8 +176,7 @@ async def test_a_frame_that_can_never_be_taken_is_replaced_by_a_gap(identity: Id
     async with streaming(ingest, identity, tls) as agent:
         await ingest.done.get()
         await ingest.played()
-        while agent.spool.held():
-            await asyncio.sleep(0.01)
+        await until(lambda: not agent.spool.held())
         counts = agent.spool.counts
 
     assert (gaps[0].lane, gaps[0].seq, gaps[0].dropped_samples) == (LIVE, 1, 1)
@@ -204,8 +201,7 @@ async def test_rejected_samples_are_told_with_their_reason_and_never_sent_again(
     with caplog.at_level(logging.WARNING):
         async with streaming(ingest, identity, tls) as agent:
             await ingest.played()
-            while agent.spool.held():
-                await asyncio.sleep(0.01)
+            await until(lambda: not agent.spool.held())
 
     assert "another sample is there" in caplog.text
 

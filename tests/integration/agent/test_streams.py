@@ -9,6 +9,7 @@ from flick.v1 import ingest_pb2, telemetry_pb2
 from tests.integration.agent.certificates import Issued
 from tests.integration.agent.ingest import ScriptedIngest, Visit, seconds, settings
 from tests.integration.agent.streaming import KEY, SERIES, streaming, times
+from tests.waiting import until
 
 
 async def test_drain_lets_acks_come_in_and_the_agent_returns_when_it_was_asked_to(
@@ -59,8 +60,7 @@ async def test_a_silent_ingest_is_given_up(identity: Identity, tls: Issued) -> N
 
     ingest = ScriptedIngest(mute, back)
     async with streaming(ingest, identity, tls, silent_s=0.5):
-        while len(ingest.visits) < 2:
-            await asyncio.sleep(0.02)
+        await until(lambda: len(ingest.visits) >= 2)
 
     assert len(ingest.visits) >= 2
 
@@ -109,12 +109,10 @@ async def test_settings_and_live_mode_reach_the_sampler_and_end_with_the_stream(
 
     ingest = ScriptedIngest(script, Visit.until_gone)
     async with streaming(ingest, identity, tls) as agent:
-        while agent.orders.wanted.live_interval_s is None:
-            await asyncio.sleep(0.01)
+        await until(lambda: agent.orders.wanted.live_interval_s is not None)
         watched = agent.orders.wanted
         hold.set()
-        while agent.orders.wanted.live_interval_s is not None:
-            await asyncio.sleep(0.01)
+        await until(lambda: agent.orders.wanted.live_interval_s is None)
         after = agent.orders.wanted
 
     assert (watched.interval_s, watched.processes, watched.commands, watched.live_interval_s) == (7, True, False, 1.0)
@@ -161,8 +159,7 @@ async def test_a_revoked_key_is_said_once_and_tried_only_at_the_cap(
     with caplog.at_level(logging.WARNING):
         async with streaming(ingest, identity, tls):
             began_s = asyncio.get_running_loop().time()
-            while len(ingest.visits) < 4:
-                await asyncio.sleep(0.01)
+            await until(lambda: len(ingest.visits) >= 4)
             passed_s = asyncio.get_running_loop().time() - began_s
 
     said = [record.getMessage() for record in caplog.records]

@@ -24,6 +24,7 @@ from flick.tokens import AGENT_KEY_PREFIX, parse_opaque
 from flick.v1 import access_pb2, access_pb2_grpc, auth_pb2_grpc, options_pb2, servers_pb2
 from tests.databases import DatabaseServer
 from tests.integration.auth.house import AuthHouse, Person, auth_house, refusal
+from tests.waiting import until
 
 TOLD_WITHIN_S = 1.5
 STREAM = access_pb2.WatchAccessRequest()
@@ -316,7 +317,7 @@ async def test_the_other_services_watch_follows_with_its_own_identity(house: Aut
         )
         watch = AccessWatch(stub=access_pb2_grpc.AccessServiceStub(channel), identity=identity, clock=SystemClock())
         async with watch.running():
-            await watch.complete()
+            await until(lambda: watch.fresh)
             assert await watch.servers_of(user_id=str(owner.user_id)) == [server_id]
             with watch.listen(server_id=server_id) as changed:
                 await revoke(house, owner, joined)

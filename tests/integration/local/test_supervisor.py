@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -16,6 +15,7 @@ from deploy.local.errors import LocalError, PartError
 from deploy.local.supervision.part import Happening, Part, Report, Step
 from deploy.local.supervision.supervisor import Supervisor
 from flick.clock import SystemClock
+from tests.waiting import until
 
 PYTHON = sys.executable
 SLEEPER = [PYTHON, "-c", "import time; print('awake', flush=True); time.sleep(600)"]
@@ -32,11 +32,6 @@ class Scene:
 
     def happenings(self, part: str) -> list[Happening]:
         return [report.happening for report in self.reports if report.part == part]
-
-    async def until(self, condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
-        async with asyncio.timeout(within_s):
-            while not condition():
-                await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -71,7 +66,7 @@ async def test_a_part_that_dies_is_named_with_its_last_lines_and_restarted(scene
         first = supervisor.pids()["mortal"]
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        await scene.until(lambda: scene.happenings("mortal").count(Happening.READY) == 2)
+        await until(lambda: scene.happenings("mortal").count(Happening.READY) == 2)
         second = supervisor.pids()["mortal"]
     death = next(report for report in scene.reports if report.happening is Happening.DIED)
 
@@ -86,7 +81,7 @@ async def test_a_renewed_part_is_another_process_and_counts_as_no_death(scene: S
         await supervisor.start(Part(name="reader", command=SLEEPER, environment={}))
         first = supervisor.pids()["reader"]
         await supervisor.renew("reader")
-        await scene.until(lambda: scene.happenings("reader").count(Happening.READY) == 2)
+        await until(lambda: scene.happenings("reader").count(Happening.READY) == 2)
         second = supervisor.pids()["reader"]
 
     assert second not in (None, first)
@@ -130,7 +125,7 @@ async def test_impatience_ends_a_part_that_is_being_drained(scene: Scene) -> Non
     async with scene.supervisor as supervisor:
         await supervisor.start(Part(name="stubborn", command=stubborn, environment={}, stop_within_s=60))
         stopping = asyncio.create_task(supervisor.stop())
-        await scene.until(lambda: Happening.STOPPING in scene.happenings("stubborn"))
+        await until(lambda: Happening.STOPPING in scene.happenings("stubborn"))
         await supervisor.kill()
         await asyncio.wait_for(stopping, timeout=5)
 
@@ -142,9 +137,9 @@ async def test_what_a_part_started_ends_with_it(scene: Scene) -> None:
     async with scene.supervisor as supervisor:
         await supervisor.start(Part(name="nurse", command=nurse, environment={}))
         pid = supervisor.pids()["nurse"]
-        await scene.until(lambda: len(psutil.Process(pid).children()) == 1)
+        await until(lambda: len(psutil.Process(pid).children()) == 1)
         child = psutil.Process(pid).children()[0]
-    await scene.until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    await until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 

@@ -15,6 +15,7 @@ from flick.rpc.access.watch import STALE_AFTER_S, AccessWatch
 from flick.rpc.client import open_channel
 from flick.rpc.identity import ServiceIdentity
 from flick.v1 import access_pb2, access_pb2_grpc, auth_pb2, auth_pb2_grpc, options_pb2
+from tests.waiting import until
 
 USER, ORGANIZATION, SERVER, KEY = (str(new_id()) for _ in range(4))
 MEMBERSHIP = access_pb2.AccessEntry(
@@ -82,7 +83,7 @@ async def test_the_copy_is_used_once_it_is_whole() -> None:
     async with watching(auth, clock) as watch:
         auth.messages.put_nowait(access_pb2.WatchAccessResponse(granted=[MEMBERSHIP]))
         auth.messages.put_nowait(access_pb2.WatchAccessResponse(granted=[SERVER_ENTRY], snapshot_complete=True))
-        await asyncio.wait_for(watch.complete(), timeout=5)
+        await until(lambda: watch.fresh)
 
         assert await watch.role(user_id=USER, organization_id=ORGANIZATION) == options_pb2.ROLE_MEMBER
         assert await watch.organization_of(server_id=SERVER) == ORGANIZATION
@@ -97,7 +98,7 @@ async def test_a_revoked_key_is_gone_and_its_listener_is_told() -> None:
         auth.messages.put_nowait(
             access_pb2.WatchAccessResponse(granted=[SERVER_ENTRY, KEY_ENTRY], snapshot_complete=True)
         )
-        await asyncio.wait_for(watch.complete(), timeout=5)
+        await until(lambda: watch.fresh)
         with watch.listen(server_id=SERVER) as changed:
             auth.messages.put_nowait(access_pb2.WatchAccessResponse(revoked=[KEY_ENTRY]))
             await asyncio.wait_for(changed.wait(), timeout=5)
@@ -109,7 +110,7 @@ async def test_a_stale_copy_is_not_trusted_and_auth_is_asked_on_each_call() -> N
     auth, clock = make_auth(), ShiftedClock()
     async with watching(auth, clock) as watch:
         auth.messages.put_nowait(access_pb2.WatchAccessResponse(granted=[KEY_ENTRY], snapshot_complete=True))
-        await asyncio.wait_for(watch.complete(), timeout=5)
+        await until(lambda: watch.fresh)
         known = await watch.agent_key(key_id=KEY)
         clock.ahead_s = STALE_AFTER_S + 1
 

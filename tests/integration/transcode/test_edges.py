@@ -14,6 +14,7 @@ from google.protobuf.empty_pb2 import Empty
 from gateway.transcode import Options, Transcoder
 from tests.integration.transcode.library import Backend, serving
 from tests.integration.transcode.web import on_a_port
+from tests.waiting import until
 
 SMALL = Options(max_body_bytes=200, body_timeout_s=0.2, default_timeout_s=0.3)
 
@@ -133,9 +134,7 @@ async def test_the_transcoders_own_cancellation_is_not_swallowed() -> None:
     received: list[bool] = []
     async with serving(backend) as app:
         request = asyncio.create_task(app(scope, receive, send))
-        async with asyncio.timeout(5):
-            while not backend.calls:  # the server says nothing when a call arrives
-                await asyncio.sleep(0.01)
+        await until(lambda: backend.calls, within_s=5)  # the server says nothing when a call arrives
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
             await request
