@@ -18,7 +18,6 @@ from gateway.transcode.options import Options
 from gateway.transcode.profile import DEFAULT, Profile
 from gateway.transcode.request.assemble import RequestReader
 from gateway.transcode.routing.escape import EscapeError
-from gateway.transcode.routing.overlap import Overlap, find_overlaps
 from gateway.transcode.routing.router import BadPathError, Match, NoRouteError, Router, WrongMethodError
 from gateway.transcode.routing.rules import Binding
 from gateway.transcode.routing.table import build_router, read_bindings
@@ -68,11 +67,6 @@ class Transcoder:
         self.routes: tuple[Binding, ...] = read_bindings(descriptors, self.types, channels)
         endpoints = [self._endpoint(binding, channels[binding.service]) for binding in self.routes]
         self._router: Router[_Endpoint] = build_router(self.routes, endpoints, profile)
-
-    @property
-    def overlaps(self) -> tuple[Overlap, ...]:
-        """Pairs of routes that share a path, and which of them gets it; computed anew on each access."""
-        return find_overlaps(self.routes, build_router(self.routes, self.routes, self._profile))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection; a WebSocket that no one else wanted is closed."""

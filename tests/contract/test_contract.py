@@ -11,14 +11,15 @@ from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
 
 from flick.v1 import catalog_pb2, options_pb2
+from gateway.transcode import DEFAULT, Types
+from gateway.transcode.routing.overlap import find_overlaps
+from gateway.transcode.routing.rules import read_bindings
+from gateway.transcode.routing.table import build_router
 
 ROOT = Path(__file__).parents[2]
 STUBS = ROOT / "flick" / "v1"
-FILES = [
-    file
-    for file in descriptor_pb2.FileDescriptorSet.FromString((STUBS / "descriptors.binpb").read_bytes()).file
-    if file.package == "flick.v1"
-]
+DESCRIPTORS = descriptor_pb2.FileDescriptorSet.FromString((STUBS / "descriptors.binpb").read_bytes())
+FILES = [file for file in DESCRIPTORS.file if file.package == "flick.v1"]
 # Methods that only FLick's own parts call: they are not public, so they have no route.
 INTERNAL = {"StreamTelemetry", "IssueServiceToken", "WatchAccess", "LookUpAccess"}
 
@@ -91,17 +92,11 @@ def test_every_method_says_who_may_call_it_and_is_named_and_routed(service: str,
     assert routed == (method not in INTERNAL)
 
 
-def test_no_two_routes_clash() -> None:
-    routes = [
-        (kind, getattr(rule, kind))
-        for _, method in methods()
-        for rule in [method.options.Extensions[annotations_pb2.http]]
-        for kind in ["get", "post", "put", "patch", "delete"]
-        if getattr(rule, kind)
-    ]
+def test_no_two_routes_share_a_path_and_all_live_under_the_version() -> None:
+    routes = read_bindings(DESCRIPTORS, Types(DESCRIPTORS))
 
-    assert len(routes) == len(set(routes))
-    assert all(path.startswith("/api/v1/") for _, path in routes)
+    assert [str(overlap) for overlap in find_overlaps(routes, build_router(routes, routes, DEFAULT))] == []
+    assert all(route.template.text.startswith("/api/v1/") for route in routes)
 
 
 def test_every_enum_begins_with_unspecified() -> None:

@@ -28,7 +28,6 @@ class RequestReader:
     def __init__(self, binding: Binding, *, codec: DecoderSet, profile: Profile) -> None:
         descriptor = binding.method.input_type
         self._class = codec.types.message_class(descriptor)
-        self.reads_body = bool(binding.body)
         self._body = _body_reader(binding, codec) if binding.body else None
         self._variables = tuple(
             _Variable(resolve(descriptor, variable.path), codec) for variable in binding.template.variables
