@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from flick.live import WATCH_REFRESH_S
+
 
 @dataclass(frozen=True, kw_only=True)
 class WatchTimes:
@@ -13,12 +15,10 @@ class WatchTimes:
         mark_s: how often servers are marked as watched.
         poll_s: how often it is looked for servers of which nothing new was heard for too long.
         patience_s: how long after its interval a server's sample may come before storage is asked for it.
-        retry_s: how long to wait before a broken subscription is tried again.
     """
 
     sign_of_life_s: float = 15.0
     confirm_s: float = 2.0
-    mark_s: float = 5.0
+    mark_s: float = WATCH_REFRESH_S
     poll_s: float = 1.0
     patience_s: float = 2.0
-    retry_s: float = 1.0
