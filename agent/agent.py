@@ -10,8 +10,8 @@ from agent.sampler.orders import Orders, Wanted
 from agent.sampler.sampler import Sampler
 from agent.sampler.timeline import Timeline
 from agent.spool.memory import MemorySpool
-from agent.uplink.backoff import Backoff
 from agent.uplink.uplink import Uplink
+from flick.backoff import Backoff
 from flick.clock import Clock
 from flick.v1 import servers_pb2
 
@@ -38,7 +38,7 @@ async def run_agent(
         orders=orders,
         timeline=timeline,
         clock=clock,
-        backoff=Backoff(rng=rng),
+        backoff=Backoff(rng=rng, base_s=1.0, factor=1.6, cap_s=120.0),
         host=host,
         version=version,
     )

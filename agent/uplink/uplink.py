@@ -10,10 +10,10 @@ from agent.network.probe import Probe
 from agent.sampler.orders import Orders
 from agent.sampler.timeline import Timeline
 from agent.spool.spool import Spool
-from agent.uplink.backoff import Backoff
 from agent.uplink.ending import Ending, EndKind
 from agent.uplink.greeting import Greeting
 from agent.uplink.stream import SILENT_S, Stream
+from flick.backoff import Backoff
 from flick.clock import Clock, utc
 from flick.rpc.client import open_channel
 from flick.v1 import ingest_pb2_grpc, servers_pb2, telemetry_pb2

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from deploy.local.errors import LocalError, PartError
 from deploy.local.machine.process import end_group, kill_group, spawn
-from deploy.local.supervision.backoff import Backoff
 from deploy.local.supervision.part import Happening, Part, Report
 from deploy.local.supervision.part_log import PartLog
+from flick.backoff import Backoff
 from flick.clock import Clock
 
 _READY_POLL_S = 0.1
@@ -40,7 +40,7 @@ class RunningPart:
         self._log = log
         self._report = report
         self._clock = clock
-        self._backoff = Backoff(randomness=randomness)
+        self._backoff = Backoff(rng=randomness, base_s=0.5, factor=2.0, cap_s=30.0, least=0.5)
         self._process: asyncio.subprocess.Process | None = None
         self._became_ready = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -121,7 +121,8 @@ class RunningPart:
             early_deaths += not self._became_ready.is_set()
             if early_deaths >= MAX_EARLY_DEATHS:
                 raise PartError(self._failure(f"ended {early_deaths} times before it was ready, last with {how}"))
-            wait_s = self._backoff.next_s(ran_s=self._clock.monotonic_s() - began_s)
+            self._backoff.healthy(self._clock.monotonic_s() - began_s)
+            wait_s = self._backoff.next_s()
             self._tell(Happening.DIED, detail=how, restart_in_s=wait_s, last_lines=self._log.last_lines())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), timeout=wait_s)

@@ -13,8 +13,8 @@ from agent.sampler.orders import Orders
 from agent.sampler.timeline import Timeline
 from agent.spool.frame import Entry
 from agent.spool.memory import MemorySpool, SpoolLimits
-from agent.uplink.backoff import Backoff
 from agent.uplink.uplink import Uplink
+from flick.backoff import Backoff
 from flick.clock import SystemClock
 from flick.v1 import ingest_pb2, telemetry_pb2
 from tests.integration.agent.certificates import Issued
@@ -39,7 +39,7 @@ class Agent:
             orders=self.orders,
             timeline=self.timeline,
             clock=self.clock,
-            backoff=Backoff(rng=random.Random(1), base_s=0.02, cap_s=0.1),
+            backoff=Backoff(rng=random.Random(1), base_s=0.02, factor=1.6, cap_s=0.1),
             host=this_host(),
             version="1.2.3",
             silent_s=silent_s,
