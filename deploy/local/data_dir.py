@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -30,7 +31,9 @@ class DataDir:
         try:
             # 0711: the database's account must pass through when the launcher is root; nothing in it is open to others.
             self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
-            self._lock = (self.path / "lock").open("a+")
+            _refuse_foreign(self.path)
+            # 0600: whoever may open it, if only to read, can take the lock and keep FLick from starting.
+            self._lock = os.fdopen(os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+")
         except OSError as error:
             raise LocalError(
                 f"the data directory {self.path} cannot be used: {error.strerror}; choose another with --data-dir"
@@ -127,6 +130,21 @@ class DataDir:
     def remember(self, **values: object) -> None:
         """Keep values for the next start, beside those kept before."""
         write_private(self.path / "state.json", json.dumps({**self.remembered(), **values}, indent=1) + "\n")
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse a folder in which another user could replace files by links to files of ours.
+
+    :raises LocalError: naming the command that mends it.
+    """
+    found = folder.stat()
+    if found.st_uid != os.geteuid():
+        raise LocalError(
+            f"the data directory {folder} belongs to user id {found.st_uid}: choose another with --data-dir, or run "
+            f"`chown {os.geteuid()} {folder}`"
+        )
+    if found.st_mode & stat.S_IWOTH:
+        raise LocalError(f"everybody may write to the data directory {folder}: run `chmod o-w {folder}`")
 
 
 def _kept_secret(path: Path) -> str:

@@ -67,3 +67,30 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(LocalError, match=r"file/data cannot be used.*--data-dir"):
         DataDir(path=tmp_path / "file/data").__enter__()
+
+
+def test_a_folder_that_others_could_plant_links_in_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+
+    with pytest.raises(LocalError, match="chmod o-w"):
+        DataDir(path=tmp_path / "open").__enter__()
+    assert list((tmp_path / "open").iterdir()) == []
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
+    foreign = Path("/usr")  # root's
+    if os.geteuid() == 0:
+        foreign = tmp_path / "foreign"
+        foreign.mkdir()
+        os.chown(foreign, 65534, 65534)
+
+    with pytest.raises(LocalError, match=f"chown {os.geteuid()} {foreign}"):
+        DataDir(path=foreign).__enter__()
+
+
+def test_nobody_else_can_take_the_lock(tmp_path: Path) -> None:
+    with DataDir(path=tmp_path / "data"):
+        mode = stat.S_IMODE((tmp_path / "data/lock").stat().st_mode)
+
+    assert mode == 0o600
