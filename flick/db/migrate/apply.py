@@ -73,5 +73,5 @@ async def _apply(connection: Connection, schema: str, migration: Migration) -> N
 
 def _hint(error: asyncpg.PostgresError) -> str:
     if str(error).startswith("role "):
-        return "Create the roles first: `flick up` does, deploy/compose.yaml does, or see docs/operations."
+        return "Create the roles first, as `flick up` does: flick_auth, flick_ingest, flick_query."
     return "Nothing of it was applied."
