@@ -10,7 +10,7 @@ from functools import partial
 import asyncpg
 from prometheus_client import CollectorRegistry
 
-from flick.bus import Bus
+from flick.bus.client import Bus
 from flick.clock import Clock
 from flick.db.pool import Pool
 from flick.errors import FlickError

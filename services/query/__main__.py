@@ -9,7 +9,8 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from flick import log
-from flick.bus import BusMetrics, open_bus
+from flick.bus.client import open_bus
+from flick.bus.health import BusMetrics
 from flick.clock import Clock, SystemClock
 from flick.config import ConfigError, load
 from flick.db.pool import open_pool

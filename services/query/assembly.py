@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from flick.bus import Bus
+from flick.bus.client import Bus
 from flick.clock import Clock
 from flick.db.pool import Pool
 from flick.rpc.access.aspect import AccessAspect

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from flick.bus import Bus
-from flick.live import LATEST_KEY, samples_channel
+from flick.bus.client import Bus
+from flick.bus.live import LATEST_KEY, samples_channel
 from flick.v1 import telemetry_pb2
 from services.ingest.intake.samples import Row
 from services.ingest.metrics import IngestMetrics

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from flick.bus import Bus
+from flick.bus.client import Bus
+from flick.bus.live import WATCH_EXPIRES_S, WATCHED_CHANNEL, decode_server_ids, watched_key
 from flick.clock import Clock
 from flick.lifecycle import background
-from flick.live import WATCH_EXPIRES_S, WATCHED_CHANNEL, decode_server_ids, watched_key
 
 LOOK_EVERY_S = 1.0
 

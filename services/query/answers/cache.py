@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import DecodeError
 
-from flick.bus import Bus
-from flick.live import LATEST_KEY
+from flick.bus.client import Bus
+from flick.bus.live import LATEST_KEY
 from flick.v1 import telemetry_pb2
 from services.query.layouts import Layouts
 from services.query.metrics import QueryMetrics

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flick.live import WATCH_REFRESH_S
+from flick.bus.live import WATCH_REFRESH_S
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 from google.protobuf.message import DecodeError
 
-from flick.bus import Bus, Subscription
-from flick.errors import FlickError
-from flick.lifecycle import background
-from flick.live import (
+from flick.bus.client import Bus
+from flick.bus.live import (
     WATCH_EXPIRES_S,
     WATCHED_CHANNEL,
     encode_server_ids,
@@ -18,6 +16,9 @@ from flick.live import (
     server_of_channel,
     watched_key,
 )
+from flick.bus.subscription import Subscription
+from flick.errors import FlickError
+from flick.lifecycle import background
 from flick.v1 import telemetry_pb2
 from services.query.layouts import Layouts
 from services.query.metrics import QueryMetrics

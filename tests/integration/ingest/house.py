@@ -8,7 +8,8 @@ from typing import Any
 import grpc
 from prometheus_client import CollectorRegistry
 
-from flick.bus import Bus, BusMetrics, open_bus
+from flick.bus.client import Bus, open_bus
+from flick.bus.health import BusMetrics
 from flick.clock import SystemClock
 from flick.db.pool import Connection, connect
 from services.ingest.__main__ import running

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest_asyncio
 
-from flick import live
+from flick.bus import live
 from flick.v1 import catalog_pb2, ingest_pb2, telemetry_pb2
 from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import BACKFILL, SECOND_NS, ScriptedAgent, batch, now_ns, sample

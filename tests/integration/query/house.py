@@ -13,7 +13,8 @@ import pytest
 import redis.asyncio
 from prometheus_client import CollectorRegistry
 
-from flick.bus import BusMetrics, open_bus
+from flick.bus.client import open_bus
+from flick.bus.health import BusMetrics
 from flick.clock import SystemClock
 from flick.errors import FlickError
 from flick.ids import new_id

@@ -9,9 +9,9 @@ from typing import Any
 import asyncpg
 import redis.asyncio
 
-from flick.bus import Bus
+from flick.bus.client import Bus
+from flick.bus.live import LATEST_KEY, samples_channel, watched_key
 from flick.ids import new_id
-from flick.live import LATEST_KEY, samples_channel, watched_key
 from flick.v1 import catalog_pb2, telemetry_pb2
 
 CORE = {number: name.removeprefix("METRIC_").lower() for name, number in catalog_pb2.Metric.items() if 0 < number < 500}
