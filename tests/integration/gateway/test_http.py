@@ -3,12 +3,15 @@
 import asyncio
 import json
 import re
+import socket
 
 import httpx
+import psutil
 import pytest
 
 from tests.integration.gateway.running import Gateway, run_gateway
 from tests.integration.gateway.scripted import EMAIL, PASSWORD, Backends, make_backends, serve_auth
+from tests.waiting import until
 
 
 async def get(gateway: Gateway, path: str, **headers: str) -> httpx.Response:
@@ -183,6 +186,29 @@ async def test_a_connection_that_sends_no_request_is_cut_off(gateway: Gateway, m
     writer.close()
 
     assert rest == b""
+
+
+async def test_a_client_that_takes_nothing_of_its_answers_is_cut_off(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.http.protocols.HEAD_TIMEOUT_S", 0.2)
+    host, port = gateway.address.split(":")
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(client, (host, int(port)))
+        wanted = 300  # more than the kernel's buffers hold
+        await asyncio.get_running_loop().sock_sendall(client, b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n" * wanted)
+        mine = client.getsockname()
+
+        await until(lambda: not _is_served(mine))
+    assert gateway.metric("flick_gateway_requests_total", method="GET", status="200") < wanted
+
+
+def _is_served(client: tuple[str, int]) -> bool:
+    """Whether the gateway still holds the connection from this address."""
+    connections = psutil.Process().net_connections(kind="tcp4")
+    return any(one.raddr == client and one.status == psutil.CONN_ESTABLISHED for one in connections)
 
 
 async def test_requests_are_counted(gateway: Gateway) -> None:
