@@ -14,8 +14,8 @@ from tests.chaos.checker import check
 from tests.chaos.load import LoadAgent, under_load
 from tests.databases import DatabaseServer
 from tests.deployables import program
-from tests.integration.ingest.auth import AgentAuth, make_auth
 from tests.integration.ingest.schema import telemetry_template
+from tests.tiny_auth import TinyAuth, make_auth
 
 SEED = 20_260
 AGENTS = 20
@@ -102,7 +102,7 @@ async def test_killed_at_random_moments_it_loses_nothing_that_was_acked(
     assert with_a_loss.acked_not_stored == len(agents[0].acked), "the checker is blind"
 
 
-def _agent(auth: AgentAuth, address: str, rng: random.Random) -> LoadAgent:
+def _agent(auth: TinyAuth, address: str, rng: random.Random) -> LoadAgent:
     enrolled = auth.enroll()
     return LoadAgent(
         address=address,

@@ -18,7 +18,7 @@ from services.ingest.intake.admission import Admission
 from services.ingest.streams.times import StreamTimes
 from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import ScriptedAgent, scripted_agent
-from tests.integration.ingest.auth import AgentAuth, Enrolled, make_auth
+from tests.tiny_auth import Enrolled, TinyAuth, make_auth
 from tests.waiting import eventually
 
 QUICK = StreamTimes(drain_s=0.5, settle_s=1.0, access_every_s=0.2)
@@ -29,7 +29,7 @@ class IngestHouse:
     """A running ingest, and everything that a test may do behind its back."""
 
     address: str
-    auth: AgentAuth
+    auth: TinyAuth
     auth_serving: AsyncExitStack
     serving: AsyncExitStack
     database: Connection

@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.local.machine.ports import free_port
 from tests.databases import DatabaseServer
 from tests.deployables import Program, program
-from tests.integration.ingest.auth import AgentAuth, make_auth
+from tests.tiny_auth import TinyAuth, make_auth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,14 +16,14 @@ class IngestProcess:
     """A running ingest. `metrics` is where /metrics is."""
 
     program: Program
-    auth: AgentAuth
+    auth: TinyAuth
     address: str
     metrics: str
 
 
 @asynccontextmanager
 async def ingest_process(
-    *arguments: str, postgres: DatabaseServer, database: str, redis_url: str, log: Path, auth: AgentAuth | None = None
+    *arguments: str, postgres: DatabaseServer, database: str, redis_url: str, log: Path, auth: TinyAuth | None = None
 ) -> AsyncIterator[IngestProcess]:
     """`python -m services.ingest ARGUMENTS`, serving while entered."""
     auth = auth or make_auth()

@@ -10,8 +10,8 @@ from flick.bus import live
 from flick.v1 import catalog_pb2, ingest_pb2, telemetry_pb2
 from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import BACKFILL, SECOND_NS, ScriptedAgent, batch, now_ns, sample
-from tests.integration.ingest.auth import Enrolled
 from tests.integration.ingest.house import IngestHouse, ingest_house
+from tests.tiny_auth import Enrolled
 from tests.waiting import eventually
 
 CORE = catalog_pb2.METRIC_CPU_CORE_UTILIZATION

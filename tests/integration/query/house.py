@@ -24,8 +24,8 @@ from flick.v1 import query_pb2, query_pb2_grpc
 from services.query.__main__ import running
 from services.query.config import QueryConfig
 from services.query.watch.times import WatchTimes
-from tests.integration.query.auth import Metadata, TinyAuth, make_auth
 from tests.integration.query.telemetry import Telemetry
+from tests.tiny_auth import Metadata, TinyAuth, make_auth
 from tests.waiting import eventually
 
 WatchCall: TypeAlias = "grpc.aio.UnaryStreamCall[query_pb2.WatchMetricsRequest, query_pb2.WatchMetricsResponse]"

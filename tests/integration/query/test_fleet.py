@@ -3,9 +3,9 @@
 from flick.errors import Kind
 from flick.ids import new_id
 from flick.v1 import query_pb2
-from tests.integration.query.auth import Metadata
 from tests.integration.query.house import SECOND_US, QueryHouse, now_us, refusal
 from tests.integration.query.telemetry import sample
+from tests.tiny_auth import Metadata
 
 
 async def _summary(

@@ -19,8 +19,8 @@ from flick.rpc.client import open_channel
 from flick.v1 import query_pb2, query_pb2_grpc
 from tests.databases import DatabaseServer
 from tests.deployables import program
-from tests.integration.query.auth import make_auth
 from tests.integration.query.house import QueryHouse, ending
+from tests.tiny_auth import make_auth
 from tests.waiting import eventually
 
 CPU = "system.cpu.utilization"

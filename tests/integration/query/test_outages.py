@@ -11,10 +11,10 @@ import pytest
 from flick.errors import Kind
 from flick.v1 import catalog_pb2, query_pb2
 from tests.databases import DatabaseServer
-from tests.integration.query.auth import TinyAuth, make_auth
 from tests.integration.query.house import SECOND_US, QueryHouse, ending, now_us, query_house, refusal, watching
 from tests.integration.query.proxy import Proxy
 from tests.integration.query.telemetry import sample
+from tests.tiny_auth import TinyAuth, make_auth
 from tests.waiting import eventually
 
 CPU = catalog_pb2.METRIC_CPU_UTILIZATION
@@ -148,7 +148,8 @@ async def test_while_auth_is_away_nobody_is_served_and_streams_end(town: Town) -
 
 
 async def test_without_a_fresh_copy_of_the_grants_auth_is_asked_and_a_loss_ends_the_stream(town: Town) -> None:
-    auth = make_auth(streams=False)
+    auth = make_auth()
+    auth.mute()
     async with town.house(auth=auth) as house:
         server_id = await house.server()
         user_id, metadata = auth.person(organization_id=house.organization_id)
