@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TypeVar
 
 import grpc
 
@@ -19,6 +20,10 @@ from flick.v1 import access_pb2, access_pb2_grpc, servers_pb2
 STALE_AFTER_S = 5.0  # auth sends something at least every 2 s
 LOOK_UP_TIMEOUT_S = 2.0
 RETRY_S = 1.0
+DOUBTS_AT_ONCE = 20.0
+DOUBTS_PER_S = 20.0
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +39,8 @@ class AccessWatch:
         self._clock = clock
         self._grants = Grants()
         self._heard_at_s = float("-inf")
+        self._doubts = DOUBTS_AT_ONCE
+        self._doubts_at_s = clock.monotonic_s()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["AccessWatch"]:
@@ -58,13 +65,13 @@ class AccessWatch:
 
     async def agent_key(self, *, key_id: str) -> AgentKey | None:
         """See `flick.rpc.access.source.AccessSource`."""
-        grants = await self._look_up(access_pb2.LookUpAccessRequest(key_ids=[key_id]))
-        return grants.agent_key(key_id=key_id)
+        request = access_pb2.LookUpAccessRequest(key_ids=[key_id])
+        return await self._find(request, lambda grants: grants.agent_key(key_id=key_id))
 
     async def settings(self, *, server_id: str) -> servers_pb2.ServerSettings | None:
         """The server's settings, or None when there is no such server."""
-        grants = await self._look_up(access_pb2.LookUpAccessRequest(server_ids=[server_id]))
-        return grants.settings(server_id=server_id)
+        request = access_pb2.LookUpAccessRequest(server_ids=[server_id])
+        return await self._find(request, lambda grants: grants.settings(server_id=server_id))
 
     async def settings_of(self, *, server_ids: Sequence[str]) -> Mapping[str, servers_pb2.ServerSettings]:
         """The settings of several servers by id; those that do not exist are left out."""
@@ -86,8 +93,9 @@ class AccessWatch:
             yield event
 
     async def _look_up(self, request: access_pb2.LookUpAccessRequest) -> Grants:
-        if self.fresh:
-            return self._grants
+        return self._grants if self.fresh else await self._ask(request)
+
+    async def _ask(self, request: access_pb2.LookUpAccessRequest) -> Grants:
         try:
             metadata = await self._identity.metadata()
             answer = await self._stub.LookUpAccess(request, metadata=metadata, timeout=LOOK_UP_TIMEOUT_S)
@@ -96,6 +104,24 @@ class AccessWatch:
         grants = Grants()
         grants.replace(answer.granted)
         return grants
+
+    async def _find(self, request: access_pb2.LookUpAccessRequest, pick: Callable[[Grants], T | None]) -> T | None:
+        """What `pick` finds. A server that joined a moment ago may be younger than the copy, so that auth is asked."""
+        found = pick(await self._look_up(request))
+        if found is None and self._may_doubt():
+            with suppress(FlickError):  # then the copy stands
+                found = pick(await self._ask(request))
+        return found
+
+    def _may_doubt(self) -> bool:
+        """Whether auth may be asked for what the copy lacks: not so often that strangers' keys become a load on it."""
+        now_s = self._clock.monotonic_s()
+        self._doubts = min(DOUBTS_AT_ONCE, self._doubts + (now_s - self._doubts_at_s) * DOUBTS_PER_S)
+        self._doubts_at_s = now_s
+        if not self.fresh or self._doubts < 1:
+            return False
+        self._doubts -= 1
+        return True
 
     async def _run(self) -> None:
         while True:

@@ -11,7 +11,7 @@ import pytest
 from flick.clock import SystemClock
 from flick.errors import FlickError, Kind
 from flick.ids import new_id
-from flick.rpc.access.watch import STALE_AFTER_S, AccessWatch
+from flick.rpc.access.watch import DOUBTS_AT_ONCE, DOUBTS_PER_S, STALE_AFTER_S, AccessWatch
 from flick.rpc.client import open_channel
 from flick.rpc.identity import ServiceIdentity
 from flick.v1 import access_pb2, access_pb2_grpc, auth_pb2, auth_pb2_grpc, options_pb2
@@ -104,6 +104,32 @@ async def test_a_revoked_key_is_gone_and_its_listener_is_told() -> None:
             await asyncio.wait_for(changed.wait(), timeout=5)
 
         assert await watch.agent_key(key_id=KEY) is None
+
+
+async def test_a_key_that_is_younger_than_the_copy_is_known() -> None:
+    auth, clock = make_auth(), ShiftedClock()
+    async with watching(auth, clock) as watch:
+        auth.messages.put_nowait(access_pb2.WatchAccessResponse(snapshot_complete=True))
+        await until(lambda: watch.fresh)
+        auth.granted = [SERVER_ENTRY, KEY_ENTRY]
+        key, settings = await watch.agent_key(key_id=KEY), await watch.settings(server_id=SERVER)
+
+    assert key is not None
+    assert key.server_id == SERVER
+    assert settings is not None
+
+
+async def test_unknown_keys_do_not_become_a_load_on_auth() -> None:
+    auth, clock = make_auth(), ShiftedClock()
+    async with watching(auth, clock) as watch:
+        auth.messages.put_nowait(access_pb2.WatchAccessResponse(snapshot_complete=True))
+        await until(lambda: watch.fresh)
+        began_s = clock.monotonic_s()
+        for _ in range(500):
+            assert await watch.agent_key(key_id=str(new_id())) is None
+        allowed = DOUBTS_AT_ONCE + DOUBTS_PER_S * (clock.monotonic_s() - began_s)
+
+    assert 1 <= auth.look_ups <= allowed + 1
 
 
 async def test_a_stale_copy_is_not_trusted_and_auth_is_asked_on_each_call() -> None:
