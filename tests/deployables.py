@@ -43,13 +43,19 @@ async def program(*arguments: str, environment: Mapping[str, str], log: Path) ->
     try:
         yield Program(process=process, address=await _address(process, log))
     finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), timeout=STOP_WITHIN_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        await end(process, within_s=STOP_WITHIN_S)
+
+
+async def end(process: asyncio.subprocess.Process, *, within_s: float) -> None:
+    """Ask the process to stop, and kill it when it does not in time."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), timeout=within_s)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
@@ -92,8 +98,6 @@ class House:
     ingest: str
     query: str
     gateway: str
-    database_url: str
-    secrets: Mapping[str, str]
     signing_keys: Path
 
     def signer(self) -> tokens.Signer:
@@ -111,61 +115,41 @@ async def house(*, postgres: DatabaseServer, database: str, redis_url: str, fold
     (folder / "service_secrets.toml").write_text(hashes)
     keys = folder / "keys"
     keys.mkdir(mode=0o700)
-
-    def url(service: str) -> str:
-        return postgres.url(database=database, role=f"flick_{service}")
-
-    def listen(service: str) -> dict[str, str]:
-        prefix = f"FLICK_{service.upper()}"
-        return {f"{prefix}_LISTEN": "127.0.0.1:0", f"{prefix}_METRICS_LISTEN": f"127.0.0.1:{free_port()}"}
-
     async with AsyncExitStack() as stack:
-        auth = await stack.enter_async_context(
-            program(
-                "services.auth",
-                environment={
-                    **listen("auth"),
-                    "FLICK_AUTH_DATABASE_URL": url("auth"),
-                    "FLICK_AUTH_SIGNING_KEYS_DIR": str(keys),
-                    "FLICK_AUTH_SERVICE_SECRETS_FILE": str(folder / "service_secrets.toml"),
-                },
-                log=folder / "auth.log",
-            )
+
+        async def run(module: str, environment: Mapping[str, str]) -> str:
+            name = module.rpartition(".")[2]
+            prefix = f"FLICK_{name.upper()}"
+            listen = {f"{prefix}_LISTEN": "127.0.0.1:0", f"{prefix}_METRICS_LISTEN": f"127.0.0.1:{free_port()}"}
+            started = program(module, environment={**listen, **environment}, log=folder / f"{name}.log")
+            return (await stack.enter_async_context(started)).address
+
+        auth = await run(
+            "services.auth",
+            {
+                "FLICK_AUTH_DATABASE_URL": postgres.url(database=database, role="flick_auth"),
+                "FLICK_AUTH_SIGNING_KEYS_DIR": str(keys),
+                "FLICK_AUTH_SERVICE_SECRETS_FILE": str(folder / "service_secrets.toml"),
+            },
         )
         backends = {
-            name: await stack.enter_async_context(
-                program(
-                    f"services.{name}",
-                    environment={
-                        **listen(name),
-                        "FLICK_AUTH_ADDRESS": auth.address,
-                        "FLICK_REDIS_URL": redis_url,
-                        f"FLICK_{name.upper()}_DATABASE_URL": url(name),
-                        f"FLICK_{name.upper()}_SERVICE_SECRET": known[name],
-                    },
-                    log=folder / f"{name}.log",
-                )
-            )
-            for name in ("ingest", "query")
-        }
-        gateway = await stack.enter_async_context(
-            program(
-                "gateway",
-                environment={
-                    **listen("gateway"),
-                    "FLICK_AUTH_ADDRESS": auth.address,
-                    "FLICK_QUERY_ADDRESS": backends["query"].address,
+            name: await run(
+                f"services.{name}",
+                {
+                    "FLICK_AUTH_ADDRESS": auth,
+                    "FLICK_REDIS_URL": redis_url,
+                    f"FLICK_{name.upper()}_DATABASE_URL": postgres.url(database=database, role=f"flick_{name}"),
+                    f"FLICK_{name.upper()}_SERVICE_SECRET": secret,
                 },
-                log=folder / "gateway.log",
             )
-        )
+            for name, secret in known.items()
+        }
+        gateway = await run("gateway", {"FLICK_AUTH_ADDRESS": auth, "FLICK_QUERY_ADDRESS": backends["query"]})
         running = House(
-            auth=auth.address,
-            ingest=backends["ingest"].address,
-            query=backends["query"].address,
-            gateway=f"http://{gateway.address}",
-            database_url=postgres.url(database=database),
-            secrets=known,
+            auth=auth,
+            ingest=backends["ingest"],
+            query=backends["query"],
+            gateway=f"http://{gateway}",
             signing_keys=keys,
         )
         await _answers(running)

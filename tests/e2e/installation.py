@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import psutil
 
+from tests.deployables import end
+
 COMMANDS = Path(sys.executable).parent
 READY_WITHIN_S = 90.0
 STOP_WITHIN_S = 30.0
@@ -96,7 +98,7 @@ async def flick_up(
         follower.cancel()
     finally:
         reader.cancel()
-        await _end(process)
+        await end(process, within_s=STOP_WITHIN_S)
 
 
 async def _wait_ready(process: asyncio.subprocess.Process, events: list[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -118,13 +120,3 @@ async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[Mapping[s
         event = json.loads(line)
         assert isinstance(event, dict)
         yield event
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(process.wait(), timeout=STOP_WITHIN_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
