@@ -182,3 +182,16 @@ async def test_an_address_in_use_is_named(house: House) -> None:
     with pytest.raises(FlickError, match="can't be listened on"):
         async with serve(listen=house.address, registrations=[], aspects=[]):
             raise AssertionError("it served")
+
+
+async def test_who_connects_and_says_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flick.rpc.server.HANDSHAKE_S", 0.5)
+    async with serve(listen="127.0.0.1:0", registrations=[], aspects=[]) as running:
+        host, _, port = running.address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        async with asyncio.timeout(10):
+            while await reader.read(1024):  # the server's own greeting
+                pass
+        writer.close()
+
+    assert reader.at_eof()
