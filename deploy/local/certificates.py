@@ -50,7 +50,7 @@ def ensure_certificates(*, directory: Path, names: Iterable[str], now: datetime)
 
     The authority is never replaced by itself: agents pin it.
 
-    :raises LocalError: when a file of the authority is missing or unreadable while the other is there.
+    Raises LocalError when a file of the authority is missing or unreadable while the other is there.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     key, authority = _authority(directory, now)

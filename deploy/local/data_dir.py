@@ -135,7 +135,7 @@ class DataDir:
 def _refuse_foreign(folder: Path) -> None:
     """Refuse a folder in which another user could replace files by links to files of ours.
 
-    :raises LocalError: naming the command that mends it.
+    Raises LocalError naming the command that mends it.
     """
     found = folder.stat()
     if found.st_uid != os.geteuid():

@@ -61,7 +61,7 @@ class Launch:
     async def start(self) -> Stage:
         """Start everything, tell the address and, the first time, the first login; return what the parts were told.
 
-        :raises LocalError: when a part cannot be brought up.
+        Raises LocalError when a part cannot be brought up.
         """
         addresses = self._addresses()
         storage = await StorageStarter(

@@ -72,7 +72,7 @@ class StorageStarter:
     async def start(self) -> Storage:
         """Return the addresses once both answer.
 
-        :raises LocalError: when one cannot be brought up or prepared.
+        Raises LocalError when one cannot be brought up or prepared.
         """
         runtime = None
         if self.settings.database_url is None or self.settings.redis_url is None:

@@ -68,7 +68,7 @@ class Source:
 async def find_source(codename: str) -> Source:
     """Return the source on the mirror that the system's own apt uses.
 
-    :raises UnsupportedHostError: when there is no apt, no Debian keyring or no Debian mirror.
+    Raises UnsupportedHostError when there is no apt, no Debian keyring or no Debian mirror.
     """
     for program in ("apt-get", "dpkg-deb"):
         if which(program) is None:
@@ -105,7 +105,7 @@ def choose_mirror(targets: Sequence[str]) -> str | None:
 async def download(packages: Sequence[str], *, source: Source, folder: Path, progress: Progress) -> list[Path]:
     """Fetch packages with all they need into `folder` and return the .deb files; a cut download is resumed.
 
-    :raises RuntimeFetchError: with apt's own words.
+    Raises RuntimeFetchError with apt's own words.
     """
     for name in ("state/lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ _SCRAM_ITERATIONS = 4096  # PostgreSQL's own default; the passwords are random, 
 async def answers(url: str) -> bool:
     """Return whether the database accepts a login and a query.
 
-    :raises LocalError: when it refuses the password, which waiting does not mend.
+    Raises LocalError when it refuses the password, which waiting does not mend.
     """
     try:
         connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)
@@ -72,7 +72,7 @@ async def grant_database(connection: Connection, *, name: str, roles: Sequence[s
 async def make_extension(url: str) -> str:
     """Create TimescaleDB in the database, or bring it up to the installed version; return that version.
 
-    :raises PartError: when the server does not carry TimescaleDB or the role may not create it.
+    Raises PartError when the server does not carry TimescaleDB or the role may not create it.
     """
     try:
         connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)

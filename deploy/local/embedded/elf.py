@@ -12,7 +12,7 @@ _ELF_MAGIC = b"\x7fELF"
 def find_loader(root: Path) -> Path:
     """Return the path of the dynamic loader below `root`, relative to it.
 
-    :raises RuntimeFetchError: when libc6 was not unpacked there.
+    Raises RuntimeFetchError when libc6 was not unpacked there.
     """
     for loader in sorted(root.glob("usr/lib/*-linux-gnu*/ld-linux*.so.*")):
         return loader.relative_to(root)
@@ -36,7 +36,7 @@ async def bind_programs(files: Iterable[Path], *, patchelf: Path, root: Path, fi
     Libraries are named relative to the program by DT_RPATH, which, unlike DT_RUNPATH, holds for the libraries'
     own libraries and for modules loaded later; so only the programs need to be rewritten.
 
-    :raises RuntimeFetchError: when patchelf fails.
+    Raises RuntimeFetchError when patchelf fails.
     """
     loader = find_loader(root)
     for file in files:

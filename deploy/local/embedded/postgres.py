@@ -70,8 +70,8 @@ class Postgres:
 
         The caller holds the lock of the data directory.
 
-        :raises DataVersionError: when another major version wrote the data directory.
-        :raises UnreachableFolderError: when the account cannot reach the programs or the data.
+        Raises DataVersionError when another major version wrote the data directory.
+        Raises UnreachableFolderError when the account cannot reach the programs or the data.
         """
         for folder in (self.runtime.root, self.directory.parent):
             require_reach(self.account, folder)

@@ -49,7 +49,7 @@ class Redis:
     async def prepare(self) -> None:
         """Write the settings.
 
-        :raises UnreachableFolderError: when the account cannot reach the programs or the folder.
+        Raises UnreachableFolderError when the account cannot reach the programs or the folder.
         """
         for folder in (self.runtime.root, self.directory.parent):
             require_reach(self.account, folder)

@@ -57,7 +57,7 @@ async def ensure_runtime(*, cache_dir: Path, progress: Progress) -> Runtime:
 
     Several callers at once are served one after the other; an interrupted one leaves nothing that passes for whole.
 
-    :raises LocalError: when the cache folder cannot be written, the host is unsupported or the fetch fails.
+    Raises LocalError when the cache folder cannot be written, the host is unsupported or the fetch fails.
     """
     _make_folder(cache_dir)
     runtime = _runtime(cache_dir)

@@ -30,7 +30,7 @@ class Account:
 def database_account() -> Account:
     """Return the account for the database and Redis: the caller's own, or an unprivileged one for root.
 
-    :raises LocalError: when root finds none of the preferred accounts.
+    Raises LocalError when root finds none of the preferred accounts.
     """
     uid = os.geteuid()
     if uid != 0:
@@ -58,7 +58,7 @@ def _name_of(uid: int) -> str:
 def require_reach(account: Account, folder: Path) -> None:
     """Check that the account may walk down to the folder.
 
-    :raises UnreachableFolderError: naming the first ancestor that shuts the account out.
+    Raises UnreachableFolderError naming the first ancestor that shuts the account out.
     """
     barrier = first_barrier(account, [*reversed(folder.absolute().parents), folder.absolute()])
     if barrier is not None:
@@ -89,7 +89,7 @@ def _may_enter(account: Account, status: os.stat_result) -> bool:
 def make_private_folder(account: Account, folder: Path) -> None:
     """Create the folder when missing, and make it the account's own with mode 0700.
 
-    :raises LocalError: when another user made it first, as could happen in a folder that all may write to.
+    Raises LocalError when another user made it first, as could happen in a folder that all may write to.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()

@@ -27,7 +27,7 @@ def free_port(
 
     Chosen at random, so that several launchers that start at once hardly ever choose the same.
 
-    :raises OSError: when there is none, or the host is not this machine's.
+    Raises OSError when there is none, or the host is not this machine's.
     """
     order = (randomness or random.SystemRandom()).sample(CANDIDATES, len(CANDIDATES))
     for port in order:

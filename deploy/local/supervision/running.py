@@ -55,8 +55,8 @@ class RunningPart:
     async def start(self) -> None:
         """Start it and wait until it is ready.
 
-        :raises PartError: when it died too often or is not ready in time; it is then ended.
-        :raises LocalError: when it could not be prepared.
+        Raises PartError when it died too often or is not ready in time; it is then ended.
+        Raises LocalError when it could not be prepared.
         """
         self._life = asyncio.create_task(self._live())
         ready = asyncio.create_task(self._became_ready.wait())
@@ -130,7 +130,7 @@ class RunningPart:
     async def _run_and_describe(self) -> str:
         """Run the program to its end and return how it ended, or why it could not run.
 
-        :raises LocalError, OSError: when it could not run and never did before: waiting would not mend that.
+        Raises LocalError or OSError when it could not run and never did before: waiting would not mend that.
         """
         try:
             return describe_exit(await self._run_once())

@@ -52,7 +52,7 @@ class Supervisor:
     async def start(self, part: Part) -> None:
         """Start a part and wait until it is ready.
 
-        :raises PartError: when it cannot be brought up.
+        Raises PartError when it cannot be brought up.
         """
         running = RunningPart(
             part=part,
@@ -71,7 +71,7 @@ class Supervisor:
     async def run(self, step: Step) -> str:
         """Run a step to its end and return its standard output, which may hold secrets; the rest is logged.
 
-        :raises PartError: when it fails or takes too long.
+        Raises PartError when it fails or takes too long.
         """
         log = self._log(step.name)
         process = await spawn(*step.command, environment=step.environment, directory=Path("/"), fold_stderr=False)
@@ -92,7 +92,7 @@ class Supervisor:
     async def run_for_answer(self, step: Step) -> dict[str, Any]:
         """Run a step whose last line of output is a JSON object, and return that.
 
-        :raises PartError: when it fails, takes too long or answers otherwise.
+        Raises PartError when it fails, takes too long or answers otherwise.
         """
         lines = (await self.run(step)).strip().splitlines()
         try:
