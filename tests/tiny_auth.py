@@ -114,23 +114,21 @@ class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceS
         for watch in self._watches:
             watch.put_nowait(access_pb2.WatchAccessResponse(granted=granted, revoked=revoked))
 
-    async def IssueServiceToken(self, request: Any, context: Any) -> auth_pb2.IssueServiceTokenResponse:  # noqa: N802
+    async def IssueServiceToken(self, request: Any, context: Any) -> auth_pb2.IssueServiceTokenResponse:
         return auth_pb2.IssueServiceTokenResponse(token="service", expires_in=300)
 
-    async def GetJsonWebKeySet(self, request: Any, context: Any) -> auth_pb2.JsonWebKeySet:  # noqa: N802
+    async def GetJsonWebKeySet(self, request: Any, context: Any) -> auth_pb2.JsonWebKeySet:
         raw = self._signer.key.public_key().public_bytes_raw()
         key = auth_pb2.JsonWebKey(kid="k1", x=base64.urlsafe_b64encode(raw).decode().rstrip("="))
         return auth_pb2.JsonWebKeySet(keys=[key])
 
-    async def LookUpAccess(  # noqa: N802
+    async def LookUpAccess(
         self, request: access_pb2.LookUpAccessRequest, context: Any
     ) -> access_pb2.LookUpAccessResponse:
         self.look_ups += 1
         return access_pb2.LookUpAccessResponse(granted=[one for one in self._granted if _is_asked_for(one, request)])
 
-    async def WatchAccess(  # noqa: N802
-        self, request: Any, context: Any
-    ) -> AsyncIterator[access_pb2.WatchAccessResponse]:
+    async def WatchAccess(self, request: Any, context: Any) -> AsyncIterator[access_pb2.WatchAccessResponse]:
         changes: asyncio.Queue[access_pb2.WatchAccessResponse] = asyncio.Queue()
         self._watches.add(changes)
         try:

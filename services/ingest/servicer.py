@@ -23,7 +23,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._parts = parts
         self._roster = roster
 
-    async def StreamTelemetry(  # noqa: N802 - the contract's name
+    async def StreamTelemetry(
         self, requests: AsyncIterator[Request], context: Context
     ) -> AsyncGenerator[Response, None]:
         """See the contract."""

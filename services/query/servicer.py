@@ -47,7 +47,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._sessions = sessions
         self._clock = clock
 
-    async def GetLatestMetrics(  # noqa: N802 - the contract's name
+    async def GetLatestMetrics(
         self, request: query_pb2.GetLatestMetricsRequest, context: Context
     ) -> query_pb2.GetLatestMetricsResponse:
         """See the contract."""
@@ -60,7 +60,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         answer.time.FromMicroseconds(sample.time_us)
         return answer
 
-    async def QueryMetrics(  # noqa: N802 - the contract's name
+    async def QueryMetrics(
         self, request: query_pb2.QueryMetricsRequest, context: Context
     ) -> query_pb2.QueryMetricsResponse:
         """See the contract."""
@@ -72,7 +72,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
             max_points=request.max_points,
         )
 
-    async def WatchMetrics(  # noqa: N802 - the contract's name
+    async def WatchMetrics(
         self, request: query_pb2.WatchMetricsRequest, context: Context
     ) -> AsyncIterator[query_pb2.WatchMetricsResponse]:
         """See the contract."""
@@ -88,7 +88,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
             ):
                 yield response
 
-    async def ListProcesses(  # noqa: N802 - the contract's name
+    async def ListProcesses(
         self, request: query_pb2.ListProcessesRequest, context: Context
     ) -> query_pb2.ListProcessesResponse:
         """See the contract."""
@@ -103,7 +103,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         answer.time.FromMicroseconds(time_us)
         return answer
 
-    async def SummarizeServers(  # noqa: N802 - the contract's name
+    async def SummarizeServers(
         self, request: query_pb2.SummarizeServersRequest, context: Context
     ) -> query_pb2.SummarizeServersResponse:
         """See the contract."""
@@ -118,7 +118,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
             }
         )
 
-    async def ListMetricDescriptors(  # noqa: N802 - the contract's name
+    async def ListMetricDescriptors(
         self, request: query_pb2.ListMetricDescriptorsRequest, context: Context
     ) -> query_pb2.ListMetricDescriptorsResponse:
         """See the contract."""

@@ -26,7 +26,7 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
         self._bell = bell
         self._metrics = metrics
 
-    async def WatchAccess(  # noqa: N802
+    async def WatchAccess(
         self, request: access_pb2.WatchAccessRequest, context: Context
     ) -> AsyncIterator[access_pb2.WatchAccessResponse]:
         """A stream keeps nothing but a revision; a slow reader makes the log be read later, and no queue grow."""
@@ -45,7 +45,7 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
                     await ring.wait(timeout_s=LOOK_EVERY_S)
                 revision = changes.revision
 
-    async def LookUpAccess(  # noqa: N802
+    async def LookUpAccess(
         self, request: access_pb2.LookUpAccessRequest, context: Context
     ) -> access_pb2.LookUpAccessResponse:
         """See the contract."""

@@ -41,7 +41,7 @@ class EnrollmentServicer(enrollment_pb2_grpc.EnrollmentServiceServicer):
         self._metrics = metrics
         self._clock = clock
 
-    async def CreateJoinToken(  # noqa: N802
+    async def CreateJoinToken(
         self, request: enrollment_pb2.CreateJoinTokenRequest, context: Context
     ) -> enrollment_pb2.CreateJoinTokenResponse:
         """See the contract."""
@@ -57,7 +57,7 @@ class EnrollmentServicer(enrollment_pb2_grpc.EnrollmentServiceServicer):
             join_token=join_token, token=token.text, enroll_url=self._public_url
         )
 
-    async def ListJoinTokens(  # noqa: N802
+    async def ListJoinTokens(
         self, request: enrollment_pb2.ListJoinTokensRequest, context: Context
     ) -> enrollment_pb2.ListJoinTokensResponse:
         """See the contract."""
@@ -73,7 +73,7 @@ class EnrollmentServicer(enrollment_pb2_grpc.EnrollmentServiceServicer):
             join_tokens=page, next_page_token=pages.write_token(last.join_token_id) if last else ""
         )
 
-    async def DeleteJoinToken(  # noqa: N802
+    async def DeleteJoinToken(
         self, request: enrollment_pb2.DeleteJoinTokenRequest, context: Context
     ) -> enrollment_pb2.DeleteJoinTokenResponse:
         """See the contract."""
@@ -85,7 +85,7 @@ class EnrollmentServicer(enrollment_pb2_grpc.EnrollmentServiceServicer):
         await self._store.delete_token(join_token_id=token_id)
         return enrollment_pb2.DeleteJoinTokenResponse()
 
-    async def EnrollServer(  # noqa: N802
+    async def EnrollServer(
         self, request: enrollment_pb2.EnrollServerRequest, context: Context
     ) -> enrollment_pb2.EnrollServerResponse:
         """See the contract."""
@@ -113,7 +113,7 @@ class EnrollmentServicer(enrollment_pb2_grpc.EnrollmentServiceServicer):
             trust_bundle=self._bundle(),
         )
 
-    async def GetTrustBundle(  # noqa: N802
+    async def GetTrustBundle(
         self, request: enrollment_pb2.GetTrustBundleRequest, context: Context
     ) -> enrollment_pb2.TrustBundle:
         """See the contract."""

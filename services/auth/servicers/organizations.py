@@ -17,7 +17,7 @@ class OrganizationServicer(organizations_pb2_grpc.OrganizationServiceServicer):
     def __init__(self, *, store: OrganizationStore) -> None:
         self._store = store
 
-    async def ListOrganizations(  # noqa: N802
+    async def ListOrganizations(
         self, request: organizations_pb2.ListOrganizationsRequest, context: Context
     ) -> organizations_pb2.ListOrganizationsResponse:
         """See the contract."""
@@ -30,13 +30,13 @@ class OrganizationServicer(organizations_pb2_grpc.OrganizationServiceServicer):
             organizations=page, next_page_token=pages.write_token(last.organization_id) if last else ""
         )
 
-    async def GetOrganization(  # noqa: N802
+    async def GetOrganization(
         self, request: organizations_pb2.GetOrganizationRequest, context: Context
     ) -> organizations_pb2.Organization:
         """See the contract."""
         return _found(await self._store.get(organization_id=UUID(request.organization_id)))
 
-    async def UpdateOrganization(  # noqa: N802
+    async def UpdateOrganization(
         self, request: organizations_pb2.UpdateOrganizationRequest, context: Context
     ) -> organizations_pb2.Organization:
         """See the contract."""

@@ -24,7 +24,7 @@ class ServerServicer(servers_pb2_grpc.ServerServiceServicer):
         self._store = store
         self._clock = clock
 
-    async def ListServers(  # noqa: N802
+    async def ListServers(
         self, request: servers_pb2.ListServersRequest, context: Context
     ) -> servers_pb2.ListServersResponse:
         """See the contract."""
@@ -40,19 +40,17 @@ class ServerServicer(servers_pb2_grpc.ServerServiceServicer):
             servers=page, next_page_token=pages.write_token(last.display_name, last.server_id) if last else ""
         )
 
-    async def GetServer(self, request: servers_pb2.GetServerRequest, context: Context) -> servers_pb2.Server:  # noqa: N802
+    async def GetServer(self, request: servers_pb2.GetServerRequest, context: Context) -> servers_pb2.Server:
         """See the contract."""
         return _found(await self._store.get(server_id=UUID(request.server_id)))
 
-    async def UpdateServer(  # noqa: N802
-        self, request: servers_pb2.UpdateServerRequest, context: Context
-    ) -> servers_pb2.Server:
+    async def UpdateServer(self, request: servers_pb2.UpdateServerRequest, context: Context) -> servers_pb2.Server:
         """See the contract."""
         changed_fields(request.update_mask, changeable=("display_name",))
         name = names.display_name(request.server.display_name, field="server.display_name")
         return _found(await self._store.rename(server_id=UUID(request.server_id), display_name=name))
 
-    async def DeleteServer(  # noqa: N802
+    async def DeleteServer(
         self, request: servers_pb2.DeleteServerRequest, context: Context
     ) -> servers_pb2.DeleteServerResponse:
         """See the contract."""
@@ -60,13 +58,13 @@ class ServerServicer(servers_pb2_grpc.ServerServiceServicer):
             raise not_found("server")
         return servers_pb2.DeleteServerResponse()
 
-    async def GetServerSettings(  # noqa: N802
+    async def GetServerSettings(
         self, request: servers_pb2.GetServerSettingsRequest, context: Context
     ) -> servers_pb2.ServerSettings:
         """See the contract."""
         return _found(await self._store.settings(server_id=UUID(request.server_id)))
 
-    async def UpdateServerSettings(  # noqa: N802
+    async def UpdateServerSettings(
         self, request: servers_pb2.UpdateServerSettingsRequest, context: Context
     ) -> servers_pb2.ServerSettings:
         """See the contract."""
@@ -74,7 +72,7 @@ class ServerServicer(servers_pb2_grpc.ServerServiceServicer):
         change = partial(settings.merge, asked=request.settings, fields=fields)
         return _found(await self._store.change_settings(server_id=UUID(request.server_id), change=change))
 
-    async def ListAgentKeys(  # noqa: N802
+    async def ListAgentKeys(
         self, request: servers_pb2.ListAgentKeysRequest, context: Context
     ) -> servers_pb2.ListAgentKeysResponse:
         """See the contract."""
@@ -87,7 +85,7 @@ class ServerServicer(servers_pb2_grpc.ServerServiceServicer):
             agent_keys=page, next_page_token=pages.write_token(last.key_id) if last else ""
         )
 
-    async def RevokeAgentKey(  # noqa: N802
+    async def RevokeAgentKey(
         self, request: servers_pb2.RevokeAgentKeyRequest, context: Context
     ) -> servers_pb2.AgentKey:
         """See the contract. Revoking a revoked key changes nothing."""

@@ -50,7 +50,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         self._metrics = metrics
         self._clock = clock
 
-    async def Login(self, request: auth_pb2.LoginRequest, context: Context) -> auth_pb2.TokenPair:  # noqa: N802
+    async def Login(self, request: auth_pb2.LoginRequest, context: Context) -> auth_pb2.TokenPair:
         """An unknown e-mail address and a wrong password get the same answer after the same work."""
         password = names.password(request.password)
         account = await self._store.find_account(email=names.email(request.email))
@@ -64,9 +64,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         logger.info("signed in", extra={"user_id": session.user_id, "session_id": session.session_id})
         return self._pair(session)
 
-    async def RefreshToken(  # noqa: N802
-        self, request: auth_pb2.RefreshTokenRequest, context: Context
-    ) -> auth_pb2.TokenPair:
+    async def RefreshToken(self, request: auth_pb2.RefreshTokenRequest, context: Context) -> auth_pb2.TokenPair:
         """See the contract and `services.auth.rules.refresh`."""
         token = _refresh_token(request.refresh_token)
         exchange = (
@@ -82,21 +80,21 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
             raise unauthenticated("The session has ended. Sign in again.", reason="SESSION_ENDED")
         return self._pair(exchange)
 
-    async def Logout(self, request: auth_pb2.LogoutRequest, context: Context) -> auth_pb2.LogoutResponse:  # noqa: N802
+    async def Logout(self, request: auth_pb2.LogoutRequest, context: Context) -> auth_pb2.LogoutResponse:
         """See the contract. Whether there was such a session is not told."""
         token = _refresh_token(request.refresh_token)
         if token is not None:
             await self._store.end(token, now=utc(self._clock))
         return auth_pb2.LogoutResponse()
 
-    async def GetMe(self, request: auth_pb2.GetMeRequest, context: Context) -> auth_pb2.Me:  # noqa: N802
+    async def GetMe(self, request: auth_pb2.GetMeRequest, context: Context) -> auth_pb2.Me:
         """See the contract."""
         me = await self._store.me(user_id=UUID(current_caller().user_id))
         if me is None:
             raise unauthenticated("This account is no more.", private="a valid token of an unknown user")
         return me
 
-    async def GetJsonWebKeySet(  # noqa: N802
+    async def GetJsonWebKeySet(
         self, request: auth_pb2.GetJsonWebKeySetRequest, context: Context
     ) -> auth_pb2.JsonWebKeySet:
         """See the contract."""
@@ -109,7 +107,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
             ]
         )
 
-    async def IssueServiceToken(  # noqa: N802
+    async def IssueServiceToken(
         self, request: auth_pb2.IssueServiceTokenRequest, context: Context
     ) -> auth_pb2.IssueServiceTokenResponse:
         """See the contract."""

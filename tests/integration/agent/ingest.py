@@ -79,7 +79,7 @@ class ScriptedIngest(ingest_pb2_grpc.IngestServiceServicer):
         self.visits: list[Visit] = []
         self.done: asyncio.Queue[BaseException | None] = asyncio.Queue()
 
-    async def StreamTelemetry(  # type: ignore[override]  # noqa: N802 - the contract's name; the reading style of grpc.aio
+    async def StreamTelemetry(  # type: ignore[override]  # the reading style of grpc.aio
         self, request_iterator: object, context: grpc.aio.ServicerContext[Request, Response]
     ) -> None:
         visit = Visit(context)

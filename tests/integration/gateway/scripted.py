@@ -1,7 +1,5 @@
 """Auth and query as real gRPC servers whose answers a test writes: the gateway can't tell them from the real ones."""
 
-# ruff: noqa: N802 - methods have the contract's names
-
 import asyncio
 import base64
 import json

@@ -59,10 +59,10 @@ class Servicer(query_pb2_grpc.QueryServiceServicer):
     def __init__(self) -> None:
         self.behaviour: Any = None
 
-    async def GetLatestMetrics(self, request: query_pb2.GetLatestMetricsRequest, context: Any) -> Any:  # noqa: N802
+    async def GetLatestMetrics(self, request: query_pb2.GetLatestMetricsRequest, context: Any) -> Any:
         return await self.behaviour(request, context)
 
-    async def WatchMetrics(self, request: query_pb2.WatchMetricsRequest, context: Any) -> Any:  # noqa: N802
+    async def WatchMetrics(self, request: query_pb2.WatchMetricsRequest, context: Any) -> Any:
         async for response in self.behaviour(request, context):
             yield response
 

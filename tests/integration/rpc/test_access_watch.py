@@ -45,14 +45,14 @@ class Auth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceServi
         self.granted: list[access_pb2.AccessEntry] = []
         self.look_ups = 0
 
-    async def IssueServiceToken(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def IssueServiceToken(self, request: Any, context: Any) -> Any:
         return auth_pb2.IssueServiceTokenResponse(token="t", expires_in=300)
 
-    async def WatchAccess(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def WatchAccess(self, request: Any, context: Any) -> AsyncIterator[Any]:
         while True:
             yield await self.messages.get()
 
-    async def LookUpAccess(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def LookUpAccess(self, request: Any, context: Any) -> Any:
         self.look_ups += 1
         return access_pb2.LookUpAccessResponse(granted=self.granted)
 
