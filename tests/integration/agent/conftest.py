@@ -1,3 +1,5 @@
+"""An authority, a certificate and an identity for each test."""
+
 import pytest
 
 from agent.identity import Identity

@@ -1,3 +1,5 @@
+"""What was measured reaches ingest, whatever happens to streams and acks."""
+
 import asyncio
 import logging
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""When ingest can't be reached, the agent says what is wrong and how to mend it."""
+
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator

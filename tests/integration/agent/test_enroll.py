@@ -1,3 +1,5 @@
+"""Joining: a token is spent only where it belongs, and never in clear."""
+
 import asyncio
 import json
 from collections.abc import Iterator

@@ -1,3 +1,5 @@
+"""The life of a stream: drain, silence, refusal, live mode, return."""
+
 import asyncio
 import logging
 

@@ -1,3 +1,5 @@
+"""What every server does with every call: access, errors, deadlines, a graceful stop."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any

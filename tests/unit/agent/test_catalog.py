@@ -1,3 +1,5 @@
+"""The agent's catalogue is the contract's."""
+
 from agent.catalog import CATALOG, CORE_LENGTH
 from flick.v1 import catalog_pb2
 

@@ -1,3 +1,5 @@
+"""Collectors together make one sample, also when one of them fails."""
+
 import logging
 import math
 from pathlib import Path

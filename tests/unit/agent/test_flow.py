@@ -1,3 +1,5 @@
+"""Which frame goes next, within the credits, over acks and new streams."""
+
 import uuid
 
 import pytest

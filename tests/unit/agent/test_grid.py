@@ -1,3 +1,5 @@
+"""Stored samples fall on a fixed grid."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 

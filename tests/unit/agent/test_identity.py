@@ -1,3 +1,5 @@
+"""The identity file: what may stand in it, and who may read it."""
+
 import json
 import os
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Join tokens are read by the agent as the floor makes them."""
+
 import hashlib
 
 import pytest

@@ -1,3 +1,5 @@
+"""Counters become rates, over wraps and resets."""
+
 import math
 
 import pytest

@@ -1,3 +1,5 @@
+"""When samples are taken, stored and shown."""
+
 import asyncio
 import itertools
 import uuid

@@ -1,3 +1,5 @@
+"""What is not acked is kept, within bounds, and a loss is told as a gap."""
+
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace

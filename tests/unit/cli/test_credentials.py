@@ -1,3 +1,5 @@
+"""The credentials file: private, whole, one entry per installation."""
+
 import stat
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""How a server is found by what people call it."""
+
 from typing import Any
 
 import pytest

@@ -1,3 +1,5 @@
+"""Addresses of gateways as people type them."""
+
 import pytest
 
 from flick.cli.failure import CliError, ExitCode

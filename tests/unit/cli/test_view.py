@@ -1,3 +1,5 @@
+"""What `flick top` draws."""
+
 from io import StringIO
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""Settings come from the environment and a file; a wrong one is named with its fix."""
+
 from dataclasses import dataclass
 from pathlib import Path
 

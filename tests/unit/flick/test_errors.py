@@ -1,3 +1,5 @@
+"""Every kind of error is the same at both ends of a call."""
+
 import grpc
 import pytest
 from google.rpc import code_pb2, error_details_pb2

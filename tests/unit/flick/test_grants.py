@@ -1,3 +1,5 @@
+"""The table of grants follows what auth sends."""
+
 from flick.rpc.access.grants import Grants
 from flick.v1 import access_pb2, options_pb2
 

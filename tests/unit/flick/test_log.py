@@ -1,3 +1,5 @@
+"""Log records are JSON lines."""
+
 import io
 import json
 import logging

@@ -1,3 +1,5 @@
+"""Opaque keys and signed tokens: good ones are read, every other one is refused."""
+
 import base64
 import hashlib
 import hmac

@@ -1,3 +1,5 @@
+"""How much a live socket may say."""
+
 from gateway.live.allowance import Allowance
 
 

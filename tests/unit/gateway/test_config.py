@@ -1,3 +1,5 @@
+"""The gateway refuses settings that would expose it."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""Which web origins are let in."""
+
 import pytest
 
 from gateway.http.origin import OriginPolicy

@@ -1,3 +1,5 @@
+"""What waits for a slow viewer is bounded."""
+
 import asyncio
 from collections.abc import Hashable
 

@@ -1,3 +1,5 @@
+"""The API's description, made of the real contract."""
+
 import html
 import json
 from typing import Any

@@ -1,3 +1,5 @@
+"""Who watches: when their token ends, and what they are told of failures."""
+
 import base64
 import json
 
