@@ -36,7 +36,7 @@ class MetricsAspect:
         except asyncio.CancelledError:
             code = Kind.CANCELLED.name
             raise
-        except BaseException:
+        except BaseException:  # whatever it is, the call is counted as what its caller will see
             code = Kind.INTERNAL.name
             raise
         finally:
