@@ -52,15 +52,17 @@ class RemoteKeys:
         self._auth = auth
         self._clock = clock
         self._keys: dict[str, Ed25519PublicKey] = {}
-        self._fetched_at_s = float("-inf")
+        self._asked_at_s = float("-inf")
 
     async def keys(self, *, key_id: str) -> Mapping[str, Ed25519PublicKey]:
         """See `flick.rpc.access.source.KeySource`. Keeps what it has when auth does not answer."""
-        if key_id not in self._keys and self._clock.monotonic_s() >= self._fetched_at_s + REFETCH_AFTER_S:
+        asked_lately = self._keys and self._clock.monotonic_s() < self._asked_at_s + REFETCH_AFTER_S
+        if key_id not in self._keys and not asked_lately:
             await self._fetch()
         return self._keys
 
     async def _fetch(self) -> None:
+        self._asked_at_s = self._clock.monotonic_s()
         try:
             answer = await self._auth.GetJsonWebKeySet(auth_pb2.GetJsonWebKeySetRequest(), timeout=CALL_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
@@ -68,7 +70,6 @@ class RemoteKeys:
             if not self._keys:
                 raise from_rpc_error(error) from error
             return
-        self._fetched_at_s = self._clock.monotonic_s()
         self._keys = {key.kid: _public_key(key) for key in answer.keys}
 
 

@@ -18,6 +18,7 @@ from deploy.local.machine.process import run
 from flick.private_file import write_private
 
 SUPERUSER = "postgres"
+_PROGRAM = "postgres"
 STOP_SIGNAL = signal.SIGINT  # "fast": open transactions are rolled back and a checkpoint is written
 DEATH_SIGNAL = signal.SIGQUIT  # "immediate": gone within moments; the next start recovers from the write-ahead log
 _LEFTOVER_GRACE_S = 6.0  # an immediate shutdown kills its stragglers after 5 s by itself
@@ -174,12 +175,12 @@ class Postgres:
 
 
 def processes_in(directory: Path) -> list[psutil.Process]:
-    """Return the processes whose working directory is `directory`: PostgreSQL's all work in their data directory."""
+    """Return PostgreSQL's processes that work in `directory`, as all do in their data directory; no shell there."""
     real = str(directory.resolve())
     found = []
     for process in psutil.process_iter():
         try:
-            if process.cwd() == real:
+            if process.name() == _PROGRAM and process.cwd() == real:
                 found.append(process)
         except psutil.Error:  # ended meanwhile, or another user's, which our database never is
             continue

@@ -85,13 +85,18 @@ async def test_a_server_left_over_from_a_killed_launcher_is_ended_before_the_nex
         *server.command(), account=server.account, environment=server.environment(), directory=Path("/")
     )
     await eventually(parts.postgres(server).ready, bool, every_s=0.05)
+    visitor = await spawn("sleep", "60", directory=server.directory)
     async with running(server):
         alive = {process.pid for process in processes_in(server.directory)}
         answer = await ask(server, "select 1")
     await orphan.communicate()
+    spared = visitor.returncode is None
+    visitor.kill()
+    await visitor.communicate()
 
     assert answer == 1
     assert orphan.pid not in alive
+    assert spared
 
 
 async def test_a_pid_file_that_names_another_program_does_not_hinder_the_start(server: Postgres) -> None:
