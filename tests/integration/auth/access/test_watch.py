@@ -2,88 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
-import grpc
-import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from flick.clock import SystemClock
-from flick.errors import Kind
-from flick.ids import new_id
 from flick.rpc.access.grants import Grants
 from flick.rpc.access.watch import AccessWatch
 from flick.rpc.client import open_channel
 from flick.rpc.identity import ServiceIdentity
-from flick.rpc.status import from_rpc_error
 from flick.tokens import AGENT_KEY_PREFIX, parse_opaque
-from flick.v1 import access_pb2, access_pb2_grpc, auth_pb2_grpc, options_pb2, servers_pb2
+from flick.v1 import access_pb2_grpc, auth_pb2_grpc, options_pb2, servers_pb2
 from tests.databases import DatabaseServer
-from tests.integration.auth.house import AuthHouse, Person, auth_house, refusal
+from tests.integration.auth.access.watcher import STREAM, TOLD_WITHIN_S, Watcher, key_of, revision, revoke, watching
+from tests.integration.auth.house import AuthHouse, Person, auth_house
 from tests.waiting import until
-
-TOLD_WITHIN_S = 1.5
-STREAM = access_pb2.WatchAccessRequest()
-
-
-class Watcher:
-    """A stream, and what it has told so far."""
-
-    def __init__(self, call: Any) -> None:
-        self._call = call
-        self.grants = Grants()
-        self.revisions: list[int] = []
-
-    async def snapshot(self) -> list[access_pb2.AccessEntry]:
-        entries: list[access_pb2.AccessEntry] = []
-        while True:
-            message = await self.read()
-            entries += message.granted
-            if message.snapshot_complete:
-                self.grants.replace(entries)
-                return entries
-
-    async def read(self, *, within_s: float = 5.0) -> access_pb2.WatchAccessResponse:
-        async with asyncio.timeout(within_s):
-            message = await self._call.read()
-        if not isinstance(message, access_pb2.WatchAccessResponse):
-            raise EOFError
-        self.revisions.append(message.revision)
-        return message
-
-    async def until(self, holds: Any, *, within_s: float = TOLD_WITHIN_S) -> None:
-        """Follow until the grants are as wanted."""
-        async with asyncio.timeout(within_s):
-            while not holds(self.grants):
-                message = await self.read()
-                for entry in message.revoked:
-                    self.grants.revoke(entry)
-                for entry in message.granted:
-                    self.grants.grant(entry)
-
-
-@asynccontextmanager
-async def watching(house: AuthHouse, service: str = "ingest") -> AsyncIterator[Watcher]:
-    call = house.access.WatchAccess(STREAM, metadata=house.service_metadata(service))
-    try:
-        watcher = Watcher(call)
-        await watcher.snapshot()
-        yield watcher
-    finally:
-        call.cancel()
-
-
-def key_of(joined: Any) -> str:
-    return str(parse_opaque(joined.agent_key, prefix=AGENT_KEY_PREFIX).id)  # type: ignore[union-attr]
-
-
-async def revoke(house: AuthHouse, person: Person, joined: Any) -> None:
-    request = servers_pb2.RevokeAgentKeyRequest(server_id=joined.server.server_id, key_id=key_of(joined))
-    await house.servers.RevokeAgentKey(request, metadata=person.metadata)
 
 
 async def test_the_stream_begins_with_everything(house: AuthHouse, owner: Person) -> None:
@@ -157,10 +90,6 @@ async def test_a_change_of_name_is_no_change_of_access(house: AuthHouse, owner: 
     assert await revision(house) == before
 
 
-async def revision(house: AuthHouse) -> int:
-    return int((await house.sql("select revision from auth.access_revision"))[0]["revision"])
-
-
 async def test_the_stream_speaks_every_two_seconds(house: AuthHouse) -> None:
     async with watching(house) as watcher:
         for _ in range(3):
@@ -211,97 +140,6 @@ async def test_without_notifications_changes_are_told_all_the_same(house: AuthHo
         await revoke(house, owner, joined)
 
         await watcher.until(lambda grants: grants.agent_key(key_id=key_of(joined)) is None, within_s=3)
-
-
-async def test_a_stream_that_fell_behind_is_ended_to_start_anew(house: AuthHouse, owner: Person) -> None:
-    async with watching(house) as watcher:
-        await house.sql(
-            """
-            with gone as (update auth.access_revision set revision = revision + 5 returning revision)
-            select pg_notify('auth_access', '') from gone
-            """
-        )
-
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await watcher.until(lambda _: False, within_s=5)
-
-    assert from_rpc_error(caught.value).kind is Kind.ABORTED
-    async with watching(house) as again:
-        assert again.revisions[-1] == await revision(house)
-
-
-async def test_a_large_installation_comes_in_chunks(house: AuthHouse, owner: Person) -> None:
-    users = [new_id() for _ in range(2_500)]
-    await add_members(house, owner.organization_id, users)
-    call = house.access.WatchAccess(STREAM, metadata=house.service_metadata())
-    messages: list[access_pb2.WatchAccessResponse] = []
-    while not messages or not messages[-1].snapshot_complete:
-        message = await call.read()
-        assert isinstance(message, access_pb2.WatchAccessResponse)
-        messages.append(message)
-    call.cancel()
-
-    assert max(len(message.granted) for message in messages) <= 1_000
-    told = {entry.membership.user_id for message in messages for entry in message.granted}
-    assert told >= set(map(str, users))
-    assert len({message.revision for message in messages}) == 1
-
-
-async def test_a_flood_of_changes_is_told_whole(house: AuthHouse, owner: Person) -> None:
-    users = [new_id() for _ in range(2_500)]
-    async with watching(house) as watcher:
-        await add_members(house, owner.organization_id, users)
-
-        organization_id = str(owner.organization_id)
-        await watcher.until(
-            lambda grants: all(grants.role(user_id=str(user), organization_id=organization_id) for user in users),
-            within_s=10,
-        )
-
-
-async def add_members(house: AuthHouse, organization_id: UUID, users: list[UUID]) -> None:
-    await house.sql(
-        "insert into auth.users select id, id || '@example.org', 'x', now() from unnest($1::uuid[]) as id", users
-    )
-    await house.sql(
-        "insert into auth.memberships select $1, id, 1, now() from unnest($2::uuid[]) as id", organization_id, users
-    )
-
-
-async def test_access_is_looked_up_by_what_is_named(house: AuthHouse, owner: Person) -> None:
-    joined, other = await house.server(owner), await house.server(owner)
-    stranger = await house.person()
-
-    async def ask(**fields: list[str]) -> Grants:
-        answer = await house.access.LookUpAccess(
-            access_pb2.LookUpAccessRequest(**fields), metadata=house.service_metadata()
-        )
-        assert answer.revision == await revision(house)
-        grants = Grants()
-        grants.replace(answer.granted)
-        return grants
-
-    organization_id = str(owner.organization_id)
-    by_user = await ask(user_ids=[str(owner.user_id), str(new_id()), "x"])
-    assert by_user.organizations_of(user_id=str(owner.user_id)) == [organization_id]
-    assert by_user.organizations_of(user_id=str(stranger.user_id)) == []
-    by_server = await ask(server_ids=[joined.server.server_id])
-    assert by_server.servers_in(organization_id=organization_id) == [joined.server.server_id]
-    by_organization = await ask(organization_ids=[organization_id])
-    assert set(by_organization.servers_in(organization_id=organization_id)) == {
-        joined.server.server_id,
-        other.server.server_id,
-    }
-    assert (await ask(key_ids=[key_of(joined)])).agent_key(key_id=key_of(joined)) is not None
-    await revoke(house, owner, joined)
-    assert (await ask(key_ids=[key_of(joined)])).agent_key(key_id=key_of(joined)) is None
-
-
-async def test_who_is_no_service_learns_nothing(house: AuthHouse, owner: Person) -> None:
-    look_up = await refusal(house.access.LookUpAccess(access_pb2.LookUpAccessRequest(), metadata=owner.metadata))
-    watch = await refusal(house.access.WatchAccess(STREAM, metadata=owner.metadata).read())
-
-    assert look_up.kind is watch.kind is Kind.PERMISSION_DENIED
 
 
 async def test_the_other_services_watch_follows_with_its_own_identity(house: AuthHouse, owner: Person) -> None:

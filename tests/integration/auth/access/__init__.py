@@ -1,0 +1,1 @@
+"""Who may see what: told to the other services, and looked up by them."""
