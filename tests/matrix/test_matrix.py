@@ -127,7 +127,7 @@ async def test_rest(inhabited: tuple[House, Population], method: str, who: Who, 
     token = population.credential(who, audience=service_of(method))
     verb, path = route(method, request)
     body: dict[str, Any] = {"json": {}} if verb in ("post", "patch") else {}
-    if method.endswith(("CreateJoinToken",)):
+    if method.endswith("CreateJoinToken"):
         body = {"json": {"organizationId": request.organization_id}}
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with httpx.AsyncClient(base_url=house.gateway, headers=headers) as client:
