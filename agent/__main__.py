@@ -50,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AgentError, FlickError, config.ConfigError) as error:
         print(f"flick-agent: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its terminal
         return 1
+    except BrokenPipeError:  # who read the output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -48,11 +49,8 @@ class Installation:
 
     def client(self) -> httpx.AsyncClient:
         """An HTTP client of the gateway that trusts the installation's own authority."""
-        return httpx.AsyncClient(base_url=self.url, timeout=10, verify=self.authority() or True)
-
-    def authority(self) -> str:
-        """Path of the certificate authority; empty where the gateway speaks plain HTTP."""
-        return str(self.ready["ca"]) if self.url.startswith("https") else ""
+        trust = ssl.create_default_context(cafile=str(self.ready["ca"]))
+        return httpx.AsyncClient(base_url=self.url, timeout=10, verify=trust)
 
     async def sign_in(self, client: httpx.AsyncClient) -> str:
         """Log in as the first admin; returns the access token and sends it from now on."""

@@ -56,6 +56,14 @@ def joined(path: Path, address: str, authority: Authority) -> Path:
     return path
 
 
+async def test_check_ends_quietly_when_its_reader_goes_away(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m agent check --json --identity {tmp_path / 'none.json'} | head -n 1 >/dev/null"
+    process = await asyncio.create_subprocess_shell(command, stderr=asyncio.subprocess.PIPE)
+    _, complaint = await asyncio.wait_for(process.communicate(), WITHIN_S)
+
+    assert complaint.decode() == ""
+
+
 async def test_check_shows_what_is_measured_for_programs(tmp_path: Path) -> None:
     status, out, err = await run("check", "--once", "--json", "--identity", str(tmp_path / "none.json"))
     found = json.loads(out)
