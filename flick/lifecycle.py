@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -10,6 +11,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_CANCEL_AGAIN_S = 0.2
+
+logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -33,8 +37,16 @@ async def background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIter
     try:
         yield
     finally:
+        await end(task)
+
+
+async def end(task: "asyncio.Task[Any]") -> None:
+    """Cancel `task` until it has ended (before Python 3.12 `asyncio.wait_for` can lose that), and log its error."""
+    while not task.done():
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait({task}, timeout=_CANCEL_AGAIN_S)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("background work failed", exc_info=error, extra={"work": task.get_name()})
 
 
 def die_with_parent(*, parent_pid: int, signal_number: int = signal.SIGKILL) -> None:

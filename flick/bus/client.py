@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from flick.bus.health import CALL_TIMEOUT_S, FAILURES, BusMetrics, Health
 from flick.bus.subscription import Subscription
 from flick.clock import Clock
+from flick.lifecycle import background
 
 CONNECT_TIMEOUT_S = 1.0
 
@@ -94,13 +95,8 @@ class Bus:
         subscription = Subscription(
             connect=self._client.pubsub, health=self._health, receive=receive, clock=self._clock
         )
-        task = asyncio.create_task(subscription.run(), name="bus-subscription")
-        try:
+        async with background(subscription.run(), name="bus-subscription"):
             yield subscription
-        finally:
-            while not task.done():  # before Python 3.12 asyncio.wait_for, which redis uses, may lose a cancellation
-                task.cancel()
-                await asyncio.wait({task}, timeout=0.1)
 
     async def _try(self, operation: str, call: Callable[[], Awaitable[T]]) -> T | None:
         if not self._health.may_try(operation):

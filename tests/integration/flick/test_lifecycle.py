@@ -64,6 +64,24 @@ async def line(process: asyncio.subprocess.Process) -> str:
     return (await asyncio.wait_for(process.stdout.readline(), timeout=20)).decode().strip()
 
 
+async def test_background_work_ends_even_when_it_loses_a_cancellation() -> None:
+    lost = 0
+
+    async def deaf_once() -> None:
+        nonlocal lost
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            lost += 1
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(10):
+        async with background(deaf_once(), name="deaf"):
+            await asyncio.sleep(0)
+
+    assert lost == 1
+
+
 async def test_a_child_dies_with_its_killed_parent() -> None:
     parent = await start(PARENT)
     child = psutil.Process(int(await line(parent)))
