@@ -83,6 +83,38 @@ GAP_REASON_OVERLOADED: GapReason.ValueType  # 5
 """The agent could not measure in time."""
 Global___GapReason: _TypeAlias = GapReason  # noqa: Y015
 
+class _OverflowKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OverflowKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OverflowKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OVERFLOW_KIND_UNSPECIFIED: _OverflowKind.ValueType  # 0
+    """Not known."""
+    OVERFLOW_KIND_SERIES: _OverflowKind.ValueType  # 1
+    """2000 labelled series in a layout; values of the series that follow are left out."""
+    OVERFLOW_KIND_PROCESSES: _OverflowKind.ValueType  # 2
+    """200 processes in a sample; those that follow are left out."""
+    OVERFLOW_KIND_TEXT: _OverflowKind.ValueType  # 3
+    """64 KiB of text, in a layout's label values as in a sample's processes; what follows is left out."""
+    OVERFLOW_KIND_LAYOUTS: _OverflowKind.ValueType  # 4
+    """New layouts of a server within a day; labelled values that need one more are left out."""
+
+class OverflowKind(_OverflowKind, metaclass=_OverflowKindEnumTypeWrapper):
+    """The limits of one agent, beyond which parts of its samples are left out."""
+
+OVERFLOW_KIND_UNSPECIFIED: OverflowKind.ValueType  # 0
+"""Not known."""
+OVERFLOW_KIND_SERIES: OverflowKind.ValueType  # 1
+"""2000 labelled series in a layout; values of the series that follow are left out."""
+OVERFLOW_KIND_PROCESSES: OverflowKind.ValueType  # 2
+"""200 processes in a sample; those that follow are left out."""
+OVERFLOW_KIND_TEXT: OverflowKind.ValueType  # 3
+"""64 KiB of text, in a layout's label values as in a sample's processes; what follows is left out."""
+OVERFLOW_KIND_LAYOUTS: OverflowKind.ValueType  # 4
+"""New layouts of a server within a day; labelled values that need one more are left out."""
+Global___OverflowKind: _TypeAlias = OverflowKind  # noqa: Y015
+
 class _RejectionReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -306,6 +338,7 @@ class Hello(_message.Message):
     SEND_TIME_FIELD_NUMBER: _builtins.int
     LANES_FIELD_NUMBER: _builtins.int
     HOST_FIELD_NUMBER: _builtins.int
+    SPOOL_FIELD_NUMBER: _builtins.int
     agent_version: _builtins.str
     """Version of the agent, as in its package."""
     spool_id: _builtins.str
@@ -322,6 +355,10 @@ class Hello(_message.Message):
     def host(self) -> _servers_pb2.Host:
         """What the agent knows of its host."""
 
+    @_builtins.property
+    def spool(self) -> Global___SpoolStatus:
+        """How its spool stands."""
+
     def __init__(
         self,
         *,
@@ -330,14 +367,73 @@ class Hello(_message.Message):
         send_time: _timestamp_pb2.Timestamp | None = ...,
         lanes: _abc.Iterable[Global___LanePosition] | None = ...,
         host: _servers_pb2.Host | None = ...,
+        spool: Global___SpoolStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "send_time", b"send_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "send_time", b"send_time", "spool", b"spool"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "host", b"host", "lanes", b"lanes", "send_time", b"send_time", "spool_id", b"spool_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "host", b"host", "lanes", b"lanes", "send_time", b"send_time", "spool", b"spool", "spool_id", b"spool_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Hello: _TypeAlias = Hello  # noqa: Y015
+
+@_typing.final
+class SpoolStatus(_message.Message):
+    """How an agent's spool stands: what it holds, and what became of every sample since the spool was made.
+    taken = acked + dropped + refused + corrupt + held.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HELD_SAMPLES_FIELD_NUMBER: _builtins.int
+    HELD_BYTES_FIELD_NUMBER: _builtins.int
+    OLDEST_TIME_FIELD_NUMBER: _builtins.int
+    TAKEN_SAMPLES_FIELD_NUMBER: _builtins.int
+    ACKED_SAMPLES_FIELD_NUMBER: _builtins.int
+    DROPPED_SAMPLES_FIELD_NUMBER: _builtins.int
+    REFUSED_SAMPLES_FIELD_NUMBER: _builtins.int
+    CORRUPT_SAMPLES_FIELD_NUMBER: _builtins.int
+    DEGRADED_REASON_FIELD_NUMBER: _builtins.int
+    held_samples: _builtins.int
+    """Samples that wait or are unacked."""
+    held_bytes: _builtins.int
+    """Their bytes."""
+    taken_samples: _builtins.int
+    """Samples that were measured to be stored."""
+    acked_samples: _builtins.int
+    """Samples of acked frames, those that ingest rejected included."""
+    dropped_samples: _builtins.int
+    """Samples given up because the spool was full."""
+    refused_samples: _builtins.int
+    """Samples set aside because ingest refused their frames for good."""
+    corrupt_samples: _builtins.int
+    """Samples that could not be read back."""
+    degraded_reason: _builtins.str
+    """Why samples are kept in memory only, which a restart loses; empty while they are kept on disk."""
+    @_builtins.property
+    def oldest_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the oldest of them; unset when there is none."""
+
+    def __init__(
+        self,
+        *,
+        held_samples: _builtins.int = ...,
+        held_bytes: _builtins.int = ...,
+        oldest_time: _timestamp_pb2.Timestamp | None = ...,
+        taken_samples: _builtins.int = ...,
+        acked_samples: _builtins.int = ...,
+        dropped_samples: _builtins.int = ...,
+        refused_samples: _builtins.int = ...,
+        corrupt_samples: _builtins.int = ...,
+        degraded_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_time", b"oldest_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked_samples", b"acked_samples", "corrupt_samples", b"corrupt_samples", "degraded_reason", b"degraded_reason", "dropped_samples", b"dropped_samples", "held_bytes", b"held_bytes", "held_samples", b"held_samples", "oldest_time", b"oldest_time", "refused_samples", b"refused_samples", "taken_samples", b"taken_samples"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpoolStatus: _TypeAlias = SpoolStatus  # noqa: Y015
 
 @_typing.final
 class LanePosition(_message.Message):
@@ -610,16 +706,22 @@ class Pong(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PING_ID_FIELD_NUMBER: _builtins.int
+    SPOOL_FIELD_NUMBER: _builtins.int
     ping_id: _builtins.int
     """The Ping's number."""
+    @_builtins.property
+    def spool(self) -> Global___SpoolStatus:
+        """How the agent's spool stands."""
+
     def __init__(
         self,
         *,
         ping_id: _builtins.int = ...,
+        spool: Global___SpoolStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spool", b"spool"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ping_id", b"ping_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ping_id", b"ping_id", "spool", b"spool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -682,6 +784,7 @@ class Ack(_message.Message):
     LANE_FIELD_NUMBER: _builtins.int
     SEQ_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
+    OVERFLOWS_FIELD_NUMBER: _builtins.int
     lane: Global___Lane.ValueType
     """The lane."""
     seq: _builtins.int
@@ -690,20 +793,59 @@ class Ack(_message.Message):
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rejection]:
         """What of the acked frames was not stored. It must not be sent again."""
 
+    @_builtins.property
+    def overflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Overflow]:
+        """Parts of stored samples that were left out because they exceed a limit."""
+
     def __init__(
         self,
         *,
         lane: Global___Lane.ValueType = ...,
         seq: _builtins.int = ...,
         rejected: _abc.Iterable[Global___Rejection] | None = ...,
+        overflows: _abc.Iterable[Global___Overflow] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lane", b"lane", "rejected", b"rejected", "seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lane", b"lane", "overflows", b"overflows", "rejected", b"rejected", "seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Ack: _TypeAlias = Ack  # noqa: Y015
+
+@_typing.final
+class Overflow(_message.Message):
+    """Parts of stored samples that exceed a limit and were left out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The frame's place in the lane."""
+    kind: Global___OverflowKind.ValueType
+    """Which limit."""
+    count: _builtins.int
+    """How many values or processes were left out."""
+    detail: _builtins.str
+    """The first one, in words, with the limit and the fix."""
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        kind: Global___OverflowKind.ValueType = ...,
+        count: _builtins.int = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "detail", b"detail", "kind", b"kind", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Overflow: _TypeAlias = Overflow  # noqa: Y015
 
 @_typing.final
 class Rejection(_message.Message):
@@ -786,7 +928,7 @@ class Fatal(_message.Message):
     message: _builtins.str
     """In words, with the fix."""
     lane: Global___Lane.ValueType
-    """The lane of the frame, unset when the whole stream is meant."""
+    """The lane of the frame that is at fault, unset when the whole stream is meant."""
     seq: _builtins.int
     """The frame's place in the lane."""
     def __init__(
@@ -955,7 +1097,9 @@ Global___Drain: _TypeAlias = Drain  # noqa: Y015
 
 @_typing.final
 class Ping(_message.Message):
-    """Asks for a Pong. Sent every 15 s; a side that hears nothing for 30 s gives the stream up."""
+    """Asks for a Pong. Sent when ingest has said or heard nothing for 15 s, and once a minute for the state of the agent's
+    spool. A side that hears nothing for 30 s gives the stream up.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
