@@ -2,6 +2,8 @@
 
 import ipaddress
 
+_MAX_PORT = 65535
+
 
 def is_local(address: str) -> bool:
     """Whether nobody outside this machine can reach `address`: a Unix socket, or a loopback host."""
@@ -16,6 +18,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def split(address: str) -> tuple[str, int]:
+    """Host, without brackets, and port of `host:port` or `[IPv6 address]:port`. Raises ValueError with the fix."""
+    host, colon, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (colon and host and port.isascii() and port.isdecimal() and int(port) <= _MAX_PORT):
+        raise ValueError(f"{address!r} is no address; write host:port, with a port up to {_MAX_PORT}")
+    return host, int(port)
 
 
 def join(host: str, port: int) -> str:

@@ -5,14 +5,16 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from flick.address import join, split
+
 
 @asynccontextmanager
 async def serve_metrics(*, listen: str, registry: CollectorRegistry) -> AsyncIterator[str]:
     """Serve /metrics at `listen` (host:port) while entered. Yields the bound host:port."""
-    host, _, port = listen.rpartition(":")
-    server, thread = start_http_server(int(port), addr=host.strip("[]"), registry=registry)
+    host, port = split(listen)
+    server, thread = start_http_server(port, addr=host, registry=registry)
     try:
-        yield f"{host}:{server.server_port}"
+        yield join(host, server.server_port)
     finally:
         server.shutdown()
         server.server_close()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from flick.address import is_local
+from flick.address import is_local, split
 from flick.config import ConfigError, setting
 
 
@@ -17,15 +17,15 @@ class GatewayConfig:
     """Where auth answers. Needed."""
     query_address: str = setting("FLICK_QUERY_ADDRESS")
     """Where query answers. Needed."""
-    metrics_listen: str = setting("FLICK_GATEWAY_METRICS_LISTEN", default="")
+    metrics_listen: str | None = setting("FLICK_GATEWAY_METRICS_LISTEN", default=None)
     """host:port of /metrics. Absent: not served."""
-    tls_cert_file: str = setting("FLICK_GATEWAY_TLS_CERT_FILE", default="")
+    tls_cert_file: Path | None = setting("FLICK_GATEWAY_TLS_CERT_FILE", default=None)
     """Certificate chain in PEM. Absent: plain HTTP, on loopback only."""
-    tls_key_file: str = setting("FLICK_GATEWAY_TLS_KEY_FILE", default="")
+    tls_key_file: Path | None = setting("FLICK_GATEWAY_TLS_KEY_FILE", default=None)
     """Its private key in PEM."""
     allowed_origins: tuple[str, ...] = setting("FLICK_GATEWAY_ALLOWED_ORIGINS", default=())
     """Web origins, besides the gateway's own, whose pages may open the WebSocket and change things. Absent: none."""
-    public_url: str = setting("FLICK_PUBLIC_URL", default="")
+    public_url: str | None = setting("FLICK_PUBLIC_URL", default=None)
     """The address that people use; an own origin too. Absent: only the address of each request counts as own."""
     trust_bundle_file: Path | None = setting("FLICK_TRUST_BUNDLE_FILE", default=None)
     """The authority to trust when auth or query are on other machines. Absent: the system's authorities."""
@@ -43,11 +43,12 @@ class GatewayConfig:
             ("FLICK_GATEWAY_TLS_KEY_FILE", self.tls_key_file),
             ("FLICK_TRUST_BUNDLE_FILE", self.trust_bundle_file),
         ):
-            if path and not Path(path).is_file():
-                raise ConfigError(f"{name} is {path!r}, but there is no such file.")
-        host, separator, port = self.listen.rpartition(":")
-        if not (separator and host and port.isdecimal() and int(port) < 1 << 16):
-            raise ConfigError(f"FLICK_GATEWAY_LISTEN is {self.listen!r}, but must be host:port.")
+            if path and not path.is_file():
+                raise ConfigError(f"{name} is {str(path)!r}, but there is no such file.")
+        try:
+            split(self.listen)
+        except ValueError as error:
+            raise ConfigError(f"FLICK_GATEWAY_LISTEN: {error}.") from error
         if not self.tls_cert_file and not is_local(self.listen):
             raise ConfigError(
                 f"FLICK_GATEWAY_LISTEN is {self.listen!r}, which others can reach, so it needs TLS: set "

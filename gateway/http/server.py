@@ -8,10 +8,12 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 
+from flick.address import join, split
 from flick.config import ConfigError
 from gateway.http.protocols import HttpProtocol, WebSocketProtocol
 
@@ -60,8 +62,8 @@ async def serve_http(
     *,
     application: Any,
     listen: str,
-    tls_cert_file: str = "",
-    tls_key_file: str = "",
+    tls_cert_file: Path | None = None,
+    tls_key_file: Path | None = None,
     say_goodbye: Callable[[], Coroutine[Any, Any, None]],
     drain: Callable[[], Coroutine[Any, Any, None]],
     grace_s: float = 10.0,
@@ -74,7 +76,7 @@ async def serve_http(
     config = _configuration(application, tls_cert_file, tls_key_file, grace_s)
     with _listen(listen) as listener:
         server = _Server(config)
-        address = f"{listen.rpartition(':')[0]}:{listener.getsockname()[1]}"
+        address = join(split(listen)[0], listener.getsockname()[1])
         running = asyncio.create_task(server.serve(sockets=[listener]), name="http-server")
         await server.ready(running)
         logger.info("serving", extra={"address": address})
@@ -88,7 +90,7 @@ async def serve_http(
             logger.info("stopped")
 
 
-def _configuration(application: Any, cert_file: str, key_file: str, grace_s: float) -> uvicorn.Config:
+def _configuration(application: Any, cert_file: Path | None, key_file: Path | None, grace_s: float) -> uvicorn.Config:
     config = uvicorn.Config(
         application,
         http=HttpProtocol,
@@ -102,8 +104,8 @@ def _configuration(application: Any, cert_file: str, key_file: str, grace_s: flo
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=int(grace_s),
-        ssl_certfile=cert_file or None,
-        ssl_keyfile=key_file or None,
+        ssl_certfile=cert_file,
+        ssl_keyfile=key_file,
     )
     # uvicorn's own records name whole URLs, and at DEBUG the handshake's headers with the viewer's token.
     for name in ("uvicorn.error", "uvicorn.access"):
@@ -118,10 +120,10 @@ def _configuration(application: Any, cert_file: str, key_file: str, grace_s: flo
 
 
 def _listen(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
+    host, port = split(address)
     try:
         family, kind, protocol, _, target = socket.getaddrinfo(
-            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
     except OSError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from flick.address import join, split
 from flick.clock import Clock
 from flick.errors import FlickError, Kind
 from flick.lifecycle import stop_requested
@@ -106,8 +107,8 @@ def _shared_port(listen: str) -> Iterator[str]:
 
     Raises UNAVAILABLE when the address can't be had.
     """
-    host, _, port = listen.rpartition(":")
-    family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+    host, port = split(listen)
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
@@ -116,7 +117,7 @@ def _shared_port(listen: str) -> Iterator[str]:
             raise FlickError(
                 Kind.UNAVAILABLE, f"{listen} can't be listened on; is it in use?", private=str(error)
             ) from error
-        yield f"{host}:{holder.getsockname()[1]}"
+        yield join(host, holder.getsockname()[1])
 
 
 @contextmanager

@@ -88,8 +88,8 @@ async def run_gateway(
             serve_http(
                 application=edge,
                 listen=listen,
-                tls_cert_file=str(certificates.certificate_file) if certificates else "",
-                tls_key_file=str(certificates.key_file) if certificates else "",
+                tls_cert_file=certificates.certificate_file if certificates else None,
+                tls_key_file=certificates.key_file if certificates else None,
                 say_goodbye=hub.drain,
                 drain=lambda: edge.drain(grace_s=0.2),
                 grace_s=5,
