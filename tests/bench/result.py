@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 REPORT = Path(__file__).parents[2] / "build" / "bench.json"
+_MET = {True: "yes", False: "NO", None: "-"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,13 +18,13 @@ class Result:
         value, unit: the figure, the median of several runs.
         ceiling: what the same run measured of the best that is possible or of what is compared with; None: nothing.
         ratio: `value / ceiling`.
-        goal: the bound on the ratio, or on the value where there is no ceiling; at most this.
+        goal: the bound on the ratio, or on the value where there is no ceiling; at most this. None: printed only.
     """
 
     name: str
     value: float
     unit: str
-    goal: float
+    goal: float | None = None
     ceiling: float | None = None
 
     @property
@@ -32,8 +33,10 @@ class Result:
         return self.value / self.ceiling if self.ceiling else None
 
     @property
-    def ok(self) -> bool:
-        """Whether the goal is met."""
+    def ok(self) -> bool | None:
+        """Whether the goal is met; None where there is none."""
+        if self.goal is None:
+            return None
         return (self.value if self.ratio is None else self.ratio) <= self.goal
 
 
@@ -48,11 +51,11 @@ def report(results: Sequence[Result]) -> str:
 def _show(result: Result) -> str:
     figures = [_number(one) for one in (result.value, result.ceiling, result.ratio, result.goal)]
     value, ceiling, ratio, goal = figures
-    return _line(result.name, value, result.unit, ceiling, ratio, goal, "yes" if result.ok else "NO")
+    return _line(result.name, value, result.unit, ceiling, ratio, goal, _MET[result.ok])
 
 
 def _line(name: str, value: str, unit: str, *rest: str) -> str:
-    return f"{name:<24}{value:>12} {unit:<6}" + "".join(f"{cell:>12}" for cell in rest)
+    return f"{name:<28}{value:>12} {unit:<6}" + "".join(f"{cell:>12}" for cell in rest)
 
 
 def _number(value: float | None) -> str:
