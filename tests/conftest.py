@@ -3,30 +3,18 @@
 FLICK_DATABASE_URL and FLICK_REDIS_URL, when set, name existing servers to use instead of the embedded ones.
 """
 
-import asyncio
 import os
-import secrets
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from deploy.local.embedded import postgres as embedded_postgres
-from deploy.local.embedded.database import OWNER, SERVICE_ROLES, answers
-from deploy.local.embedded.postgres import SUPERUSER, Postgres
-from deploy.local.embedded.redis import Redis
-from deploy.local.embedded.runtime import Runtime, ensure_runtime
+from deploy.local.embedded.runtime import Runtime
 from deploy.local.machine.account import Account, database_account
-from deploy.local.machine.folders import default_cache_dir
-from deploy.local.machine.ports import free_port
-from deploy.local.machine.process import end_group, spawn
 from tests.databases import DatabaseServer
 from tests.folders import reachable_folder
-
-_START_WITHIN_S = 30.0
+from tests.servers import fetched_runtime, new_passwords, postgres_server, redis_server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,14 +41,10 @@ def account() -> Account:
     return database_account()
 
 
-async def _fetched() -> Runtime:
-    return await ensure_runtime(cache_dir=default_cache_dir(os.environ), progress=lambda _what, _part: None)
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def runtime() -> Runtime:
     """The unpacked TimescaleDB and Redis; fetched on the first run on this machine."""
-    return await _fetched()
+    return await fetched_runtime()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -70,34 +54,14 @@ async def postgres(account: Account) -> AsyncIterator[DatabaseServer]:
     `url(database=..., role=...)` gives addresses, `database(template=...)` fresh databases, and
     `template(name, prepare)` makes a migrated template once.
     """
-    passwords = {role: secrets.token_urlsafe(24) for role in (OWNER, *SERVICE_ROLES)}
     existing = os.environ.get("FLICK_DATABASE_URL")
     if existing:
-        server = DatabaseServer(admin_url=existing, passwords=passwords)
+        server = DatabaseServer(admin_url=existing, passwords=new_passwords())
         await server.start()
         yield server
         return
-    with reachable_folder() as folder:
-        embedded = Postgres(
-            runtime=await _fetched(),
-            account=account,
-            directory=folder / "postgres",
-            socket_directory=folder / "run",
-            port=free_port(),
-            passwords={SUPERUSER: secrets.token_urlsafe(24)},
-        )
-        await embedded.prepare()
-        admin_url = embedded.url(database="postgres")
-        async with _running(
-            embedded.command(),
-            environment=embedded.environment(),
-            account=account,
-            stop_signal=embedded_postgres.STOP_SIGNAL,
-            ready=lambda: answers(admin_url),
-        ):
-            server = DatabaseServer(admin_url=admin_url, passwords=passwords)
-            await server.start()
-            yield server
+    async with postgres_server(account) as (server, _pid):
+        yield server
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -114,54 +78,5 @@ async def redis_url(account: Account) -> AsyncIterator[str]:
     if existing:
         yield existing
         return
-    with reachable_folder() as folder:
-        embedded = Redis(
-            runtime=await _fetched(),
-            account=account,
-            directory=folder / "redis",
-            port=free_port(),
-            password=secrets.token_urlsafe(24),
-        )
-        await embedded.prepare()
-        async with _running(
-            embedded.command(),
-            environment=embedded.environment(),
-            account=account,
-            stop_signal=signal.SIGTERM,
-            ready=embedded.answers,
-        ):
-            yield embedded.url()
-
-
-@asynccontextmanager
-async def _running(
-    command: Sequence[str],
-    *,
-    environment: Mapping[str, str],
-    account: Account,
-    stop_signal: signal.Signals,
-    ready: Callable[[], Awaitable[bool]],
-) -> AsyncIterator[None]:
-    process = await spawn(*command, environment=environment, account=account, directory=Path("/"))
-    output = asyncio.create_task(_read(process))
-    try:
-        async with asyncio.timeout(_START_WITHIN_S):
-            while not await ready():
-                if process.returncode is not None:
-                    pytest.fail(f"{command[0]} ended with {process.returncode}: {await output}")
-                await asyncio.sleep(0.05)
-        yield
-        process.send_signal(stop_signal)
-        await asyncio.wait_for(process.wait(), timeout=10)
-    finally:
-        await end_group(process)
-        await output
-
-
-async def _read(process: asyncio.subprocess.Process) -> str:
-    """Take the server's output, so that it never waits for a reader; return its end."""
-    assert process.stdout is not None
-    tail = ""
-    async for line in process.stdout:
-        tail = (tail + line.decode(errors="replace"))[-4000:]
-    return tail
+    async with redis_server(account) as (url, _pid):
+        yield url
