@@ -98,10 +98,12 @@ class _OverflowKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Overflow
     OVERFLOW_KIND_TEXT: _OverflowKind.ValueType  # 3
     """64 KiB of text, in a layout's label values as in a sample's processes; what follows is left out."""
     OVERFLOW_KIND_LAYOUTS: _OverflowKind.ValueType  # 4
-    """New layouts of a server within a day; labelled values that need one more are left out."""
+    """16 MiB of new layouts of a server within 24 hours; labelled values that need one more are left out."""
+    OVERFLOW_KIND_MALFORMED: _OverflowKind.ValueType  # 5
+    """Processes that can't be read, or with a share of processor time that is negative or no number: they are left out."""
 
 class OverflowKind(_OverflowKind, metaclass=_OverflowKindEnumTypeWrapper):
-    """The limits of one agent, beyond which parts of its samples are left out."""
+    """Why parts of a sample are left out, while the rest of it is stored."""
 
 OVERFLOW_KIND_UNSPECIFIED: OverflowKind.ValueType  # 0
 """Not known."""
@@ -112,7 +114,9 @@ OVERFLOW_KIND_PROCESSES: OverflowKind.ValueType  # 2
 OVERFLOW_KIND_TEXT: OverflowKind.ValueType  # 3
 """64 KiB of text, in a layout's label values as in a sample's processes; what follows is left out."""
 OVERFLOW_KIND_LAYOUTS: OverflowKind.ValueType  # 4
-"""New layouts of a server within a day; labelled values that need one more are left out."""
+"""16 MiB of new layouts of a server within 24 hours; labelled values that need one more are left out."""
+OVERFLOW_KIND_MALFORMED: OverflowKind.ValueType  # 5
+"""Processes that can't be read, or with a share of processor time that is negative or no number: they are left out."""
 Global___OverflowKind: _TypeAlias = OverflowKind  # noqa: Y015
 
 class _RejectionReason:
@@ -130,7 +134,7 @@ class _RejectionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rejec
     REJECTION_REASON_LAYOUT: _RejectionReason.ValueType  # 3
     """Its layout was not declared or does not fit its values."""
     REJECTION_REASON_MALFORMED: _RejectionReason.ValueType  # 4
-    """A part of it could not be read or breaks a limit."""
+    """One of its values is out of range, or its batch is too large. Of its processes alone those that are wrong are left out."""
     REJECTION_REASON_CONFLICT: _RejectionReason.ValueType  # 5
     """Another sample with this time and other content is stored already."""
     REJECTION_REASON_UNSUPPORTED: _RejectionReason.ValueType  # 6
@@ -148,7 +152,7 @@ REJECTION_REASON_TOO_OLD: RejectionReason.ValueType  # 2
 REJECTION_REASON_LAYOUT: RejectionReason.ValueType  # 3
 """Its layout was not declared or does not fit its values."""
 REJECTION_REASON_MALFORMED: RejectionReason.ValueType  # 4
-"""A part of it could not be read or breaks a limit."""
+"""One of its values is out of range, or its batch is too large. Of its processes alone those that are wrong are left out."""
 REJECTION_REASON_CONFLICT: RejectionReason.ValueType  # 5
 """Another sample with this time and other content is stored already."""
 REJECTION_REASON_UNSUPPORTED: RejectionReason.ValueType  # 6
@@ -795,7 +799,7 @@ class Ack(_message.Message):
 
     @_builtins.property
     def overflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Overflow]:
-        """Parts of stored samples that were left out because they exceed a limit."""
+        """Parts of stored samples that were left out."""
 
     def __init__(
         self,
@@ -815,7 +819,7 @@ Global___Ack: _TypeAlias = Ack  # noqa: Y015
 
 @_typing.final
 class Overflow(_message.Message):
-    """Parts of stored samples that exceed a limit and were left out."""
+    """Parts of stored samples that were left out, since they exceed a limit or can't be read."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -826,9 +830,9 @@ class Overflow(_message.Message):
     seq: _builtins.int
     """The frame's place in the lane."""
     kind: Global___OverflowKind.ValueType
-    """Which limit."""
+    """Why."""
     count: _builtins.int
-    """How many values or processes were left out."""
+    """How many values or processes were left out; 1 for processes that can't even be counted."""
     detail: _builtins.str
     """The first one, in words, with the limit and the fix."""
     def __init__(

@@ -91,7 +91,9 @@ class Sample(_message.Message):
     layout_id: _builtins.int
     """The layout of `labelled`; 0 when `labelled` is empty."""
     processes: _builtins.bytes
-    """A serialized `ProcessSnapshot`; empty when none was taken. Kept packed on its way to storage."""
+    """A serialized `ProcessSnapshot`; empty when none was taken. Kept packed on its way to storage. What of it can't be stored
+    is left out and told as an `Overflow`; the rest of the sample is stored.
+    """
     @_builtins.property
     def core(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Values of the scalar metrics: metric number n at position n - 1. NaN, or a position past the end: not measured."""
