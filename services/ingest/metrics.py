@@ -22,6 +22,9 @@ class IngestMetrics:
         self.rejected = counter("samples_rejected", "Samples refused for good.", "reason")
         self.returned = counter("samples_returned", "Samples that the agent was asked to send again.", "reason")
         self.discarded = counter("samples_discarded", "Samples let go without an answer.", "reason")
+        self.overflow = counter(
+            "overflow", "Values and processes left out of stored samples, by the limit that they exceed.", "kind"
+        )
         self.gaps = counter("gaps_stored", "Gaps committed.", "reason")
         self.frames_ignored = counter("frames_ignored", "Frames that ingest has no use for.", "kind")
 

@@ -11,10 +11,20 @@ select
 -- The id of a server's layout.
 select layout_id from telemetry.layouts where server_id = $1 and digest = $2;
 
+-- name: lock_layouts
+-- One after the other, until the transaction ends: who adds layouts of this server.
+select pg_advisory_xact_lock(hashtextextended('telemetry.layouts', hashtextextended($1::uuid::text, 0)));
+
 -- name: add_layout
--- A new layout of a server, unless another process was faster.
+-- A new layout of a server, unless another process was faster or its layouts of the last 24 hours would exceed $5 bytes.
+-- The 200 are what a row and its index entries take beside the series.
 insert into telemetry.layouts (server_id, organization_id, digest, series)
-values ($1, $2, $3, $4)
+select $1, $2, $3, $4::bytea
+where $5::bigint >= length($4::bytea) + 200 + (
+    select coalesce(sum(length(series) + 200), 0)
+    from telemetry.layouts
+    where server_id = $1 and create_time > now() - interval '24 hours'
+)
 on conflict (server_id, digest) do nothing
 returning layout_id;
 

@@ -12,6 +12,7 @@ import asyncpg
 from flick.clock import Clock
 from flick.db.pool import Connection, Pool
 from flick.db.queries import load_queries
+from services.ingest.intake.layouts import DAILY_BYTES
 from services.ingest.intake.samples import CORE_COLUMNS, Row
 
 CHECK_DURABILITY_EVERY_S = 10.0  # an operator may change the settings while connections stay
@@ -66,18 +67,22 @@ class Store:
         }
         self._checked: tuple[int, float] = (0, 0.0)  # which connection, and when
 
-    async def layout_id(self, server_id: uuid.UUID, organization_id: uuid.UUID, digest: bytes, series: bytes) -> int:
-        """The id of a layout, which is stored if it is new."""
+    async def layout_id(
+        self, server_id: uuid.UUID, organization_id: uuid.UUID, digest: bytes, series: bytes
+    ) -> int | None:
+        """The id of a layout, which is stored if it is new; None when the server has no room for it today."""
         async with self._pool.acquire() as connection:
             found = await connection.fetchval(self._queries["find_layout"], server_id, digest)
-            if found is None:
+            if found is not None:
+                return int(found)
+            async with connection.transaction():
+                await connection.execute(self._queries["lock_layouts"], server_id)
                 found = await connection.fetchval(
-                    self._queries["add_layout"], server_id, organization_id, digest, series
+                    self._queries["add_layout"], server_id, organization_id, digest, series, DAILY_BYTES
                 )
-            if found is None:
+            if found is None:  # another process may have been faster
                 found = await connection.fetchval(self._queries["find_layout"], server_id, digest)
-        assert found is not None, "layouts are never deleted"
-        return int(found)
+        return None if found is None else int(found)
 
     async def write(self, rows: Sequence[Row], gaps: Sequence[GapRow]) -> Written:
         """Commit samples and gaps; what is stored already changes nothing.

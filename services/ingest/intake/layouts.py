@@ -1,28 +1,60 @@
-"""Layouts: what a stream declares, checked, and known to PostgreSQL under an id of its own."""
+"""Layouts: what a stream declares, checked, cut to the limits, and known to PostgreSQL under an id of its own."""
 
 import hashlib
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from flick.v1 import catalog_pb2, options_pb2, telemetry_pb2
+from flick.v1 import catalog_pb2, ingest_pb2, options_pb2, telemetry_pb2
 from services.ingest.intake.lanes import ProtocolError
-from services.ingest.intake.samples import StoredLayout
+from services.ingest.intake.overflows import Overflow
 
 MAX_SERIES = 2000  # OpenTelemetry's default limit of a metric's series
 MAX_LABEL_BYTES = 64 * 1024
 MAX_LAYOUTS = 256  # of one stream; streams last about ten minutes
 MAX_DECLARED_BYTES = 2 * 1024 * 1024  # of one stream: 20 times the largest layout
 MAX_REMEMBERED = 20_000  # layout ids kept in memory: about 4 MB
+DAILY_BYTES = 16 * 1024 * 1024  # of new layouts of one server: some 5,000 of a host with 100 series
 
 _LABEL_COUNTS = {
     value.number: len(value.GetOptions().Extensions[options_pb2.metric].label_keys)
     for value in catalog_pb2.Metric.DESCRIPTOR.values
     if value.number >= 500
 }
+_Kind = ingest_pb2.OverflowKind
 
-StoreLayout = Callable[[uuid.UUID, uuid.UUID, bytes, bytes], Awaitable[int]]
-"""Stores server, organization, digest and series, unless they are there; returns the layout's id."""
+StoreLayout = Callable[[uuid.UUID, uuid.UUID, bytes, bytes], Awaitable[int | None]]
+"""Stores server, organization, digest and series, unless they are there; returns the layout's id.
+
+None: the server has no room for another one today.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLayout:
+    """A layout as `telemetry.layouts` knows it.
+
+    Attributes:
+        layout_id: its id there; 0: it is not stored, so that no value can be.
+        series_count: how many values a sample has.
+        kept_count: how many of them, from the first, are stored.
+        kind, detail: why the others are left out.
+        fault: why it can't be used; empty when it can.
+    """
+
+    layout_id: int = 0
+    series_count: int
+    kept_count: int = 0
+    kind: _Kind.ValueType = _Kind.OVERFLOW_KIND_UNSPECIFIED
+    detail: str = ""
+    fault: str = ""
+
+    @property
+    def overflow(self) -> Overflow | None:
+        """What is left out of every sample."""
+        left_out = self.series_count - self.kept_count
+        return Overflow(self.kind, left_out, self.detail) if left_out else None
 
 
 class LayoutIds:
@@ -32,18 +64,33 @@ class LayoutIds:
         self._store = store
         self._known: OrderedDict[tuple[uuid.UUID, bytes], int] = OrderedDict()
 
-    async def get(self, *, server_id: uuid.UUID, organization_id: uuid.UUID, series: bytes) -> int:
-        """The id of a layout, stored if it is new. Raises UNAVAILABLE when the database does not answer."""
+    async def get(self, *, server_id: uuid.UUID, organization_id: uuid.UUID, series: bytes) -> int | None:
+        """The id of a layout, stored if it is new; None when the server has no room for it today.
+
+        Raises UNAVAILABLE when the database does not answer.
+        """
         digest = hashlib.sha256(series).digest()
         key = (server_id, digest)
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]
         layout_id = await self._store(server_id, organization_id, digest, series)
+        if layout_id is None:
+            return None
         self._known[key] = layout_id
         if len(self._known) > MAX_REMEMBERED:
             self._known.popitem(last=False)
         return layout_id
+
+
+@dataclass(slots=True, kw_only=True)
+class _Declared:
+    """A declaration. `kept`: the series that count, serialized, until they are stored."""
+
+    digest: bytes
+    kept: bytes
+    layout: StoredLayout
+    is_final: bool = False  # stored, or nothing of it ever will be on this stream
 
 
 class StreamLayouts:
@@ -53,61 +100,92 @@ class StreamLayouts:
         self._ids = ids
         self._server_id = server_id
         self._organization_id = organization_id
-        self._declared: dict[int, bytes] = {}
+        self._declared: dict[int, _Declared] = {}
         self._declared_bytes = 0
-        self._stored: dict[int, StoredLayout] = {}
 
     def declare(self, layouts: Iterable[telemetry_pb2.Layout]) -> None:
         """Take declarations. Raises ProtocolError when a number is taken, or there are too many."""
         for layout in layouts:
-            number, series = layout.layout_id, telemetry_pb2.Layout(series=layout.series).SerializeToString()
-            if not number or self._declared.get(number, series) != series:
-                raise ProtocolError(f"layouts: number {number} is taken or 0. Give each layout of a stream its own.")
-            if number not in self._declared:
-                self._add(number, series, fault=_find_fault(layout))
+            digest = hashlib.sha256(telemetry_pb2.Layout(series=layout.series).SerializeToString()).digest()
+            known = self._declared.get(layout.layout_id)
+            if not layout.layout_id or (known is not None and known.digest != digest):
+                raise ProtocolError(
+                    f"layouts: number {layout.layout_id} is taken or 0. Give each layout of a stream its own."
+                )
+            if known is None:
+                self._add(layout.layout_id, digest, layout.series)
 
     async def store(self, numbers: Iterable[int]) -> None:
-        """Make sure that these are stored, as far as they are declared. Raises UNAVAILABLE."""
+        """Make sure that these are stored, as far as they are declared and there is room. Raises UNAVAILABLE."""
         for number in numbers:
-            series = self._declared.get(number)
-            if series is None or number in self._stored:
+            declared = self._declared.get(number)
+            if declared is None or declared.is_final:
                 continue
             layout_id = await self._ids.get(
-                server_id=self._server_id, organization_id=self._organization_id, series=series
+                server_id=self._server_id, organization_id=self._organization_id, series=declared.kept
             )
-            count = len(telemetry_pb2.Layout.FromString(series).series)
-            self._stored[number] = StoredLayout(layout_id=layout_id, series_count=count)
+            declared.layout = _stored(declared.layout, layout_id)
+            declared.is_final, declared.kept = True, b""
 
     def get(self, number: int) -> StoredLayout | None:
-        """A layout that was declared and stored, or that can't be used."""
-        return self._stored.get(number)
+        """A layout that was declared and stored, or that can't be; None: it was not declared."""
+        declared = self._declared.get(number)
+        return declared.layout if declared is not None and declared.is_final else None
 
-    def _add(self, number: int, series: bytes, *, fault: str) -> None:
-        self._declared_bytes += len(series)
+    def _add(self, number: int, digest: bytes, series: Sequence[telemetry_pb2.Series]) -> None:
+        layout = _cut(series)
+        kept = telemetry_pb2.Layout(series=series[: layout.kept_count]).SerializeToString()
+        self._declared_bytes += len(kept)
         if len(self._declared) >= MAX_LAYOUTS or self._declared_bytes > MAX_DECLARED_BYTES:
             raise ProtocolError(
                 f"layouts: more than {MAX_LAYOUTS} or {MAX_DECLARED_BYTES} bytes on one stream. "
                 "Declare a layout only when it changes, and open another stream."
             )
-        self._declared[number] = series
-        if fault:
-            self._stored[number] = StoredLayout(layout_id=0, series_count=0, fault=fault)
+        nothing_to_store = bool(layout.fault) or (layout.series_count > 0 and not layout.kept_count)
+        self._declared[number] = _Declared(digest=digest, kept=kept, layout=layout, is_final=nothing_to_store)
 
 
-def _find_fault(layout: telemetry_pb2.Layout) -> str:
+def _cut(series: Sequence[telemetry_pb2.Series]) -> StoredLayout:
+    """The layout, not stored yet: its first series that are within the limits count."""
+    kind, kept, text_bytes = _Kind.OVERFLOW_KIND_UNSPECIFIED, 0, 0
+    detail = ""
+    for one in series:
+        text_bytes += sum(len(value.encode()) for value in one.label_values)
+        if kept == MAX_SERIES:
+            kind, detail = _Kind.OVERFLOW_KIND_SERIES, f"{MAX_SERIES} labelled series at most."
+            break
+        if text_bytes > MAX_LABEL_BYTES:
+            kind, detail = _Kind.OVERFLOW_KIND_TEXT, f"{MAX_LABEL_BYTES} bytes of label values at most."
+            break
+        kept += 1
+    return StoredLayout(
+        series_count=len(series), kept_count=kept, kind=kind, detail=detail, fault=_find_fault(series[:kept])
+    )
+
+
+def _stored(layout: StoredLayout, layout_id: int | None) -> StoredLayout:
+    if layout_id is None:
+        detail = f"{DAILY_BYTES} bytes of new layouts within 24 hours at most. Declare fewer series that come and go."
+        return StoredLayout(series_count=layout.series_count, kind=_Kind.OVERFLOW_KIND_LAYOUTS, detail=detail)
+    return StoredLayout(
+        layout_id=layout_id,
+        series_count=layout.series_count,
+        kept_count=layout.kept_count,
+        kind=layout.kind,
+        detail=layout.detail,
+    )
+
+
+def _find_fault(series: Sequence[telemetry_pb2.Series]) -> str:
     """Why the layout can't be used, with the fix; empty when it can."""
-    if len(layout.series) > MAX_SERIES:
-        return f"it has {len(layout.series)} series, {MAX_SERIES} at most."
-    if sum(len(value.encode()) for series in layout.series for value in series.label_values) > MAX_LABEL_BYTES:
-        return f"its label values have more than {MAX_LABEL_BYTES} bytes together."
     seen = set()
-    for index, series in enumerate(layout.series):
-        wanted = _LABEL_COUNTS.get(series.metric)
-        if series.metric < 500:
-            return f"series[{index}].metric is {series.metric}. Scalar metrics travel in `core`."
-        if wanted is not None and len(series.label_values) != wanted:
-            return f"series[{index}] has {len(series.label_values)} label values, its metric has {wanted} label keys."
-        key = (series.metric, *series.label_values)
+    for index, one in enumerate(series):
+        wanted = _LABEL_COUNTS.get(one.metric)
+        if one.metric < 500:
+            return f"series[{index}].metric is {one.metric}. Scalar metrics travel in `core`."
+        if wanted is not None and len(one.label_values) != wanted:
+            return f"series[{index}] has {len(one.label_values)} label values, its metric has {wanted} label keys."
+        key = (one.metric, *one.label_values)
         if key in seen:
             return f"series[{index}] comes twice."
         seen.add(key)

@@ -10,7 +10,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from flick.clock import Clock
 from flick.v1 import ingest_pb2, servers_pb2, telemetry_pb2
 from services.ingest.intake.layouts import StreamLayouts
-from services.ingest.intake.samples import Context, Rejections, Row, to_rows
+from services.ingest.intake.overflows import Overflows
+from services.ingest.intake.rejections import Rejections
+from services.ingest.intake.samples import Context, Row, to_rows
 from services.ingest.store import GapRow
 
 DEFAULT_RETENTION_DAYS = 30  # as the contract says of ServerSettings
@@ -25,6 +27,7 @@ class Entry:
     rows: Sequence[Row] = ()
     gaps: Sequence[GapRow] = ()
     rejections: Rejections = field(default_factory=Rejections)
+    overflows: Overflows = field(default_factory=Overflows)
 
 
 class Reading:
@@ -82,7 +85,7 @@ class Reading:
             )
             return entry
         await self._layouts.store({sample.layout_id for sample in samples})
-        entry.rows = to_rows(samples, context=self._context(), rejections=entry.rejections)
+        entry.rows = to_rows(samples, context=self._context(), rejections=entry.rejections, overflows=entry.overflows)
         return entry
 
     def _context(self) -> Context:

@@ -3,19 +3,19 @@
 import math
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
-from flick.v1 import catalog_pb2, ingest_pb2, telemetry_pb2
+from flick.v1 import catalog_pb2, telemetry_pb2
+from services.ingest.intake.layouts import StoredLayout
+from services.ingest.intake.overflows import Overflow, Overflows
+from services.ingest.intake.processes import check_processes
+from services.ingest.intake.rejections import Reason, Rejections
 
 FUTURE_TOLERANCE_NS = 10 * 10**9
 DAY_NS = 86_400 * 10**9
 MAX_VALUE = 1e300  # either way; any number of such values can be added up
-MAX_PROCESSES = 200
-MAX_PROCESSES_BYTES = 128 * 1024  # 200 processes with command lines of 256 characters stay below 100 KiB
 
 CORE_COLUMNS = tuple(
     value.name.removeprefix("METRIC_").lower()
@@ -26,7 +26,6 @@ CORE_COLUMNS = tuple(
 
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 _CORE_COUNT = len(CORE_COLUMNS)
-_Reason = ingest_pb2.RejectionReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,7 @@ class Context:
         now_ns: ingest's clock, nanoseconds since the Unix epoch.
         retention_days: how long the server's samples are kept.
         processes_enabled, process_commands_enabled: as the server's settings say.
-        layout: the stored id of a layout that the stream declared, and how many series it has; None: not declared.
+        layout: a layout that the stream declared, as it is stored; None: not declared.
     """
 
     server_id: uuid.UUID
@@ -62,67 +61,45 @@ class Context:
     retention_days: int
     processes_enabled: bool
     process_commands_enabled: bool
-    layout: Callable[[int], "StoredLayout | None"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredLayout:
-    """A layout as `telemetry.layouts` knows it. `fault`: why it can't be used, empty when it can."""
-
-    layout_id: int
-    series_count: int
-    fault: str = ""
-
-
-@dataclass(slots=True)
-class Rejections:
-    """What was refused of one frame: how many samples for each reason, and the first in words."""
-
-    counts: dict[_Reason.ValueType, int] = field(default_factory=dict)
-    details: dict[_Reason.ValueType, str] = field(default_factory=dict)
-
-    def add(self, reason: _Reason.ValueType, detail: str, *, count: int = 1) -> None:
-        """Refuse `count` samples."""
-        self.counts[reason] = self.counts.get(reason, 0) + count
-        self.details.setdefault(reason, detail)
-
-    def to_messages(self, *, seq: int) -> list[ingest_pb2.Rejection]:
-        """As the ack of frame `seq` tells it."""
-        return [
-            ingest_pb2.Rejection(seq=seq, reason=reason, count=count, detail=self.details[reason])
-            for reason, count in self.counts.items()
-        ]
+    layout: Callable[[int], StoredLayout | None]
 
 
 class _RefusedError(Exception):
-    def __init__(self, reason: _Reason.ValueType, detail: str) -> None:
+    def __init__(self, reason: Reason.ValueType, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
 
 
-def to_rows(samples: Sequence[telemetry_pb2.Sample], *, context: Context, rejections: Rejections) -> list[Row]:
+def to_rows(
+    samples: Sequence[telemetry_pb2.Sample], *, context: Context, rejections: Rejections, overflows: Overflows
+) -> list[Row]:
     """The rows of those samples that can be stored; the others are added to `rejections`.
 
-    Changes the samples into what viewers get: with the stored layouts' ids, without processes.
+    What is left out of a row is added to `overflows`. Changes the samples into what viewers get: with the stored
+    layouts' ids, without processes and without what was left out.
     """
     received_at = _moment(context.now_ns)
     rows = []
     for index, sample in enumerate(samples):
+        left_out: list[Overflow] = []
         try:
-            rows.append(_to_row(sample, context, received_at))
+            rows.append(_to_row(sample, context, received_at, left_out))
         except _RefusedError as refused:
             rejections.add(refused.reason, f"samples[{index}].{refused.detail}")
+            continue
+        for overflow in left_out:
+            overflows.add(overflow, where=f"samples[{index}]")
     return rows
 
 
-def _to_row(sample: telemetry_pb2.Sample, context: Context, received_at: datetime) -> Row:
+def _to_row(sample: telemetry_pb2.Sample, context: Context, received_at: datetime, left_out: list[Overflow]) -> Row:
     _check_time(sample.time_unix_nano, context)
     core = _values(sample.core[:_CORE_COUNT], "core")
     core += [None] * (_CORE_COUNT - len(core))
-    sample.layout_id = _stored_layout(sample, context)
+    _fit_layout(sample, context, left_out)
     labelled = _values(sample.labelled, "labelled") if sample.layout_id else None
-    processes = _processes(sample.processes, context) if sample.processes else b""
+    processes = _processes(sample.processes, context, left_out) if sample.processes else b""
     sample.ClearField("processes")
     metrics = (
         _moment(sample.time_unix_nano),
@@ -140,12 +117,12 @@ def _check_time(time_ns: int, context: Context) -> None:
     ahead_ns = time_ns - context.now_ns
     if ahead_ns > FUTURE_TOLERANCE_NS:
         raise _RefusedError(
-            _Reason.REJECTION_REASON_FUTURE,
+            Reason.REJECTION_REASON_FUTURE,
             f"time_unix_nano is {ahead_ns / 1e9:.1f} s ahead of ingest's clock. Set the clock of the host.",
         )
     if -ahead_ns > context.retention_days * DAY_NS:
         raise _RefusedError(
-            _Reason.REJECTION_REASON_TOO_OLD,
+            Reason.REJECTION_REASON_TOO_OLD,
             f"time_unix_nano is older than the {context.retention_days} days that this server's samples are kept.",
         )
 
@@ -157,51 +134,41 @@ def _values(numbers: Sequence[float], name: str) -> list[float | None]:
         for index, number in enumerate(numbers):
             if values[index] is None and not math.isnan(number):
                 raise _RefusedError(
-                    _Reason.REJECTION_REASON_MALFORMED,
+                    Reason.REJECTION_REASON_MALFORMED,
                     f"{name}[{index}] is {number}. Send NaN, or a number between -{MAX_VALUE} and {MAX_VALUE}.",
                 )
     return values
 
 
-def _stored_layout(sample: telemetry_pb2.Sample, context: Context) -> int:
+def _fit_layout(sample: telemetry_pb2.Sample, context: Context, left_out: list[Overflow]) -> None:
+    """Give the sample its layout's stored id, and leave it the values that this has places for."""
     if not sample.layout_id and not sample.labelled:
-        return 0
+        return
     layout = context.layout(sample.layout_id)
     if layout is None:
         raise _RefusedError(
-            _Reason.REJECTION_REASON_LAYOUT,
+            Reason.REJECTION_REASON_LAYOUT,
             f"layout_id {sample.layout_id} was not declared on this stream. Declare it first.",
         )
     if layout.fault:
-        raise _RefusedError(_Reason.REJECTION_REASON_LAYOUT, f"layout_id {sample.layout_id}: {layout.fault}")
+        raise _RefusedError(Reason.REJECTION_REASON_LAYOUT, f"layout_id {sample.layout_id}: {layout.fault}")
     if layout.series_count != len(sample.labelled):
         raise _RefusedError(
-            _Reason.REJECTION_REASON_LAYOUT,
+            Reason.REJECTION_REASON_LAYOUT,
             f"labelled has {len(sample.labelled)} values, layout {sample.layout_id} has {layout.series_count} series.",
         )
-    return layout.layout_id
+    sample.layout_id = layout.layout_id
+    if overflow := layout.overflow:
+        left_out.append(overflow)
+        del sample.labelled[layout.kept_count :]
 
 
-def _processes(packed: bytes, context: Context) -> bytes:
+def _processes(packed: bytes, context: Context, left_out: list[Overflow]) -> bytes:
     if not context.processes_enabled:
         return b""
-    if len(packed) > MAX_PROCESSES_BYTES:
-        raise _malformed_processes(f"has {len(packed)} bytes, {MAX_PROCESSES_BYTES} at most")
-    try:
-        snapshot = telemetry_pb2.ProcessSnapshot.FromString(packed)
-    except DecodeError as error:
-        raise _malformed_processes("is no ProcessSnapshot") from error
-    if len(snapshot.processes) > MAX_PROCESSES:
-        raise _malformed_processes(f"lists {len(snapshot.processes)} processes, {MAX_PROCESSES} at most")
-    if context.process_commands_enabled or not any(process.command for process in snapshot.processes):
-        return packed
-    for process in snapshot.processes:
-        process.command = ""
-    return snapshot.SerializeToString()
-
-
-def _malformed_processes(what: str) -> _RefusedError:
-    return _RefusedError(_Reason.REJECTION_REASON_MALFORMED, f"processes {what}.")
+    snapshot = check_processes(packed, commands_enabled=context.process_commands_enabled)
+    left_out += snapshot.overflows
+    return snapshot.packed
 
 
 def _moment(time_ns: int) -> datetime:

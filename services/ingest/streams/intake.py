@@ -9,8 +9,9 @@ from flick.errors import FlickError
 from flick.v1 import ingest_pb2
 from services.ingest.intake.admission import AdmissionFullError
 from services.ingest.intake.lanes import LaneId, Lanes, Place, ProtocolError
+from services.ingest.intake.overflows import Overflows
 from services.ingest.intake.reading import MAX_SAMPLES, Entry, Reading
-from services.ingest.intake.samples import Rejections
+from services.ingest.intake.rejections import Rejections
 from services.ingest.streams.outbox import Outbox, Response
 from services.ingest.streams.parts import Parts
 from services.ingest.writing.frame import Frame
@@ -76,14 +77,21 @@ class Intake:
         """See `Owner`."""
         return not self._refused and self._lanes.is_current(place)
 
-    def committed(self, place: Place, rejections: Rejections) -> None:
+    def committed(self, place: Place, rejections: Rejections, overflows: Overflows) -> None:
         """See `Owner`."""
         self._lanes.commit(place)
         for reason, count in rejections.counts.items():
-            self._parts.metrics.rejected.labels(
-                _short(ingest_pb2.RejectionReason.Name(reason), "REJECTION_REASON_")
-            ).inc(count)
-        self._outbox.put_ack(lane=place.lane, seq=place.seq, rejected=rejections.to_messages(seq=place.seq))
+            name = _short(ingest_pb2.RejectionReason.Name(reason), "REJECTION_REASON_")
+            self._parts.metrics.rejected.labels(name).inc(count)
+        for kind, count in overflows.counts.items():
+            name = _short(ingest_pb2.OverflowKind.Name(kind), "OVERFLOW_KIND_")
+            self._parts.metrics.overflow.labels(name).inc(count)
+        self._outbox.put_ack(
+            lane=place.lane,
+            seq=place.seq,
+            rejected=rejections.to_messages(seq=place.seq),
+            overflows=overflows.to_messages(seq=place.seq),
+        )
         self._moved.set()
 
     def returned(self, place: Place, *, delay_s: float) -> None:
@@ -132,6 +140,7 @@ class Intake:
                 rows=entry.rows,
                 gaps=entry.gaps,
                 rejections=entry.rejections,
+                overflows=entry.overflows,
             )
         )
 

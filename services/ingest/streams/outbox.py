@@ -8,7 +8,7 @@ from flick.errors import unavailable
 from flick.v1 import ingest_pb2
 
 MAX_WAITING = 256  # an agent that reads has hardly ever more than a handful
-MAX_REJECTIONS = 4096  # in one ack that waits: more than its credits can bring about in many commits
+MAX_REMARKS = 4096  # in one ack that waits: more than its credits can bring about in many commits
 
 Response = ingest_pb2.StreamTelemetryResponse
 
@@ -37,7 +37,14 @@ class Outbox:
         if len(self._waiting) > MAX_WAITING:
             self._give_up()
 
-    def put_ack(self, *, lane: ingest_pb2.Lane.ValueType, seq: int, rejected: Iterable[ingest_pb2.Rejection]) -> None:
+    def put_ack(
+        self,
+        *,
+        lane: ingest_pb2.Lane.ValueType,
+        seq: int,
+        rejected: Iterable[ingest_pb2.Rejection] = (),
+        overflows: Iterable[ingest_pb2.Overflow] = (),
+    ) -> None:
         """Ack everything of a lane up to `seq`."""
         waiting = self._acks.get(lane)
         if waiting is None:
@@ -46,7 +53,8 @@ class Outbox:
             self.put(response)
         waiting.seq = seq
         waiting.rejected.extend(rejected)
-        if len(waiting.rejected) > MAX_REJECTIONS:
+        waiting.overflows.extend(overflows)
+        if len(waiting.rejected) + len(waiting.overflows) > MAX_REMARKS:
             self._give_up()
 
     def _give_up(self) -> None:

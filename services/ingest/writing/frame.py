@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.ingest.intake.lanes import Place
-from services.ingest.intake.samples import Rejections, Row
+from services.ingest.intake.overflows import Overflows
+from services.ingest.intake.rejections import Rejections
+from services.ingest.intake.samples import Row
 from services.ingest.store import GapRow
 
 
@@ -16,8 +18,8 @@ class Owner(Protocol):
         """Whether the frame is still to be stored."""
         ...
 
-    def committed(self, place: Place, rejections: Rejections) -> None:
-        """The frame is committed, but for what `rejections` tells."""
+    def committed(self, place: Place, rejections: Rejections, overflows: Overflows) -> None:
+        """The frame is committed, but for what `rejections` and `overflows` tell."""
         ...
 
     def returned(self, place: Place, *, delay_s: float) -> None:
@@ -34,6 +36,7 @@ class Frame:
         room_bytes: the room that it was admitted to.
         rows, gaps: what is to be stored.
         rejections: what was refused.
+        overflows: what was left out of `rows`.
     """
 
     owner: Owner
@@ -42,3 +45,4 @@ class Frame:
     rows: Sequence[Row] = ()
     gaps: Sequence[GapRow] = ()
     rejections: Rejections = field(default_factory=Rejections)
+    overflows: Overflows = field(default_factory=Overflows)

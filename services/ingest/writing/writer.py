@@ -13,6 +13,7 @@ from flick.clock import Clock
 from flick.errors import FlickError
 from flick.v1 import ingest_pb2
 from services.ingest.intake.admission import Admission
+from services.ingest.intake.overflows import Overflows
 from services.ingest.intake.samples import Row
 from services.ingest.metrics import IngestMetrics
 from services.ingest.store import NotDurableError, Store, Written
@@ -147,7 +148,7 @@ class Writer:
         frame.rejections.add(
             ingest_pb2.REJECTION_REASON_MALFORMED, "The database can't store this frame.", count=len(frame.rows)
         )
-        frame.rows, frame.gaps = (), ()
+        frame.rows, frame.gaps, frame.overflows = (), (), Overflows()
         self._succeed(frames, Written(stored=0))
 
     def _succeed(self, frames: Sequence[Frame], written: Written) -> None:
@@ -163,7 +164,7 @@ class Writer:
         for frame in frames:
             for gap in frame.gaps:
                 self._metrics.gaps.labels(_gap_reason(gap.reason)).inc()
-            frame.owner.committed(frame.place, frame.rejections)
+            frame.owner.committed(frame.place, frame.rejections, frame.overflows)
             self._release(frame)
         self._announce([row for position, row in enumerate(rows) if position not in written.conflicts])
 

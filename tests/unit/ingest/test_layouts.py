@@ -4,9 +4,17 @@ import uuid
 
 import pytest
 
-from flick.v1 import catalog_pb2, telemetry_pb2
+from flick.v1 import catalog_pb2, ingest_pb2, telemetry_pb2
 from services.ingest.intake.lanes import ProtocolError
-from services.ingest.intake.layouts import MAX_DECLARED_BYTES, MAX_LAYOUTS, MAX_SERIES, LayoutIds, StreamLayouts
+from services.ingest.intake.layouts import (
+    MAX_DECLARED_BYTES,
+    MAX_LABEL_BYTES,
+    MAX_LAYOUTS,
+    MAX_SERIES,
+    LayoutIds,
+    StreamLayouts,
+)
+from services.ingest.intake.overflows import Overflow
 
 SERVER, ORGANIZATION = uuid.UUID(int=1), uuid.UUID(int=2)
 CORE = catalog_pb2.METRIC_CPU_CORE_UTILIZATION
@@ -18,10 +26,17 @@ class _Table:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.series: list[telemetry_pb2.Layout] = []
+        self.full = False
         self._ids: dict[tuple[uuid.UUID, bytes], int] = {}
 
-    async def store(self, server_id: uuid.UUID, _organization_id: uuid.UUID, digest: bytes, _series: bytes) -> int:
+    async def store(
+        self, server_id: uuid.UUID, _organization_id: uuid.UUID, digest: bytes, series: bytes
+    ) -> int | None:
         self.asked += 1
+        if self.full:
+            return None
+        self.series.append(telemetry_pb2.Layout.FromString(series))
         return self._ids.setdefault((server_id, digest), len(self._ids) + 1)
 
 
@@ -102,13 +117,11 @@ def test_large_layouts_without_end_break_the_protocol() -> None:
 @pytest.mark.parametrize(
     ("layout", "fault"),
     [
-        (_layout(1, *map(str, range(MAX_SERIES + 1))), f"it has {MAX_SERIES + 1} series"),
-        (_layout(1, "x" * 70_000), "its label values have more than"),
         (_layout(1, "0", metric=catalog_pb2.METRIC_UPTIME), "series[0].metric is 25"),
         (_layout(1, "0", metric=FILESYSTEM), "series[0] has 1 label values, its metric has 2 label keys"),
         (_layout(1, "0", "0"), "series[1] comes twice"),
     ],
-    ids=["too many series", "too long labels", "a scalar", "a label is missing", "twice the same"],
+    ids=["a scalar", "a label is missing", "twice the same"],
 )
 async def test_a_layout_that_can_not_be_used_says_why_and_is_not_stored(
     layout: telemetry_pb2.Layout, fault: str
@@ -132,3 +145,75 @@ async def test_a_labelled_metric_of_a_later_version_is_taken() -> None:
 
     assert stored is not None
     assert stored.fault == ""
+
+
+@pytest.mark.parametrize(
+    ("labels", "kept", "kind"),
+    [
+        ([str(number) for number in range(MAX_SERIES)], MAX_SERIES, None),
+        ([str(number) for number in range(MAX_SERIES + 3)], MAX_SERIES, ingest_pb2.OVERFLOW_KIND_SERIES),
+        (["x" * (MAX_LABEL_BYTES - 1), "y"], 2, None),
+        (["\N{SNOWMAN}" * (MAX_LABEL_BYTES // 3), "yy", "z"], 1, ingest_pb2.OVERFLOW_KIND_TEXT),
+    ],
+    ids=["as many series as may be", "more series", "as much text as may be", "more text"],
+)
+async def test_the_first_series_of_a_layout_beyond_the_limits_count(
+    labels: list[str], kept: int, kind: ingest_pb2.OverflowKind.ValueType | None
+) -> None:
+    table = _Table()
+    stream = _stream(LayoutIds(store=table.store))
+    stream.declare([_layout(1, *labels)])
+    await stream.store([1])
+    stored = stream.get(1)
+
+    assert stored is not None
+    assert (stored.layout_id, stored.series_count, stored.kept_count) == (1, len(labels), kept)
+    assert (stored.overflow and stored.overflow.kind) == kind
+    assert [one.label_values[0] for one in table.series[0].series] == labels[:kept]
+
+
+async def test_layouts_with_the_same_first_series_are_one_when_the_rest_is_left_out() -> None:
+    table = _Table()
+    stream = _stream(LayoutIds(store=table.store))
+    labels = [str(number) for number in range(MAX_SERIES)]
+    stream.declare([_layout(1, *labels, "a"), _layout(2, *labels, "b", "c")])
+    await stream.store([1, 2])
+    found = [stream.get(number) for number in (1, 2)]
+
+    assert [(one.layout_id, one.series_count) for one in found if one] == [(1, MAX_SERIES + 1), (1, MAX_SERIES + 2)]
+
+
+async def test_a_first_series_beyond_the_limits_leaves_nothing_to_store() -> None:
+    table = _Table()
+    stream = _stream(LayoutIds(store=table.store))
+    stream.declare([_layout(1, "x" * (MAX_LABEL_BYTES + 1))])
+    await stream.store([1])
+    stored = stream.get(1)
+
+    assert stored is not None
+    assert (stored.layout_id, stored.fault, table.asked) == (0, "", 0)
+    assert stored.overflow == Overflow(
+        ingest_pb2.OVERFLOW_KIND_TEXT, 1, f"{MAX_LABEL_BYTES} bytes of label values at most."
+    )
+
+
+async def test_a_layout_without_room_is_not_asked_for_again_on_its_stream() -> None:
+    table = _Table()
+    table.full = True
+    ids = LayoutIds(store=table.store)
+    stream = _stream(ids)
+    stream.declare([_layout(1, "0", "1")])
+    for _ in range(2):
+        await stream.store([1])
+    refused, asked = stream.get(1), table.asked
+    table.full = False
+    again = _stream(ids)
+    again.declare([_layout(1, "0", "1")])
+    await again.store([1])
+    stored = again.get(1)
+
+    assert refused is not None
+    assert stored is not None
+    assert (refused.layout_id, refused.kept_count, asked, stored.layout_id) == (0, 0, 1, 1)
+    assert refused.overflow is not None
+    assert (refused.overflow.kind, refused.overflow.count) == (ingest_pb2.OVERFLOW_KIND_LAYOUTS, 2)

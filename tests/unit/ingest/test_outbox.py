@@ -4,7 +4,7 @@ import pytest
 
 from flick.errors import FlickError, Kind
 from flick.v1 import ingest_pb2
-from services.ingest.streams.outbox import MAX_REJECTIONS, MAX_WAITING, Outbox, Response
+from services.ingest.streams.outbox import MAX_REMARKS, MAX_WAITING, Outbox, Response
 
 
 def _rejection(seq: int) -> ingest_pb2.Rejection:
@@ -14,23 +14,24 @@ def _rejection(seq: int) -> ingest_pb2.Rejection:
 async def test_waiting_acks_of_a_lane_become_one() -> None:
     outbox = Outbox()
     for seq in (1, 2, 3):
-        outbox.put_ack(lane=ingest_pb2.LANE_LIVE, seq=seq, rejected=[_rejection(seq)])
-    outbox.put_ack(lane=ingest_pb2.LANE_BACKFILL, seq=9, rejected=[])
+        overflow = ingest_pb2.Overflow(seq=seq, count=1)
+        outbox.put_ack(lane=ingest_pb2.LANE_LIVE, seq=seq, rejected=[_rejection(seq)], overflows=[overflow])
+    outbox.put_ack(lane=ingest_pb2.LANE_BACKFILL, seq=9)
     outbox.close()
     acks = [response.ack async for response in outbox.responses()]
 
-    assert [(ack.lane, ack.seq, len(ack.rejected)) for ack in acks] == [
-        (ingest_pb2.LANE_LIVE, 3, 3),
-        (ingest_pb2.LANE_BACKFILL, 9, 0),
+    assert [(ack.lane, ack.seq, len(ack.rejected), len(ack.overflows)) for ack in acks] == [
+        (ingest_pb2.LANE_LIVE, 3, 3, 3),
+        (ingest_pb2.LANE_BACKFILL, 9, 0, 0),
     ]
 
 
 async def test_an_ack_after_one_that_is_on_its_way_is_another() -> None:
     outbox = Outbox()
-    outbox.put_ack(lane=ingest_pb2.LANE_LIVE, seq=1, rejected=[])
+    outbox.put_ack(lane=ingest_pb2.LANE_LIVE, seq=1)
     responses = outbox.responses()
     first = await anext(responses)
-    outbox.put_ack(lane=ingest_pb2.LANE_LIVE, seq=2, rejected=[])
+    outbox.put_ack(lane=ingest_pb2.LANE_LIVE, seq=2)
     outbox.close()
 
     assert [first.ack.seq, *[response.ack.seq async for response in responses]] == [1, 2]
@@ -49,10 +50,11 @@ async def test_everything_that_waits_is_sent_before_the_stream_ends_with_its_err
         await anext(responses)
 
 
-async def test_rejections_do_not_pile_up_for_an_agent_that_reads_nothing() -> None:
+async def test_remarks_do_not_pile_up_for_an_agent_that_reads_nothing() -> None:
     outbox = Outbox()
-    for seq in range(MAX_REJECTIONS + 1):
-        outbox.put_ack(lane=ingest_pb2.LANE_LIVE, seq=seq, rejected=[_rejection(seq)])
+    for seq in range(MAX_REMARKS // 2 + 1):
+        overflow = ingest_pb2.Overflow(seq=seq, count=1)
+        outbox.put_ack(lane=ingest_pb2.LANE_LIVE, seq=seq, rejected=[_rejection(seq)], overflows=[overflow])
 
     with pytest.raises(FlickError, match="does not read"):
         await anext(outbox.responses())

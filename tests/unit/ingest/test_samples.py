@@ -10,29 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flick.v1 import ingest_pb2, telemetry_pb2
-from services.ingest.intake.samples import (
-    CORE_COLUMNS,
-    DAY_NS,
-    FUTURE_TOLERANCE_NS,
-    MAX_PROCESSES,
-    MAX_PROCESSES_BYTES,
-    Context,
-    Rejections,
-    Row,
-    StoredLayout,
-    to_rows,
-)
+from services.ingest.intake.layouts import StoredLayout
+from services.ingest.intake.overflows import Overflows
+from services.ingest.intake.rejections import Rejections
+from services.ingest.intake.samples import CORE_COLUMNS, DAY_NS, FUTURE_TOLERANCE_NS, Context, Row, to_rows
 
 NOW_NS = 1_800_000_000 * 10**9
 SERVER, ORGANIZATION = uuid.UUID(int=1), uuid.UUID(int=2)
+SERIES = ingest_pb2.OVERFLOW_KIND_SERIES
 LAYOUTS = {
-    3: StoredLayout(layout_id=30, series_count=2),
-    4: StoredLayout(layout_id=0, series_count=0, fault="It is odd."),
+    3: StoredLayout(layout_id=30, series_count=2, kept_count=2),
+    4: StoredLayout(series_count=0, fault="It is odd."),
+    5: StoredLayout(layout_id=50, series_count=3, kept_count=1, kind=SERIES, detail="One at most."),
+    6: StoredLayout(series_count=2, kind=ingest_pb2.OVERFLOW_KIND_LAYOUTS, detail="No room."),
 }
 FIRST_CORE = 4  # after time, server, organization and time of receipt
 
 
 def _read(*samples: telemetry_pb2.Sample, **settings: Any) -> tuple[list[Row], Rejections]:
+    rows, rejections, _ = _read_all(*samples, **settings)
+    return rows, rejections
+
+
+def _read_all(*samples: telemetry_pb2.Sample, **settings: Any) -> tuple[list[Row], Rejections, Overflows]:
     context = Context(
         server_id=SERVER,
         organization_id=ORGANIZATION,
@@ -40,8 +40,8 @@ def _read(*samples: telemetry_pb2.Sample, **settings: Any) -> tuple[list[Row], R
         layout=LAYOUTS.get,
         **{"retention_days": 30, "processes_enabled": True, "process_commands_enabled": True, **settings},
     )
-    rejections = Rejections()
-    return to_rows(samples, context=context, rejections=rejections), rejections
+    rejections, overflows = Rejections(), Overflows()
+    return to_rows(samples, context=context, rejections=rejections, overflows=overflows), rejections, overflows
 
 
 def _sample(time_ns: int = NOW_NS, **fields: Any) -> telemetry_pb2.Sample:
@@ -156,20 +156,47 @@ def test_command_lines_that_the_settings_forbid_are_left_out() -> None:
     assert row.processes == _processes("")
 
 
-@pytest.mark.parametrize(
-    ("packed", "words"),
-    [
-        (b"\xff\xff\xff", "is no ProcessSnapshot"),
-        (_processes(*[""] * (MAX_PROCESSES + 1)), f"lists {MAX_PROCESSES + 1} processes"),
-        (_processes("x" * (MAX_PROCESSES_BYTES + 1)), "bytes, "),
-    ],
-    ids=["no snapshot", "too many", "too large"],
-)
-def test_processes_that_break_a_rule_are_malformed(packed: bytes, words: str) -> None:
-    rows, rejections = _read(_sample(processes=packed))
+def test_values_that_the_layout_has_no_place_for_are_left_out() -> None:
+    (row,), rejections, overflows = _read_all(_sample(layout_id=5, labelled=[1, 2, math.nan]))
 
-    assert rows == []
-    assert words in rejections.details[ingest_pb2.REJECTION_REASON_MALFORMED]
+    assert (row.metrics[-2:], list(row.sample.labelled)) == ((50, [1.0]), [1.0])
+    assert (rejections.counts, overflows.counts) == ({}, {SERIES: 2})
+    assert overflows.details == {SERIES: "samples[0]: One at most."}
+
+
+def test_without_room_for_a_layout_everything_else_is_stored() -> None:
+    (row,), rejections, overflows = _read_all(
+        _sample(core=[0.5], layout_id=6, labelled=[1, 2], processes=_processes("a"))
+    )
+
+    assert (row.metrics[FIRST_CORE], row.metrics[-2:], row.processes) == (0.5, (None, None), _processes("a"))
+    assert (row.sample.layout_id, list(row.sample.labelled)) == (0, [])
+    assert (rejections.counts, overflows.counts) == ({}, {ingest_pb2.OVERFLOW_KIND_LAYOUTS: 2})
+
+
+def test_processes_that_are_wrong_are_left_out_and_their_sample_is_stored() -> None:
+    (row,), rejections, overflows = _read_all(_sample(core=[0.5], processes=b"\xff\xff\xff"))
+
+    assert (row.metrics[FIRST_CORE], row.processes, rejections.counts) == (0.5, b"", {})
+    assert overflows.counts == {ingest_pb2.OVERFLOW_KIND_MALFORMED: 1}
+
+
+def test_nothing_is_said_to_be_left_out_of_a_sample_that_is_refused() -> None:
+    rows, rejections, overflows = _read_all(_sample(layout_id=5, labelled=[math.inf, 2, 3]))
+
+    assert (rows, rejections.counts) == ([], {ingest_pb2.REJECTION_REASON_MALFORMED: 1})
+    assert overflows.counts == {}
+
+
+def test_an_ack_tells_what_was_left_out_once_for_each_limit() -> None:
+    *_, overflows = _read_all(
+        *(_sample(NOW_NS - at, layout_id=5, labelled=[1, 2, 3]) for at in range(2)), _sample(processes=b"\xff")
+    )
+
+    assert [(one.seq, one.kind, one.count) for one in overflows.to_messages(seq=8)] == [
+        (8, SERIES, 4),
+        (8, ingest_pb2.OVERFLOW_KIND_MALFORMED, 1),
+    ]
 
 
 def test_an_ack_tells_each_reason_once_with_its_count_and_the_first_in_words() -> None:
