@@ -30,6 +30,9 @@ from services.query.watch.times import WatchTimes
 NAME = "query"
 AUTH = "auth"
 STATEMENT_TIMEOUT_S = 10.0
+# A read that can't be answered is told so within 2 s: people wait for it, and nothing is lost by asking again.
+ACQUIRE_TIMEOUT_S = 1.5
+LOCK_TIMEOUT_S = 1.0
 
 
 @asynccontextmanager
@@ -47,7 +50,12 @@ async def running(
         parts = Parts(
             pool=await stack.enter_async_context(
                 open_pool(
-                    config.database_url, application_name=f"flick-{NAME}", statement_timeout_s=STATEMENT_TIMEOUT_S
+                    config.database_url,
+                    application_name=f"flick-{NAME}",
+                    acquire_timeout_s=ACQUIRE_TIMEOUT_S,
+                    statement_timeout_s=STATEMENT_TIMEOUT_S,
+                    lock_timeout_s=LOCK_TIMEOUT_S,
+                    fail_fast=True,
                 )
             ),
             bus=await stack.enter_async_context(

@@ -71,3 +71,18 @@ async def test_a_cancelled_caller_gives_its_connection_back(postgres: DatabaseSe
         answer = await pool.fetchval("select 1")
 
     assert answer == 1
+
+
+async def test_waiting_for_a_lock_ends(postgres: DatabaseServer, database: str) -> None:
+    url = postgres.url(database=database)
+    async with (
+        open_pool(url, application_name="t") as owner,
+        open_pool(url, application_name="t", lock_timeout_s=0.1) as pool,
+        owner.acquire() as holder,
+        holder.transaction(),
+    ):
+        await holder.execute("select pg_advisory_xact_lock(1)")
+        with pytest.raises(FlickError) as caught:
+            await pool.execute("select pg_advisory_lock(1)")
+
+    assert (caught.value.kind, caught.value.public) == (Kind.UNAVAILABLE, "The database is busy.")
