@@ -15,6 +15,7 @@ from agent.collectors.kernel_stat import KernelStatFile
 from agent.collectors.load import LoadCollector
 from agent.collectors.memory import MemoryCollector
 from agent.collectors.network import NetworkCollector
+from agent.collectors.pid_list import PidList
 from agent.collectors.processes import ProcessesCollector
 from agent.collectors.system import SystemCollector
 
@@ -112,15 +113,15 @@ def every_collector(*, processes: bool, commands: bool) -> list[Collector]:
         from agent.collectors.portable import PortableCollector  # psutil is only needed there
 
         return [PortableCollector()]
-    stat = KernelStatFile()
+    stat, pids = KernelStatFile(), PidList()
     collectors: list[Collector] = [
         CpuCollector(stat=stat),
         LoadCollector(),
         MemoryCollector(),
         FilesystemCollector(),
         NetworkCollector(),
-        SystemCollector(stat=stat),
+        SystemCollector(stat=stat, pids=pids),
     ]
     if processes:
-        collectors.append(ProcessesCollector(with_commands=commands))
+        collectors.append(ProcessesCollector(with_commands=commands, pids=pids))
     return collectors

@@ -4,10 +4,12 @@ import heapq
 import os
 import pwd
 from collections.abc import Iterator
-from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from agent.collectors.collector import Measured, Moment
+from agent.collectors.pid_list import PidList
 from agent.collectors.proc_file import PROC
 from flick.v1 import telemetry_pb2
 
@@ -17,21 +19,41 @@ _MAX_BYTES = 4096  # a stat has 52 numbers at most; of a command line the beginn
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _COMM_LENGTH = 15  # what the kernel keeps of a program's name
-_STATES = {"R": "running", "D": "disk-sleep", "T": "stopped", "t": "stopped", "Z": "zombie", "I": "idle"}
+_STATES = {
+    b"R": "running",
+    b"D": "disk-sleep",
+    b"T": "stopped",
+    b"t": "stopped",
+    b"Z": "zombie",
+    b"I": "idle",
+}
 _KNOWN_USERS = 1000
+_DESCRIBED_FOR_S = 60.0  # a process may become another user's or another program without getting another name
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessStat:
-    """/proc/PID/stat, as far as it is needed. `start_ticks` with the pid tells a process from a later one."""
+class ProcessStat(NamedTuple):
+    """/proc/PID/stat, as far as it is needed. `start_ticks` with the pid tells a process from a later one.
+
+    A tuple and bytes, because one is made of every process at every moment, and few of them are listed.
+    """
 
     pid: int
-    name: str
-    state: str
+    name: bytes
+    state: bytes
     ticks: int
     threads: int
     start_ticks: int
     rss_bytes: int
+
+
+class _Description(NamedTuple):
+    """What a listed process is, as told at `told_s` (monotonic) when the kernel called it `kernel_name`."""
+
+    told_s: float
+    kernel_name: bytes
+    name: str
+    user: str
+    command: str
 
 
 class ProcessesCollector:
@@ -39,16 +61,18 @@ class ProcessesCollector:
 
     name = "processes"
 
-    def __init__(self, *, with_commands: bool, root: Path = PROC) -> None:
+    def __init__(self, *, with_commands: bool, pids: PidList, root: Path = PROC) -> None:
         self._root = os.fspath(root)
+        self._pids = pids
         self._with_commands = with_commands
         self._ticks: dict[tuple[int, int], int] = {}
         self._before: Moment | None = None
         self._users: dict[int, str] = {}
+        self._described: dict[tuple[int, int], _Description] = {}
 
     def collect(self, moment: Moment) -> Measured:
         """See `Collector`."""
-        found = list(self._all())
+        found = list(self._all(moment))
         ticks = {(stat.pid, stat.start_ticks): stat.ticks for stat in found}
         before, self._before = self._before, moment
         known, self._ticks = self._ticks, ticks
@@ -56,39 +80,57 @@ class ProcessesCollector:
             return Measured()
         passed_ticks = (moment.monotonic_s - before.monotonic_s) * _TICKS_PER_S
         per_s = {stat.pid: max(0, stat.ticks - _ticks_before(stat, known, before)) / passed_ticks for stat in found}
-        snapshot = telemetry_pb2.ProcessSnapshot()
-        for stat in sorted(_busiest(found, per_s), key=lambda stat: -per_s[stat.pid]):
-            self._describe(snapshot.processes.add(), stat, per_s[stat.pid])
+        listed = sorted(_busiest(found, per_s), key=lambda stat: -per_s[stat.pid])
+        self._describe(listed, moment.monotonic_s)
+        snapshot = telemetry_pb2.ProcessSnapshot(processes=[self._process(stat, per_s[stat.pid]) for stat in listed])
         return Measured(processes=snapshot.SerializeToString())
 
     def close(self) -> None:
         """See `Collector`."""
 
-    def _all(self) -> Iterator[ProcessStat]:
-        for pid in filter(str.isdigit, os.listdir(self._root)):  # noqa: PTH208 - a Path for each of them is dear
+    def _all(self, moment: Moment) -> Iterator[ProcessStat]:
+        for pid in self._pids.at(moment):
             try:
                 yield parse(_read(f"{self._root}/{pid}/stat"))
             except (FileNotFoundError, ProcessLookupError):  # it ended this moment
                 continue
 
-    def _describe(self, target: telemetry_pb2.Process, stat: ProcessStat, per_s: float) -> None:
-        target.pid = stat.pid
-        target.name = stat.name
-        target.state = stat.state
-        target.cpu_utilization = per_s
-        target.memory_rss = stat.rss_bytes
-        target.thread_count = stat.threads
-        folder = f"{self._root}/{stat.pid}"
+    def _process(self, stat: ProcessStat, per_s: float) -> telemetry_pb2.Process:
+        described = self._described[stat.pid, stat.start_ticks]
+        return telemetry_pb2.Process(
+            pid=stat.pid,
+            name=described.name,
+            command=described.command,
+            user=described.user,
+            state=_STATES.get(stat.state, "sleeping"),
+            cpu_utilization=per_s,
+            memory_rss=stat.rss_bytes,
+            thread_count=stat.threads,
+        )
+
+    def _describe(self, listed: list[ProcessStat], now_s: float) -> None:
+        """Have a description of each of these and of no other; what was told lately is not asked again."""
+        described = {}
+        for stat in listed:
+            key = (stat.pid, stat.start_ticks)
+            told = self._described.get(key)
+            if told is None or told.kernel_name != stat.name or now_s - told.told_s >= _DESCRIBED_FOR_S:
+                told = self._ask(stat, now_s)
+            described[key] = told
+        self._described = described
+
+    def _ask(self, stat: ProcessStat, now_s: float) -> _Description:
+        name, folder = stat.name.decode(errors="replace"), f"{self._root}/{stat.pid}"
         try:
-            target.user = self._user(Path(folder).stat().st_uid)
+            user = self._user(os.stat(folder).st_uid)  # noqa: PTH116 - a Path for each of them is dear
             arguments = _read(f"{folder}/cmdline").rstrip(b"\0").split(b"\0") if self._with_commands else []
         except (FileNotFoundError, ProcessLookupError):  # it ended this moment
-            return
+            return _Description(now_s, stat.name, name, "", "")
         words = [word.decode(errors="replace") for word in arguments]
-        target.command = " ".join(words)[:COMMAND_LENGTH]
         program = words[0].rpartition("/")[2] if words else ""
-        if len(stat.name) == _COMM_LENGTH and program.startswith(stat.name):
-            target.name = program[:COMMAND_LENGTH]
+        if len(name) == _COMM_LENGTH and program.startswith(name):
+            name = program[:COMMAND_LENGTH]
+        return _Description(now_s, stat.name, name, user, " ".join(words)[:COMMAND_LENGTH])
 
     def _user(self, uid: int) -> str:
         name = self._users.get(uid)
@@ -105,13 +147,13 @@ def parse(text: bytes) -> ProcessStat:
     pid, _, name = head.partition(b" (")
     fields = tail.split(None, 22)
     return ProcessStat(
-        pid=int(pid),
-        name=name.decode(errors="replace"),
-        state=_STATES.get(fields[0].decode(), "sleeping"),
-        ticks=int(fields[11]) + int(fields[12]),
-        threads=int(fields[17]),
-        start_ticks=int(fields[19]),
-        rss_bytes=int(fields[21]) * _PAGE_BYTES,
+        int(pid),
+        name,
+        fields[0],
+        int(fields[11]) + int(fields[12]),
+        int(fields[17]),
+        int(fields[19]),
+        int(fields[21]) * _PAGE_BYTES,
     )
 
 
@@ -126,7 +168,7 @@ def _ticks_before(stat: ProcessStat, known: dict[tuple[int, int], int], before: 
 def _busiest(found: list[ProcessStat], per_s: dict[int, float]) -> list[ProcessStat]:
     working = [stat for stat in found if per_s[stat.pid] > 0]
     by_cpu = heapq.nlargest(MOST_BY_EACH, working, key=lambda stat: per_s[stat.pid])
-    by_memory = heapq.nlargest(MOST_BY_EACH, found, key=lambda stat: stat.rss_bytes)
+    by_memory = heapq.nlargest(MOST_BY_EACH, found, key=attrgetter("rss_bytes"))
     return list({stat.pid: stat for stat in (*by_cpu, *by_memory)}.values())
 
 

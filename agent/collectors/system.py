@@ -1,11 +1,8 @@
 """Time since the start, and how many processes there are and come."""
 
-import os
-from pathlib import Path
-
 from agent.collectors.collector import Measured, Moment
 from agent.collectors.kernel_stat import KernelStatFile
-from agent.collectors.proc_file import PROC
+from agent.collectors.pid_list import PidList
 from agent.collectors.rate import Rate
 from flick.v1 import catalog_pb2 as catalog
 
@@ -15,9 +12,9 @@ class SystemCollector:
 
     name = "system"
 
-    def __init__(self, *, stat: KernelStatFile, root: Path = PROC) -> None:
+    def __init__(self, *, stat: KernelStatFile, pids: PidList) -> None:
         self._stat = stat
-        self._root = root
+        self._pids = pids
         self._created = Rate()
 
     def collect(self, moment: Moment) -> Measured:
@@ -25,14 +22,11 @@ class SystemCollector:
         created = self._created.update(self._stat.at(moment).processes_created, moment.monotonic_s)
         return Measured(
             core={
-                catalog.METRIC_PROCESS_COUNT: self._count(),
+                catalog.METRIC_PROCESS_COUNT: len(self._pids.at(moment)),
                 catalog.METRIC_PROCESS_CREATED: created,
                 catalog.METRIC_UPTIME: moment.boottime_s,
             }
         )
-
-    def _count(self) -> int:
-        return sum(map(str.isdigit, os.listdir(self._root)))  # noqa: PTH208 - a Path for each of them is dear
 
     def close(self) -> None:
         """See `Collector`."""

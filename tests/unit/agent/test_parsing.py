@@ -12,6 +12,7 @@ from agent.collectors.cpu import CpuCollector
 from agent.collectors.filesystem import FilesystemCollector
 from agent.collectors.kernel_stat import KernelStatFile
 from agent.collectors.network import NetworkCollector
+from agent.collectors.pid_list import PidList
 from agent.collectors.processes import ProcessesCollector
 from flick.v1 import catalog_pb2 as catalog
 from flick.v1 import telemetry_pb2
@@ -223,7 +224,7 @@ def test_a_process_name_may_hold_parentheses_and_blanks() -> None:
         b"4242 (tmux: (1) x) S 1 4242 4242 0 -1 4194560 1 2 3 4 250 50 7 8 20 0 3 0 90000 1000000 512 1844674\n"
     )
 
-    assert (found.pid, found.name, found.state) == (4242, "tmux: (1) x", "sleeping")
+    assert (found.pid, found.name, found.state) == (4242, b"tmux: (1) x", b"S")
     assert (found.ticks, found.threads, found.start_ticks) == (300, 3, 90000)
 
 
@@ -243,6 +244,9 @@ class Procs:
         )
         (folder / "cmdline").write_text(command.replace(" ", "\0") + "\0")
 
+    def collector(self) -> ProcessesCollector:
+        return ProcessesCollector(with_commands=True, pids=PidList(root=self.root), root=self.root)
+
     def listed(self, collector: ProcessesCollector, seconds: float) -> dict[int, telemetry_pb2.Process]:
         snapshot = telemetry_pb2.ProcessSnapshot.FromString(collector.collect(at(seconds)).processes)
         return {process.pid: process for process in snapshot.processes}
@@ -254,7 +258,7 @@ def procs(tmp_path: Path) -> Procs:
 
 
 def test_processor_time_of_a_process_is_that_since_the_moment_before(procs: Procs) -> None:
-    collector = ProcessesCollector(with_commands=True, root=procs.root)
+    collector = procs.collector()
     procs.put(1, ticks=1000)
     procs.listed(collector, 1)
     procs.put(1, ticks=1300)
@@ -263,7 +267,7 @@ def test_processor_time_of_a_process_is_that_since_the_moment_before(procs: Proc
 
 
 def test_a_new_process_has_used_all_its_time_since_and_one_that_was_hidden_is_not_guessed_at(procs: Procs) -> None:
-    collector = ProcessesCollector(with_commands=True, root=procs.root)
+    collector = procs.collector()
     procs.listed(collector, 1)
     procs.put(1, ticks=50, start=100_150)
     procs.put(2, ticks=50, start=500)
@@ -274,7 +278,7 @@ def test_a_new_process_has_used_all_its_time_since_and_one_that_was_hidden_is_no
 
 
 def test_a_pid_that_was_given_again_is_another_process(procs: Procs) -> None:
-    collector = ProcessesCollector(with_commands=True, root=procs.root)
+    collector = procs.collector()
     procs.put(1, ticks=1000, start=5)
     procs.listed(collector, 1)
     procs.put(1, ticks=20, start=100_150)
@@ -283,7 +287,7 @@ def test_a_pid_that_was_given_again_is_another_process(procs: Procs) -> None:
 
 
 def test_ten_by_processor_time_are_joined_with_ten_by_memory(procs: Procs) -> None:
-    collector = ProcessesCollector(with_commands=True, root=procs.root)
+    collector = procs.collector()
     for pid in range(1, 41):
         procs.put(pid, ticks=0, rss=pid)
     procs.listed(collector, 1)
@@ -294,7 +298,7 @@ def test_ten_by_processor_time_are_joined_with_ten_by_memory(procs: Procs) -> No
 
 
 def test_a_name_that_the_kernel_cut_is_completed_from_the_command_line(procs: Procs) -> None:
-    collector = ProcessesCollector(with_commands=True, root=procs.root)
+    collector = procs.collector()
     procs.put(1, ticks=0, name="a-very-long-pro", command="/opt/a-very-long-program --flag")
     procs.listed(collector, 1)
     found = procs.listed(collector, 2)[1]
@@ -303,9 +307,24 @@ def test_a_name_that_the_kernel_cut_is_completed_from_the_command_line(procs: Pr
 
 
 def test_bytes_that_are_no_text_do_not_break_the_list(procs: Procs) -> None:
-    collector = ProcessesCollector(with_commands=True, root=procs.root)
+    collector = procs.collector()
     procs.put(1, ticks=0)
     (procs.root / "1" / "cmdline").write_bytes(b"\xff\xfe\0x\0")
     procs.listed(collector, 1)
 
     assert procs.listed(collector, 2)[1].command == "\N{REPLACEMENT CHARACTER}" * 2 + " x"
+
+
+def test_what_a_process_is_is_not_asked_at_every_moment_but_again_after_a_minute_or_under_another_name(
+    procs: Procs,
+) -> None:
+    collector = procs.collector()
+    procs.put(1, ticks=0, command="/bin/prog --first")
+    procs.listed(collector, 1)
+    before = procs.listed(collector, 2)[1].command
+    procs.put(1, ticks=0, command="/bin/prog --second")
+    soon, later = (procs.listed(collector, second)[1].command for second in (61.9, 62))
+    procs.put(1, ticks=0, name="other", command="/bin/other")
+
+    assert (before, soon, later) == ("/bin/prog --first", "/bin/prog --first", "/bin/prog --second")
+    assert procs.listed(collector, 63)[1].command == "/bin/other"
