@@ -1,0 +1,186 @@
+"""The delivery ledger of one process: whose stream is whose, how agents' spools stand, and what happened."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import asyncpg
+
+from flick.clock import Clock, utc
+from flick.errors import FlickError
+from flick.ids import new_id
+from flick.lifecycle import background
+from flick.v1 import delivery_pb2, ingest_pb2
+from services.ingest.ledger.events import Event, EventKind, Events
+from services.ingest.ledger.store import PRUNED_EVERY, LedgerStore, News
+from services.ingest.ledger.streams import Former, Holder, Stream, pack_spool, storable
+
+WRITE_EVERY_S = 5.0  # streams tell of their spools once a minute: a twelfth of them in each statement
+LINGER_S = 0.1  # the end of a stream is written at once, together with others that end
+CLOCK_OFFSET_TOLERATED_S = 10.0  # samples further ahead than that are refused
+# A claim is seen only once it is committed: as long as a statement may take, and a little.
+_LATE_CLAIMS_S = 15.0
+
+_FAILURES = (FlickError, asyncpg.PostgresError, OSError, TimeoutError)
+
+logger = logging.getLogger(__name__)
+
+
+class Ledger:
+    """What this process tells of its streams. Only `claim` and `taken_over` wait for the database.
+
+    Spool states, ends of streams and events are written together every few seconds; what a crash loses of them comes
+    again or is harmless. What became of samples is counted by the writer, in the transaction of their commit.
+
+    Args:
+        store: where it is written.
+        clock: tells when things happen.
+        on_failure: told of every write that failed.
+    """
+
+    def __init__(self, *, store: LedgerStore, clock: Clock, on_failure: Callable[[], None]) -> None:
+        self.instance_id = new_id()
+        self._store = store
+        self._clock = clock
+        self._on_failure = on_failure
+        self._news: dict[uuid.UUID, News] = {}  # by server id, so that it is bounded while the database is away
+        self._events = Events()
+        self._degraded: dict[uuid.UUID, str] = {}  # by stream id: the reason, while there is one
+        self._ended = asyncio.Event()
+        self._asked_at_s = clock.monotonic_s()
+        self._failing = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Ledger"]:
+        """Write and prune while entered; what waits on leaving is still written, if the database takes it."""
+        async with background(self._prune_on(), name="ledger-prune"):
+            try:
+                async with background(self._write_on(), name="ledger-write"):
+                    yield self
+            finally:
+                await self.write()
+
+    async def claim(self, stream: Stream, *, spool: ingest_pb2.SpoolStatus | None) -> Former | None:
+        """Make `stream` its server's newest, and note when it pushes another agent aside or its clock is off.
+
+        Args:
+            stream: has said Hello.
+            spool: as Hello tells it; None: it does not.
+
+        Returns the stream that was the newest before, if any; a stream of another process learns it by `taken_over`.
+        Raises UNAVAILABLE or DEADLINE_EXCEEDED when the database does not answer; it may be claimed again.
+        """
+        now = utc(self._clock)
+        packed = None if spool is None else pack_spool(spool)
+        former = await self._store.claim(
+            stream, instance_id=self.instance_id, spool=packed, spool_at=None if packed is None else now
+        )
+        if spool is not None:
+            self._note_degraded(stream, spool.degraded_reason)
+        offset_s = stream.clock_offset_s
+        if offset_s is not None and abs(offset_s) > CLOCK_OFFSET_TOLERATED_S:
+            ahead = "ahead of" if offset_s > 0 else "behind"
+            self.note(
+                stream,
+                delivery_pb2.DELIVERY_EVENT_KIND_CLOCK_OFFSET,
+                f"The agent's clock was {abs(offset_s):.1f} s {ahead} ingest's. Set the clock of the host.",
+            )
+        return former
+
+    async def taken_over(self) -> Sequence[Holder]:
+        """The streams that other processes have lately opened. To be asked about once a second.
+
+        Each comes for some seconds. A stream of this process whose server is among them has lost it. Raises as `claim`
+        does; then the next call looks further back.
+        """
+        now_s = self._clock.monotonic_s()
+        within = timedelta(seconds=now_s - self._asked_at_s + _LATE_CLAIMS_S)
+        holders = await self._store.claims_of_others(instance_id=self.instance_id, within=within)
+        self._asked_at_s = now_s
+        return holders
+
+    def report(self, stream: Stream, spool: ingest_pb2.SpoolStatus) -> None:
+        """The agent told how its spool stands."""
+        self._tell(News(stream=stream, spool=pack_spool(spool), spool_at=utc(self._clock)))
+        self._note_degraded(stream, spool.degraded_reason)
+
+    def release(self, stream: Stream, *, reason: str) -> None:
+        """The stream has ended, for a reason in a word."""
+        self._tell(News(stream=stream, ended_at=utc(self._clock), end_reason=reason))
+        self._degraded.pop(stream.stream_id, None)
+        self._ended.set()
+
+    def note(self, stream: Stream, kind: EventKind, detail: str) -> None:
+        """Something happened that a person should know of; `detail` says it in words, with the fix."""
+        self._events.add(Event(stream=stream, time=utc(self._clock), kind=kind, detail=storable(detail)))
+
+    async def write(self) -> None:
+        """Write what waits. What can't be written now waits on, unless newer news replace it."""
+        try:
+            await self._write_news()
+            await self._write_events()
+        except _FAILURES as error:
+            self._failed("the ledger can't be written now", error)
+        else:
+            self._failing = False
+
+    async def _write_news(self) -> None:
+        news = dict(self._news)
+        if news:
+            await self._store.update(list(news.values()))
+        for server_id, written in news.items():
+            if self._news[server_id] is written:
+                del self._news[server_id]
+
+    async def _write_events(self) -> None:
+        events = self._events.take()
+        try:
+            if events:
+                await self._store.add_events(events)
+        except BaseException:
+            self._events.put_back(events)
+            raise
+
+    def _tell(self, news: News) -> None:
+        waiting = self._news.get(news.stream.server_id, news)
+        if waiting.stream.stream_id <= news.stream.stream_id:  # ids are in the order of their making
+            self._news[news.stream.server_id] = waiting.followed_by(news)
+
+    def _note_degraded(self, stream: Stream, reason: str) -> None:
+        reason = storable(reason)
+        if reason and reason != self._degraded.get(stream.stream_id):
+            self.note(
+                stream,
+                delivery_pb2.DELIVERY_EVENT_KIND_SPOOL_DEGRADED,
+                f"The agent keeps samples in memory only, which a restart loses: {reason}",
+            )
+        if reason:
+            self._degraded[stream.stream_id] = reason
+        else:
+            self._degraded.pop(stream.stream_id, None)
+
+    async def _write_on(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WRITE_EVERY_S):
+                    await self._ended.wait()
+            await self._clock.sleep(LINGER_S)
+            self._ended.clear()
+            await self.write()
+
+    async def _prune_on(self) -> None:
+        while True:
+            try:
+                await self._store.prune()
+            except _FAILURES as error:
+                self._failed("the ledger can't be pruned now", error)
+            await self._clock.sleep(PRUNED_EVERY.total_seconds())
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self._on_failure()
+        if not self._failing:
+            logger.warning(what, extra={"why": getattr(error, "private", "") or str(error)})
+        self._failing = True

@@ -1,0 +1,86 @@
+"""A server's stream as the ledger knows it: who opened it, who held it before, how its agent's spool stands. Pure."""
+
+import uuid
+from dataclasses import dataclass, field
+
+from flick.ids import new_id
+from flick.v1 import ingest_pb2
+
+MAX_TEXT = 400  # characters of anything that an agent says in words
+
+_LAST_MOMENT_S = 253_402_300_799  # the end of the year 9999, as far as a Timestamp goes
+_MAX_NANOS = 999_999_999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A stream that an agent opened.
+
+    Attributes:
+        server_id, organization_id: whose it is.
+        spool_id, agent_version: as Hello says, in a form that can be stored.
+        clock_offset_s: the agent's clock less ingest's at Hello; None: the agent did not tell.
+        stream_id: tells it from any other.
+    """
+
+    server_id: uuid.UUID
+    organization_id: uuid.UUID
+    spool_id: str
+    agent_version: str
+    clock_offset_s: float | None
+    stream_id: uuid.UUID = field(default_factory=new_id)
+
+    @classmethod
+    def from_hello(
+        cls, hello: ingest_pb2.Hello, *, server_id: uuid.UUID, organization_id: uuid.UUID, now_ns: int
+    ) -> "Stream":
+        """The stream that `hello` opens at `now_ns` of ingest's clock, nanoseconds since the Unix epoch."""
+        offset_s = None
+        if hello.HasField("send_time"):
+            offset_s = (hello.send_time.seconds * 10**9 + hello.send_time.nanos - now_ns) / 1e9
+        return cls(
+            server_id=server_id,
+            organization_id=organization_id,
+            spool_id=storable(hello.spool_id),
+            agent_version=storable(hello.agent_version),
+            clock_offset_s=offset_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Former:
+    """The stream that another one took over from. `open`: it had not ended, and was heard of within 3 minutes."""
+
+    stream_id: uuid.UUID
+    spool_id: str
+    agent_version: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The newest stream of a server, held by another process of ingest."""
+
+    server_id: uuid.UUID
+    stream_id: uuid.UUID
+    spool_id: str
+    agent_version: str
+
+
+def storable(text: str) -> str:
+    """What an agent said, cut to `MAX_TEXT` characters and without NUL, which PostgreSQL has no text for."""
+    return text[:MAX_TEXT].replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def pack_spool(status: ingest_pb2.SpoolStatus) -> bytes:
+    """A spool's state as it is stored: what this version knows of it, in bounds, so that every reader can show it."""
+    known = ingest_pb2.SpoolStatus()
+    known.CopyFrom(status)
+    known.DiscardUnknownFields()
+    known.degraded_reason = storable(known.degraded_reason)
+    oldest = known.oldest_time
+    if known.HasField("oldest_time") and not (
+        0 <= oldest.seconds <= _LAST_MOMENT_S and 0 <= oldest.nanos <= _MAX_NANOS
+    ):
+        known.ClearField("oldest_time")
+    return known.SerializeToString()

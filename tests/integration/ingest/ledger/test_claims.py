@@ -1,0 +1,217 @@
+"""Whose stream is a server's: the newest, whichever process of ingest it leads to."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+from flick.db.queries import load_queries
+from flick.v1 import delivery_pb2, ingest_pb2
+from services.ingest.ledger import store as ledger_store
+from tests.integration.ingest.ledger.conftest import Ledgers, opened
+from tests.waiting import eventually
+
+
+async def test_the_first_stream_of_a_server_takes_over_from_none(ledgers: Ledgers) -> None:
+    ledger, stream = ledgers.ledger(), opened(clock_offset_s=1.5)
+    former = await ledger.claim(stream, spool=ingest_pb2.SpoolStatus(held_samples=3))
+    row = await ledgers.stream(stream)
+
+    assert former is None
+    assert (row["stream_id"], row["instance_id"]) == (stream.stream_id, ledger.instance_id)
+    assert (row["spool_id"], row["agent_version"], row["clock_offset_s"]) == (stream.spool_id, "1.0.0", 1.5)
+    assert ingest_pb2.SpoolStatus.FromString(row["spool"]).held_samples == 3
+    assert await ledgers.events(stream) == []
+
+
+async def test_the_next_stream_learns_from_whom_it_takes_over(ledgers: Ledgers) -> None:
+    ledger, first = ledgers.ledger(), opened()
+    second = opened(first)
+    await ledger.claim(first, spool=None)
+    former = await ledger.claim(second, spool=None)
+
+    assert former is not None
+    assert (former.stream_id, former.spool_id, former.open) == (first.stream_id, first.spool_id, True)
+    assert await ledgers.events(first) == [], "the agent only moved"
+
+
+async def test_claiming_again_after_an_answer_that_got_lost_changes_nothing(ledgers: Ledgers) -> None:
+    ledger, first = ledgers.ledger(), opened()
+    second = opened(first, spool_id="another")
+    await ledger.claim(first, spool=None)
+    await ledger.claim(second, spool=None)
+    former = await ledger.claim(second, spool=None)
+    row = await ledgers.stream(first)
+
+    assert former is None
+    assert row["former_stream_id"] == first.stream_id
+    assert [one["count"] for one in await ledgers.events(first)] == [1]
+
+
+async def test_another_agent_that_pushes_an_open_one_aside_is_an_event(ledgers: Ledgers) -> None:
+    ledger, first = ledgers.ledger(), opened(spool_id="one")
+    await ledger.claim(first, spool=None)
+    await ledger.claim(opened(first, spool_id="two"), spool=None)
+    (event,) = await ledgers.events(first)
+
+    assert event["kind"] == delivery_pb2.DELIVERY_EVENT_KIND_SUPERSEDED
+    assert (event["spool_id"], event["former_spool_id"]) == ("two", "one")
+    assert event["organization_id"] == first.organization_id
+
+
+async def test_an_agent_that_comes_after_another_has_ended_is_no_event(ledgers: Ledgers) -> None:
+    ledger, first = ledgers.ledger(), opened(spool_id="one")
+    await ledger.claim(first, spool=None)
+    ledger.release(first, reason="client")
+    await ledger.write()
+    former = await ledger.claim(opened(first, spool_id="two"), spool=None)
+
+    assert former is not None
+    assert not former.open
+    assert await ledgers.events(first) == []
+
+
+async def test_a_stream_that_fell_silent_with_its_process_is_not_open(ledgers: Ledgers) -> None:
+    ledger, first = ledgers.ledger(), opened(spool_id="one")
+    await ledger.claim(first, spool=None)
+    await ledgers.owner.execute(
+        "update telemetry.streams set opened_at = opened_at - interval '4 min' where server_id = $1", first.server_id
+    )
+    former = await ledger.claim(opened(first, spool_id="two"), spool=None)
+
+    assert former is not None
+    assert not former.open
+    assert await ledgers.events(first) == []
+
+
+async def test_a_process_learns_which_streams_others_have_opened(own_ledgers: Ledgers) -> None:
+    here, there = own_ledgers.ledger(), own_ledgers.ledger()
+    kept, lost = opened(), opened()
+    await here.claim(kept, spool=None)
+    await here.claim(lost, spool=None)
+    newer = opened(lost, spool_id="another")
+    await there.claim(newer, spool=None)
+    (holder,) = await here.taken_over()
+
+    assert (holder.server_id, holder.stream_id, holder.spool_id) == (lost.server_id, newer.stream_id, "another")
+    assert [one.stream_id for one in await there.taken_over()] == [kept.stream_id]
+
+
+async def test_a_stream_that_two_others_claimed_in_turn_is_still_told_of(own_ledgers: Ledgers) -> None:
+    here, there, elsewhere = own_ledgers.ledger(), own_ledgers.ledger(), own_ledgers.ledger()
+    first = opened()
+    await here.claim(first, spool=None)
+    second = opened(first, spool_id="second")
+    await there.claim(second, spool=None)
+    there.release(second, reason="client")
+    await there.write()
+    third = opened(first, spool_id="third")
+    await elsewhere.claim(third, spool=None)
+
+    assert [one.stream_id for one in await here.taken_over()] == [third.stream_id]
+
+
+async def test_what_a_server_claims_back_is_no_longer_another_s(own_ledgers: Ledgers) -> None:
+    here, there = own_ledgers.ledger(), own_ledgers.ledger()
+    first = opened()
+    await there.claim(first, spool=None)
+    await here.claim(opened(first), spool=None)
+
+    assert await here.taken_over() == []
+
+
+async def test_a_claim_that_commits_late_is_not_missed(own_ledgers: Ledgers) -> None:
+    here, there, stream = own_ledgers.ledger(), own_ledgers.ledger(), opened()
+    async with own_ledgers.owner.transaction():
+        await own_ledgers.owner.execute("lock table telemetry.delivery_events")  # a claim looks at it last
+        late = asyncio.create_task(there.claim(stream, spool=None))
+        assert await eventually(own_ledgers.waiting, bool, within_s=5, every_s=0.01)
+        before = [await here.taken_over() for _ in range(3)]
+    await late
+
+    assert before == [[], [], []]
+    assert [one.stream_id for one in await here.taken_over()] == [stream.stream_id]
+
+
+async def test_many_claims_at_once_leave_one_holder_who_is_the_last(ledgers: Ledgers) -> None:
+    ledger, first = ledgers.ledger(), opened()
+    await ledger.claim(first, spool=None)
+    streams = [opened(first) for _ in range(20)]
+    formers = await asyncio.gather(*(ledger.claim(one, spool=None) for one in streams))
+    newest = (await ledgers.stream(first))["stream_id"]
+    passed_on = {former.stream_id for former in formers if former}
+
+    assert passed_on | {newest} == {first.stream_id, *(one.stream_id for one in streams)}
+    assert newest not in passed_on
+
+
+async def test_asking_who_took_over_reads_recent_streams_only(own_ledgers: Ledgers) -> None:
+    ledger, owner = own_ledgers.ledger(), own_ledgers.owner
+    await owner.execute(
+        "insert into telemetry.streams (server_id, organization_id, stream_id, instance_id, spool_id, agent_version,"
+        " opened_at) select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'x', '1',"
+        " now() - interval '1 hour' from generate_series(1, 5000)"
+    )
+    await owner.execute("analyze telemetry.streams")
+    query = load_queries(Path(ledger_store.__file__).with_name("queries.sql"))["find_claims_of_others"]
+    plan = await owner.fetch(f"explain {query}", timedelta(seconds=16), ledger.instance_id)
+
+    assert "streams_opened_at" in "".join(row[0] for row in plan)
+    assert await ledger.taken_over() == []
+
+
+async def test_a_ledger_that_runs_writes_an_end_at_once_and_the_rest_when_it_stops(ledgers: Ledgers) -> None:
+    ended, open_ = opened(), opened()
+    async with ledgers.running() as ledger:
+        await ledger.claim(ended, spool=None)
+        await ledger.claim(open_, spool=None)
+        ledger.release(ended, reason="drained")
+        row = await eventually(lambda: ledgers.stream(ended), lambda one: one["ended_at"], within_s=5, every_s=0.02)
+        ledger.report(open_, ingest_pb2.SpoolStatus(held_samples=7))
+    spool = (await ledgers.stream(open_))["spool"]
+
+    assert row["end_reason"] == "drained"
+    assert ingest_pb2.SpoolStatus.FromString(spool).held_samples == 7
+
+
+async def test_news_of_a_stream_that_lost_its_server_change_nothing(ledgers: Ledgers) -> None:
+    here, there, first = ledgers.ledger(), ledgers.ledger(), opened()
+    await here.claim(first, spool=None)
+    second = opened(first)
+    await there.claim(second, spool=None)
+    here.report(first, ingest_pb2.SpoolStatus(held_samples=1))
+    here.release(first, reason="moved")
+    await here.write()
+    row = await ledgers.stream(first)
+
+    assert (row["stream_id"], row["ended_at"], row["spool"]) == (second.stream_id, None, None)
+
+
+async def test_news_of_an_older_stream_don_t_hide_those_of_the_newer(ledgers: Ledgers) -> None:
+    ledger, first = ledgers.ledger(), opened()
+    second = opened(first)
+    await ledger.claim(first, spool=None)
+    await ledger.claim(second, spool=None)
+    ledger.report(second, ingest_pb2.SpoolStatus(held_samples=2))
+    ledger.release(first, reason="moved")
+    await ledger.write()
+    row = await ledgers.stream(first)
+
+    assert ingest_pb2.SpoolStatus.FromString(row["spool"]).held_samples == 2
+    assert row["ended_at"] is None
+
+
+async def test_what_can_t_be_written_is_written_later(own_ledgers: Ledgers) -> None:
+    ledger, stream = own_ledgers.ledger(), opened()
+    await ledger.claim(stream, spool=None)
+    ledger.report(stream, ingest_pb2.SpoolStatus(held_samples=5))
+    ledger.note(stream, delivery_pb2.DELIVERY_EVENT_KIND_KEY_REVOKED, "The key was revoked.")
+    for table in ("streams", "delivery_events"):
+        await own_ledgers.owner.execute(f"alter table telemetry.{table} rename to away")
+        await ledger.write()
+        await own_ledgers.owner.execute(f"alter table telemetry.away rename to {table}")
+    failed = len(own_ledgers.failures)
+    await ledger.write()
+
+    assert failed == 2
+    assert (await own_ledgers.stream(stream))["spool"] is not None
+    assert [one["detail"] for one in await own_ledgers.events(stream)] == ["The key was revoked."]
