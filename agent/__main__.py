@@ -1,5 +1,8 @@
 """The `flick-agent` command: join FLick, run, or show what is measured. The only place that reads the environment."""
 
+from agent import lean_asyncio  # noqa: F401 - before anything else imports asyncio
+
+# isort: split
 import argparse
 import asyncio
 import json

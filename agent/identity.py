@@ -17,7 +17,6 @@ from pathlib import Path
 
 from agent.errors import AgentError
 from agent.network.address import split_address
-from flick.private_file import write_private
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -60,6 +59,8 @@ def write(path: Path, identity: Identity) -> None:
 
     Raises AgentError.
     """
+    from flick.private_file import write_private  # brings cryptography that the running agent does not need
+
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, json.dumps(asdict(identity), indent=2) + "\n")

@@ -1,7 +1,6 @@
 """The life of a process and of the work beside its calls: each runs until it is asked to stop, and then has ended."""
 
 import asyncio
-import ctypes
 import logging
 import os
 import signal
@@ -56,6 +55,8 @@ def die_with_parent(*, parent_pid: int, signal_number: int = signal.SIGKILL) -> 
     """
     if sys.platform != "linux":
         return
+    import ctypes  # 0.4 MB that the agent, which has no parent to follow, does without
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal_number) != 0:
         number = ctypes.get_errno()

@@ -6,7 +6,6 @@ import logging
 from agent.identity import Identity
 from agent.network.background import in_background
 from agent.network.diagnosis import Diagnosis
-from agent.network.probe import Probe
 from agent.sampler.orders import Orders
 from agent.sampler.timeline import Timeline
 from agent.spool.spool import Spool
@@ -140,5 +139,7 @@ class Uplink:
             logger.warning("%s; samples are kept meanwhile", text)
 
     def _probe(self) -> Diagnosis | None:
+        from agent.network.probe import Probe  # brings OpenSSL, which an agent that is connected does without
+
         probe = Probe(address=self._identity.ingest_address, ca_pem=self._identity.ca_pem)
         return probe.run(now=utc(self._clock))
