@@ -1,6 +1,7 @@
 """Start other programs so that they cannot outlive this one, with dropped privileges where asked."""
 
 import asyncio
+import ctypes  # noqa: F401 - die_with_parent needs it when the account may not read Python's own files any more
 import functools
 import os
 import signal
