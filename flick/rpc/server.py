@@ -58,6 +58,11 @@ class RunningServer:
     address: str
     health: HealthServicer
 
+    async def tell(self, name: str, serving: bool) -> None:
+        """Answer who asks the health service for `name`, which may be a part of what is served here."""
+        response = health_pb2.HealthCheckResponse
+        await self.health.set(name, response.SERVING if serving else response.NOT_SERVING)
+
 
 @asynccontextmanager
 async def serve(

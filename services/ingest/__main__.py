@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -17,7 +18,7 @@ from flick.clock import Clock, SystemClock
 from flick.config import ConfigError, load
 from flick.db.pool import open_pool
 from flick.errors import FlickError
-from flick.lifecycle import die_with_parent, stop_requested
+from flick.lifecycle import background, die_with_parent, stop_requested
 from flick.rpc.access.watch import AccessWatch
 from flick.rpc.client import open_own_channel
 from flick.rpc.identity import RemoteKeys, ServiceIdentity
@@ -29,6 +30,7 @@ from services.ingest.config import IngestConfig
 from services.ingest.intake.admission import Admission
 from services.ingest.streams.times import StreamTimes
 from services.ingest.workers import run_workers
+from services.ingest.writing.condition import COMMITS
 
 NAME = "ingest"
 AUTH = "auth"
@@ -77,6 +79,8 @@ async def running(
                 reuse_port=shares_port,
             )
         )
+        told = background(ingest.condition.tell(partial(server.tell, COMMITS)), name="condition")
+        await stack.enter_async_context(told)
         stack.callback(ingest.roster.drain)  # first of all on leaving: streams end, so that the server can stop
         yield server
 

@@ -33,6 +33,7 @@ from services.ingest.store import NotDurableError, Store
 from services.ingest.streams.parts import Access, Parts
 from services.ingest.streams.roster import Roster
 from services.ingest.streams.times import StreamTimes
+from services.ingest.writing.condition import Condition
 from services.ingest.writing.writer import Writer
 
 AUDIENCE = "ingest"
@@ -49,6 +50,7 @@ class Running:
 
     registration: Registration
     roster: Roster
+    condition: Condition
 
 
 @asynccontextmanager
@@ -68,8 +70,15 @@ async def running(
     rng = random.Random()  # noqa: S311 - spreads load, hides nothing
     announcer = Announcer(bus=bus, metrics=metrics)
     watched = Watched(bus=bus, clock=clock)
+    condition = Condition(metrics=metrics)
     writer = Writer(
-        store=store, admission=admission, announce=announcer.committed, metrics=metrics, clock=clock, rng=rng
+        store=store,
+        admission=admission,
+        announce=announcer.committed,
+        condition=condition,
+        metrics=metrics,
+        clock=clock,
+        rng=rng,
     )
     parts = Parts(
         writer=writer,
@@ -90,7 +99,7 @@ async def running(
         for part in (announcer.running(), watched.running(), writer.running()):
             await stack.enter_async_context(part)
         registration = Registration(add=add, descriptor=DESCRIPTOR)
-        yield Running(registration=registration, roster=roster)
+        yield Running(registration=registration, roster=roster, condition=condition)
 
 
 def aspects(*, source: AccessSource, keys: KeySource, registry: CollectorRegistry, clock: Clock) -> Sequence[Aspect]:

@@ -48,6 +48,13 @@ class IngestMetrics:
             buckets=(1, 10, 100, 1_000, 10_000, 100_000),
         )
         self.flush_failures = counter("flush_failures", "Commits that failed, by reason.", "reason")
+        self.trouble = Gauge(
+            "flick_ingest_trouble",
+            "1 while commits fail for this reason.",
+            ["reason"],
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self.durable = gauge("durable", "1 while PostgreSQL's settings make commits durable, else 0.", "livemin")
 
         self.published = counter("live_published", "Samples published for viewers.")

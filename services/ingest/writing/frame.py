@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+from uuid import UUID
 
 from services.ingest.intake.lanes import Place
 from services.ingest.intake.overflows import Overflows
 from services.ingest.intake.rejections import Rejections
 from services.ingest.intake.samples import Row
+from services.ingest.ledger.outcomes import Outcome, OutcomeKey, Outcomes
 from services.ingest.store import GapRow
 
 
@@ -32,7 +34,8 @@ class Frame:
     """Samples or gaps of one frame.
 
     Attributes:
-        owner, place: whose frame it is, and where it stands.
+        owner, place: the stream that it came by, and where it stands.
+        server_id, organization_id: whose it is.
         room_bytes: the room that it was admitted to.
         rows, gaps: what is to be stored.
         rejections: what was refused.
@@ -41,8 +44,24 @@ class Frame:
 
     owner: Owner
     place: Place
+    server_id: UUID
+    organization_id: UUID
     room_bytes: int
     rows: Sequence[Row] = ()
     gaps: Sequence[GapRow] = ()
     rejections: Rejections = field(default_factory=Rejections)
     overflows: Overflows = field(default_factory=Overflows)
+
+    def outcomes(self) -> Outcomes:
+        """What became of samples beside being stored, as far as it is known before the commit."""
+        counted = {
+            Outcome.REJECTED: self.rejections.counts,
+            Outcome.OVERFLOW: self.overflows.counts,
+        }
+        return Outcomes(
+            {
+                OutcomeKey(self.server_id, self.organization_id, outcome, reason): count
+                for outcome, counts in counted.items()
+                for reason, count in counts.items()
+            }
+        )

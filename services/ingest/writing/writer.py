@@ -17,6 +17,7 @@ from services.ingest.intake.overflows import Overflows
 from services.ingest.intake.samples import Row
 from services.ingest.metrics import IngestMetrics
 from services.ingest.store import NotDurableError, Store, Written
+from services.ingest.writing.condition import Condition, Trouble
 from services.ingest.writing.frame import Frame
 
 LINGER_S = 0.02  # lets frames of many agents share a commit; a fsync costs about as much
@@ -37,6 +38,7 @@ class Writer:
         store: where they go.
         admission: gets the frames' room back.
         announce: told the rows of every commit.
+        condition: told whether commits succeed.
         metrics, clock, rng: as everywhere.
     """
 
@@ -46,6 +48,7 @@ class Writer:
         store: Store,
         admission: Admission,
         announce: Callable[[Sequence[Row]], None],
+        condition: Condition,
         metrics: IngestMetrics,
         clock: Clock,
         rng: random.Random,
@@ -53,6 +56,7 @@ class Writer:
         self._store = store
         self._admission = admission
         self._announce = announce
+        self._condition = condition
         self._metrics = metrics
         self._clock = clock
         self._rng = rng
@@ -60,7 +64,6 @@ class Writer:
         self._queued = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._failures = 0
 
     def put(self, frame: Frame) -> None:
         """Take a frame, whose room is admitted."""
@@ -152,10 +155,7 @@ class Writer:
         self._succeed(frames, Written(stored=0))
 
     def _succeed(self, frames: Sequence[Frame], written: Written) -> None:
-        if self._failures:
-            logger.info("commits succeed again")
-            self._failures = 0
-        self._metrics.durable.set(1)
+        self._condition.succeeded()
         rows = [row for frame in frames for row in frame.rows]
         self._metrics.stored.inc(written.stored)
         self._metrics.duplicate.inc(max(0, len(rows) - written.stored - len(written.conflicts)))
@@ -181,15 +181,8 @@ class Writer:
                 position += 1
 
     def _return(self, frames: Sequence[Frame], error: Exception) -> None:
-        reason = "not_durable" if isinstance(error, NotDurableError) else "database"
-        if not self._failures:
-            why = getattr(error, "private", "") or str(error) or type(error).__name__
-            logger.error("commits fail, agents send again", extra={"why": why})
-        if isinstance(error, NotDurableError):
-            self._metrics.durable.set(0)
-        self._metrics.flush_failures.labels(reason).inc()
-        cap_s = min(RETRY_CAP_S, RETRY_BASE_S * RETRY_GROWTH ** min(self._failures, 10))
-        self._failures += 1
+        cap_s = min(RETRY_CAP_S, RETRY_BASE_S * RETRY_GROWTH ** min(self._condition.failures, 10))
+        reason = "not_durable" if self._condition.failed(error) is Trouble.NOT_DURABLE else "database"
         for frame in frames:
             self._metrics.returned.labels(reason).inc(len(frame.rows))
             frame.owner.returned(frame.place, delay_s=self._rng.uniform(cap_s / 2, cap_s))
