@@ -45,16 +45,24 @@ create temporary table if not exists staging_processes (position integer not nul
 on commit delete rows;
 
 -- name: merge_metrics
--- Stores the samples that are not stored yet.
-insert into telemetry.metrics (/*columns*/)
-select /*columns*/ from staging_metrics order by position
-on conflict do nothing;
+-- Stores the samples that are not stored yet, and tells how many of each server those are.
+with added as (
+    insert into telemetry.metrics (/*columns*/)
+    select /*columns*/ from staging_metrics order by position
+    on conflict do nothing
+    returning server_id
+)
+select server_id, count(*) as count from added group by server_id;
 
 -- name: merge_processes
--- Stores the snapshots that are not stored yet.
-insert into telemetry.processes (/*columns*/)
-select /*columns*/ from staging_processes order by position
-on conflict do nothing;
+-- Stores the snapshots that are not stored yet, and tells how many of each server those are.
+with added as (
+    insert into telemetry.processes (/*columns*/)
+    select /*columns*/ from staging_processes order by position
+    on conflict do nothing
+    returning server_id
+)
+select server_id, count(*) as count from added group by server_id;
 
 -- name: find_metrics_conflicts
 -- Which of the samples differ from what is stored of the same server and time. Lateral: one look into the key for each,

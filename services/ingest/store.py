@@ -14,6 +14,8 @@ from flick.db.pool import Connection, Pool
 from flick.db.queries import load_queries
 from services.ingest.intake.layouts import DAILY_BYTES
 from services.ingest.intake.samples import CORE_COLUMNS, Row
+from services.ingest.ledger.counts import Counts
+from services.ingest.ledger.outcomes import Outcomes, of_replay
 
 CHECK_DURABILITY_EVERY_S = 10.0  # an operator may change the settings while connections stay
 
@@ -65,6 +67,7 @@ class Store:
         self._queries = {
             name: _fill(sql) for name, sql in load_queries(Path(__file__).with_name("queries.sql")).items()
         }
+        self._counts = Counts()
         self._checked: tuple[int, float] = (0, 0.0)  # which connection, and when
 
     async def layout_id(
@@ -84,8 +87,8 @@ class Store:
                 found = await connection.fetchval(self._queries["find_layout"], server_id, digest)
         return None if found is None else int(found)
 
-    async def write(self, rows: Sequence[Row], gaps: Sequence[GapRow]) -> Written:
-        """Commit samples and gaps; what is stored already changes nothing.
+    async def write(self, rows: Sequence[Row], gaps: Sequence[GapRow], outcomes: Outcomes) -> Written:
+        """Commit samples and gaps; what is stored already changes nothing, and is counted with the other `outcomes`.
 
         Raises NotDurableError when the commit would not be durable, and asyncpg's error when a row can't be stored.
         """
@@ -95,11 +98,14 @@ class Store:
                 async with connection.transaction():
                     await self._add_gaps(connection, gaps)
                     await self._copy(connection, rows)
+                    await self._counts.add(connection, outcomes)
                 return Written(stored=len(rows))
             except asyncpg.UniqueViolationError:  # something was replayed: slower, row by row
                 async with connection.transaction():
                     await self._add_gaps(connection, gaps)
-                    return await self._merge(connection, rows)
+                    written, replayed = await self._merge(connection, rows)
+                    await self._counts.add(connection, outcomes + replayed)
+                return written
 
     async def check_durability(self) -> None:
         """Raise NotDurableError when a commit would not be durable."""
@@ -140,7 +146,7 @@ class Store:
                 "processes", schema_name="telemetry", columns=_PROCESSES_COLUMNS, records=snapshots
             )
 
-    async def _merge(self, connection: Connection, rows: Sequence[Row]) -> Written:
+    async def _merge(self, connection: Connection, rows: Sequence[Row]) -> tuple[Written, Outcomes]:
         samples = [(position, *row.metrics) for position, row in enumerate(rows)]
         added, conflicts = await self._merge_table(connection, "metrics", _METRICS_COLUMNS, samples)
         snapshots = [
@@ -149,19 +155,24 @@ class Store:
             if row.processes and position not in conflicts
         ]
         _, more = await self._merge_table(connection, "processes", _PROCESSES_COLUMNS, snapshots)
-        return Written(stored=added, conflicts=frozenset(conflicts | more))
+        written = Written(stored=sum(added.values()), conflicts=frozenset(conflicts | more))
+        owners = [row.metrics[1:_KEY_LENGTH] for row in rows]
+        return written, of_replay(owners, added=added, conflicts=written.conflicts)
 
     async def _merge_table(
         self, connection: Connection, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]
-    ) -> tuple[int, set[int]]:
-        """Merge records that begin with their position. Returns how many were new, and the positions in conflict."""
+    ) -> tuple[dict[uuid.UUID, int], set[int]]:
+        """Merge records that begin with their position.
+
+        Returns how many of each server were new, and the positions in conflict.
+        """
         if not records:
-            return 0, set()
+            return {}, set()
         await connection.execute(self._queries[f"create_{table}_staging"])
         await connection.copy_records_to_table(f"staging_{table}", columns=("position", *columns), records=records)
-        tag = await connection.execute(self._queries[f"merge_{table}"])
-        added = int(tag.rpartition(" ")[2])
-        if added == len(records):
+        merged = await connection.fetch(self._queries[f"merge_{table}"])
+        added = {row["server_id"]: row["count"] for row in merged}
+        if sum(added.values()) == len(records):
             return added, set()
         conflicts = await connection.fetch(self._queries[f"find_{table}_conflicts"])
         return added, {row["position"] for row in conflicts}

@@ -49,8 +49,8 @@ class Reading:
         settings: servers_pb2.ServerSettings,
         clock: Clock,
     ) -> None:
-        self._server_id = server_id
-        self._organization_id = organization_id
+        self.server_id = server_id
+        self.organization_id = organization_id
         self._layouts = layouts
         self._clock = clock
         self.settings = settings
@@ -90,8 +90,8 @@ class Reading:
 
     def _context(self) -> Context:
         return Context(
-            server_id=self._server_id,
-            organization_id=self._organization_id,
+            server_id=self.server_id,
+            organization_id=self.organization_id,
             now_ns=self._clock.time_unix_nano(),
             retention_days=self.settings.retention_days or DEFAULT_RETENTION_DAYS,
             processes_enabled=self.settings.processes_enabled,
@@ -110,8 +110,8 @@ class Reading:
         now = self._clock.time_unix_nano()
         entry.gaps = [
             GapRow(
-                server_id=self._server_id,
-                organization_id=self._organization_id,
+                server_id=self.server_id,
+                organization_id=self.organization_id,
                 start_time=start_time,
                 end_time=end_time,
                 reason=gap.reason if 0 <= gap.reason < 2**15 else ingest_pb2.GAP_REASON_UNSPECIFIED,

@@ -1,4 +1,4 @@
-"""The ledger's tables in PostgreSQL."""
+"""The ledger's streams and events in PostgreSQL, and what is forgotten of it in time."""
 
 import uuid
 from collections.abc import Sequence
@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from flick.db.pool import Connection, Pool
+from flick.db.pool import Pool
 from flick.db.queries import load_queries
 from flick.v1 import delivery_pb2
 from services.ingest.ledger.events import Event
-from services.ingest.ledger.outcomes import Outcomes
 from services.ingest.ledger.streams import Former, Holder, Stream
 
 # An open stream tells of its spool once a minute: one of which nothing was heard for so long died with its process.
@@ -23,7 +22,6 @@ EVENTS_PER_SERVER = 1000
 PRUNED_EVERY = timedelta(hours=1)
 
 _SUPERSEDED = "Another agent came with a key of this server and took over. Enroll each server by itself."
-_OVERFLOW = "Parts of samples exceed a limit and are left out; the agent's log names the first of them."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,26 +54,11 @@ class News:
 
 
 class LedgerStore:
-    """Deliveries, streams and events. Methods raise UNAVAILABLE and DEADLINE_EXCEEDED, as `flick.db.pool` says."""
+    """Streams and events. Methods raise UNAVAILABLE and DEADLINE_EXCEEDED, as `flick.db.pool` says."""
 
     def __init__(self, *, pool: Pool) -> None:
         self._pool = pool
         self._queries = load_queries(Path(__file__).with_name("queries.sql"))
-
-    async def add_outcomes(self, connection: Connection, outcomes: Outcomes) -> None:
-        """Count what became of samples, in the transaction that `connection` is in. Raises asyncpg's errors."""
-        counted = [(key, count) for key, count in outcomes.items() if count]
-        if counted:
-            await connection.execute(
-                self._queries["add_outcomes"],
-                [key.server_id for key, _ in counted],
-                [key.organization_id for key, _ in counted],
-                [key.outcome.value for key, _ in counted],
-                [key.reason for key, _ in counted],
-                [count for _, count in counted],
-                delivery_pb2.DELIVERY_EVENT_KIND_OVERFLOW,
-                _OVERFLOW,
-            )
 
     async def claim(
         self, stream: Stream, *, instance_id: uuid.UUID, spool: bytes | None, spool_at: datetime | None

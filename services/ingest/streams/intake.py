@@ -136,6 +136,8 @@ class Intake:
             Frame(
                 owner=self,
                 place=place,
+                server_id=self._reading.server_id,
+                organization_id=self._reading.organization_id,
                 room_bytes=room_bytes,
                 rows=entry.rows,
                 gaps=entry.gaps,

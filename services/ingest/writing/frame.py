@@ -54,14 +54,9 @@ class Frame:
 
     def outcomes(self) -> Outcomes:
         """What became of samples beside being stored, as far as it is known before the commit."""
-        counted = {
-            Outcome.REJECTED: self.rejections.counts,
-            Outcome.OVERFLOW: self.overflows.counts,
-        }
-        return Outcomes(
-            {
-                OutcomeKey(self.server_id, self.organization_id, outcome, reason): count
-                for outcome, counts in counted.items()
-                for reason, count in counts.items()
-            }
-        )
+        outcomes = Outcomes()
+        for reason, count in self.rejections.counts.items():
+            outcomes[OutcomeKey(self.server_id, self.organization_id, Outcome.REJECTED, reason)] = count
+        for kind, count in self.overflows.counts.items():
+            outcomes[OutcomeKey(self.server_id, self.organization_id, Outcome.OVERFLOW, kind)] = count
+        return outcomes

@@ -15,6 +15,7 @@ from flick.v1 import ingest_pb2
 from services.ingest.intake.admission import Admission
 from services.ingest.intake.overflows import Overflows
 from services.ingest.intake.samples import Row
+from services.ingest.ledger.outcomes import Outcomes
 from services.ingest.metrics import IngestMetrics
 from services.ingest.store import NotDurableError, Store, Written
 from services.ingest.writing.condition import Condition, Trouble
@@ -131,10 +132,14 @@ class Writer:
     async def _write(self, frames: Sequence[Frame]) -> Written:
         rows = [row for frame in frames for row in frame.rows]
         gaps = [gap for frame in frames for gap in frame.gaps]
-        if not rows and not gaps:
+        outcomes = Outcomes()
+        for frame in frames:
+            if frame.rejections.counts or frame.overflows.counts:
+                outcomes.update(frame.outcomes())
+        if not rows and not gaps and not outcomes:
             return Written(stored=0)
         with self._metrics.flush_seconds.time():
-            return await self._store.write(rows, gaps)
+            return await self._store.write(rows, gaps, outcomes)
 
     async def _isolate(self, frames: Sequence[Frame], error: Exception) -> None:
         """A row can't be stored: find its frame by writing each alone, so that no other frame suffers."""
@@ -147,12 +152,15 @@ class Writer:
                     self._release(frame)
             return
         (frame,) = frames
+        if not frame.rows and not frame.gaps:  # nothing of the agent's is left that could be at fault
+            self._return(frames, error)
+            return
         logger.error("a frame can't be stored", extra={"why": str(error), "seq": frame.place.seq})
         frame.rejections.add(
             ingest_pb2.REJECTION_REASON_MALFORMED, "The database can't store this frame.", count=len(frame.rows)
         )
         frame.rows, frame.gaps, frame.overflows = (), (), Overflows()
-        self._succeed(frames, Written(stored=0))
+        await self._flush(frames)  # which counts what was refused
 
     def _succeed(self, frames: Sequence[Frame], written: Written) -> None:
         self._condition.succeeded()
