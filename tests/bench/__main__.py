@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from tests.bench import startup, transcoding
+from tests.bench.ingest import cost
 from tests.bench.result import Result, report
 
 Measure = Callable[[float], Awaitable[list[Result]]]
@@ -17,6 +18,8 @@ SECONDS = 60.0  # long enough for a checkpoint of PostgreSQL to fall into most r
 BENCHMARKS: Mapping[str, Measure] = {
     "transcode_out": transcoding.measure,
     "up_warm": startup.measure,
+    "ingest_cpu_per_sample_1": cost.measure_1,
+    "ingest_cpu_per_sample_5": cost.measure_5,
 }
 
 

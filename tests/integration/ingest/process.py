@@ -1,6 +1,6 @@
 """Ingest as a process of its own, with an auth that the test scripts."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,13 @@ class IngestProcess:
 
 @asynccontextmanager
 async def ingest_process(
-    *arguments: str, postgres: DatabaseServer, database: str, redis_url: str, log: Path, auth: TinyAuth | None = None
+    *arguments: str,
+    postgres: DatabaseServer,
+    database: str,
+    redis_url: str,
+    log: Path,
+    auth: TinyAuth | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[IngestProcess]:
     """`python -m services.ingest ARGUMENTS`, serving while entered."""
     auth = auth or make_auth()
@@ -39,6 +45,7 @@ async def ingest_process(
                 "FLICK_INGEST_SERVICE_SECRET": "secret",
                 "FLICK_REDIS_URL": redis_url,
                 "FLICK_AUTH_ADDRESS": auth_address,
+                **(environment or {}),
             },
             log=log,
         ) as running,
