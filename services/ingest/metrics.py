@@ -5,6 +5,8 @@ received = stored + duplicate + rejected + returned + discarded, once the writer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from flick.v1 import ingest_pb2
+
 
 class IngestMetrics:
     """Ingest's own metrics."""
@@ -16,7 +18,9 @@ class IngestMetrics:
         def gauge(name: str, text: str, mode: str) -> Gauge:
             return Gauge(f"flick_ingest_{name}", text, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type]
 
-        self.received = counter("samples_received", "Samples that came in to be stored.", "lane")
+        self.received = counter("samples_received", "Samples and log records that came in to be stored.", "lane")
+        lanes = ((ingest_pb2.LANE_LIVE, "live"), (ingest_pb2.LANE_BACKFILL, "backfill"))
+        self._received = {lane: self.received.labels(name) for lane, name in lanes}
         self.stored = counter("samples_stored", "Samples committed.")
         self.duplicate = counter("samples_duplicate", "Samples that were stored already, with the same content.")
         self.rejected = counter("samples_rejected", "Samples refused for good.", "reason")
@@ -36,6 +40,14 @@ class IngestMetrics:
             registry=registry,
             buckets=(0.1, 0.5, 1, 2, 5, 10, 60, 3600),
         )
+
+        self.commit_lag = Histogram(
+            "flick_ingest_commit_lag_seconds",
+            "Time from measuring a sample to its commit; live lane, of up to eight frames in each commit.",
+            registry=registry,
+            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+        )
+        self.ledger_failures = counter("ledger_failures", "Writes of the delivery ledger that failed; repeated later.")
 
         self.admitted_bytes = gauge("admitted_bytes", "Bytes held from receipt to commit.", "livesum")
         self.flush_seconds = Histogram(
@@ -57,5 +69,10 @@ class IngestMetrics:
         )
         self.durable = gauge("durable", "1 while PostgreSQL's settings make commits durable, else 0.", "livemin")
 
+        self.live_received = counter("live_received", "Samples that came in for viewers only.")
         self.published = counter("live_published", "Samples published for viewers.")
         self.live_dropped = counter("live_dropped", "Samples that viewers did not get, by reason.", "reason")
+
+    def received_in(self, lane: ingest_pb2.Lane.ValueType) -> Counter:
+        """The counter of what came in by a lane."""
+        return self._received.get(lane) or self.received.labels("other")
