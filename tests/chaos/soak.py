@@ -1,0 +1,189 @@
+"""An hour under load B with a fault every five minutes: is everything there, and does ingest stay as it is?
+
+`python -m tests.chaos.soak --minutes 60` prints what it found and writes build/soak.json.
+"""
+
+import argparse
+import asyncio
+import dataclasses
+import itertools
+import json
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.checker import Findings
+from tests.chaos.stage import Stage, stage
+from tests.chaos.vitals import Reading
+from tests.deployables import ROOT
+
+FAULT_EVERY_S = 300.0
+WARM_UP_S = 600.0
+GOAL_MIB_PER_H = 1.0
+MIB = 2**20
+BACK_WITHIN_S = 200.0  # the backoff's cap of 120 s, and the backlog
+
+logger = logging.getLogger(__name__)
+
+
+async def _kill_postmaster(on: Stage) -> None:
+    await on.postgres.kill()
+    await on.postgres.start()
+
+
+async def _kill_backend(on: Stage) -> None:
+    await on.postgres.kill_backend("flick-ingest")
+    await on.postgres.process.becomes_ready()
+
+
+async def _freeze_postgres(on: Stage) -> None:
+    on.postgres.process.freeze()
+    await asyncio.sleep(20)
+    on.postgres.process.thaw()
+
+
+async def _kill_redis(on: Stage) -> None:
+    await on.redis.process.kill()
+    await asyncio.sleep(5)
+    await on.redis.start()
+
+
+async def _tear_connections(on: Stage) -> None:
+    on.proxy.reset()
+
+
+async def _silence(on: Stage) -> None:
+    on.proxy.link.silent = True
+    await asyncio.sleep(40)  # both ends notice after 30 s
+    on.proxy.link.silent = False
+
+
+async def _take_auth_away(on: Stage) -> None:
+    await on.auth_away(30)
+
+
+async def _narrow_the_network(on: Stage) -> None:
+    on.proxy.link.delay_s, on.proxy.link.rate_bytes_per_s = 0.2, 250_000
+    await asyncio.sleep(30)
+    on.proxy.link.delay_s, on.proxy.link.rate_bytes_per_s = 0.0, None
+
+
+# None of them ends ingest: it is the growth of one process over the hour that is asked for.
+FAULTS: Mapping[str, Callable[[Stage], Awaitable[None]]] = {
+    "every connection is torn": _tear_connections,
+    "kill -9 of a PostgreSQL backend": _kill_backend,
+    "the network is silent for 40 s": _silence,
+    "kill -9 of Redis, away for 5 s": _kill_redis,
+    "PostgreSQL is frozen for 20 s": _freeze_postgres,
+    "auth is away for 30 s": _take_auth_away,
+    "kill -9 of the postmaster": _kill_postmaster,
+    "200 ms delay and 2 Mbit/s for 30 s": _narrow_the_network,
+}
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What a soak found. `faults` has each fault and the seconds until every agent had acks again, None: too many."""
+
+    agents: int
+    minutes: float
+    faults: list[tuple[str, float | None]] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
+    ingest: list[Reading] = field(default_factory=list)
+    slope_mib_per_h: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is lost, everybody came back, and ingest does not grow."""
+        all_back = all(back_s is not None for _, back_s in self.faults)
+        return self.findings.clean and all_back and self.slope_mib_per_h < GOAL_MIB_PER_H
+
+    def lines(self) -> list[str]:
+        """For people."""
+        first, last = self.ingest[0], self.ingest[-1]
+        return [
+            f"{self.agents} agents, {self.minutes:g} minutes",
+            *(f"  {name}: {_told(back_s)}" for name, back_s in self.faults),
+            f"  {self.findings}",
+            f"  ingest: {first.rss_bytes / MIB:.1f} -> {last.rss_bytes / MIB:.1f} MiB, {first.fds} -> {last.fds} files",
+            f"  {first.threads} -> {last.threads} threads, {self.slope_mib_per_h:+.2f} MiB/h; goal <{GOAL_MIB_PER_H:g}",
+            "  kept every promise" if self.findings.clean else "  BROKE A PROMISE",
+        ]
+
+    def write(self, path: Path) -> None:
+        """As JSON, with a reading of every ten seconds."""
+        path.parent.mkdir(exist_ok=True)
+        document = {
+            **dataclasses.asdict(self),
+            "ok": self.ok,
+            "ingest": [dataclasses.asdict(one) for one in self.ingest[::10]],
+        }
+        path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+async def soak(
+    *, agents: int, minutes: float, fault_every_s: float, warm_up_s: float, folder: Path, seed: int = 1
+) -> Report:
+    """Run it. A fault that comes when less than `fault_every_s` seconds are left is not begun."""
+    report = Report(agents=agents, minutes=minutes)
+    async with stage(agents=agents, folder=folder, seed=seed) as on:
+        began_s = time.monotonic()
+        ends_s = began_s + 60 * minutes
+        for name in itertools.cycle(FAULTS):
+            await asyncio.sleep(min(fault_every_s, ends_s - time.monotonic()))
+            if ends_s - time.monotonic() < fault_every_s:
+                break
+            fault_s = time.monotonic()
+            await FAULTS[name](on)
+            report.faults.append((name, await _back_s(on, fault_s)))
+            logger.info("%s: %s", name, _told(report.faults[-1][1]))
+        await asyncio.sleep(max(0.0, ends_s - time.monotonic()))
+        report.ingest = list(on.vitals.readings["ingest"])
+        report.slope_mib_per_h = on.vitals.slope_mib_per_h("ingest", after_s=warm_up_s)
+        await on.load.settle()
+        report.findings = await on.findings()
+        assert on.ingest.starts == 1, "ingest died"
+    return report
+
+
+async def _back_s(on: Stage, fault_s: float) -> float | None:
+    try:
+        return await on.load.all_acked_again(since_s=fault_s, within_s=BACK_WITHIN_S)
+    except TimeoutError:
+        return None
+
+
+def _told(back_s: float | None) -> str:
+    if back_s is None:
+        return f"some agent had no ack within {BACK_WITHIN_S:g} s"
+    return f"every agent has acks again after {back_s:.1f} s"
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0, help="how long (default 60)")
+    parser.add_argument("--agents", type=int, default=200, help="how many (default 200)")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    with tempfile.TemporaryDirectory(prefix="flick-soak-") as folder:
+        report = asyncio.run(
+            soak(
+                agents=arguments.agents,
+                minutes=arguments.minutes,
+                fault_every_s=FAULT_EVERY_S,
+                warm_up_s=min(WARM_UP_S, 60 * arguments.minutes / 3),
+                folder=Path(folder),
+            )
+        )
+    report.write(ROOT / "build/soak.json")
+    sys.stdout.write("\n".join(report.lines()) + "\n")
+    return 0 if report.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

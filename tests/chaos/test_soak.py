@@ -1,0 +1,56 @@
+"""The soak in a small form: its faults, its recording and its verdict; the hour is `make chaos`."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.checker import Findings
+from tests.chaos.soak import FAULTS, GOAL_MIB_PER_H, Report, soak
+from tests.chaos.vitals import Reading, Vitals
+
+MIB = 2**20
+
+
+async def test_a_soak_loses_nothing_and_has_a_reading_of_every_second(tmp_path: Path) -> None:
+    report = await soak(agents=8, minutes=0.2, fault_every_s=3.0, warm_up_s=3.0, folder=tmp_path)
+    report.write(tmp_path / "soak.json")
+
+    assert [name for name, _ in report.faults] == list(FAULTS)[: len(report.faults)]
+    assert all(back_s is not None for _, back_s in report.faults)
+    assert report.findings.clean, report.findings
+    assert report.findings.acked > 0
+    assert len(report.ingest) > 5
+    assert json.loads((tmp_path / "soak.json").read_text())["findings"]["acked"] == report.findings.acked
+
+
+@pytest.mark.parametrize("leak_mib_per_h", [0.0, 0.5, 2.0, 50.0])
+def test_a_leak_is_found_under_the_noise(leak_mib_per_h: float) -> None:
+    rng = random.Random(1)
+    readings = [
+        Reading(
+            at_s=at_s,
+            rss_bytes=int((80 + leak_mib_per_h * at_s / 3600 + rng.gauss(0, 0.3)) * MIB) + (at_s < 600) * 30 * MIB,
+            fds=60,
+            threads=9,
+        )
+        for at_s in range(3600)
+    ]
+    vitals = Vitals(readings={"ingest": readings})
+
+    found = vitals.slope_mib_per_h("ingest", after_s=600)
+
+    assert found == pytest.approx(leak_mib_per_h, abs=0.1)
+
+
+def test_a_report_is_well_only_when_all_is_kept_everybody_is_back_and_nothing_grows() -> None:
+    well = Report(agents=1, minutes=1, faults=[("fault", 3.0)], slope_mib_per_h=GOAL_MIB_PER_H / 2)
+
+    assert well.ok
+    well.slope_mib_per_h = 2 * GOAL_MIB_PER_H
+    assert not well.ok
+    well.slope_mib_per_h, well.faults = 0.0, [("fault", None)]
+    assert not well.ok
+    well.faults, well.findings = [], Findings(acked_not_stored=1)
+    assert not well.ok

@@ -1,0 +1,79 @@
+"""What processes weigh while they are under load: memory, open files and threads, every second; and how that grows."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+EVERY_S = 1.0
+_PAGE_BYTES = 4096
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One process at one moment, in seconds since the recording began."""
+
+    at_s: float
+    rss_bytes: int
+    fds: int
+    threads: int
+
+
+@dataclass(kw_only=True)
+class Vitals:
+    """The readings of each process by its name, in the order of time."""
+
+    readings: dict[str, list[Reading]] = field(default_factory=dict)
+
+    def peak_rss_mib(self, name: str) -> float:
+        """The most memory that a process was seen with."""
+        return max(one.rss_bytes for one in self.readings[name]) / _MIB
+
+    def slope_mib_per_h(self, name: str, *, after_s: float) -> float:
+        """How a process's memory grows, leaving out how it began."""
+        points = [(one.at_s, one.rss_bytes) for one in self.readings[name] if one.at_s >= after_s]
+        return slope(points) * 3600 / _MIB
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """The slope of the straight line that fits the points best (least squares). At least two points."""
+    count = len(points)
+    mean_x, mean_y = sum(x for x, _ in points) / count, sum(y for _, y in points) / count
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+
+
+def read_process(pid: int, *, at_s: float) -> Reading | None:
+    """A process now; None when it is gone."""
+    process = Path(f"/proc/{pid}")
+    try:
+        pages = int((process / "statm").read_text().split()[1])
+        fds, threads = len(list((process / "fd").iterdir())), len(list((process / "task").iterdir()))
+    except (OSError, ValueError, IndexError):
+        return None
+    return Reading(at_s=at_s, rss_bytes=pages * _PAGE_BYTES, fds=fds, threads=threads)
+
+
+@asynccontextmanager
+async def recorded(pids: Callable[[], Mapping[str, int | None]], *, every_s: float = EVERY_S) -> AsyncIterator[Vitals]:
+    """Record while entered. `pids` tells what runs now by name; a process that was started again keeps its name."""
+    vitals = Vitals()
+    began_s = time.monotonic()
+
+    async def record() -> None:
+        while True:
+            for name, pid in pids().items():
+                found = read_process(pid, at_s=time.monotonic() - began_s) if pid else None
+                if found is not None:
+                    vitals.readings.setdefault(name, []).append(found)
+            await asyncio.sleep(every_s)
+
+    task = asyncio.create_task(record())
+    try:
+        yield vitals
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
