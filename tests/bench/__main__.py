@@ -7,7 +7,7 @@ import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from tests.bench import startup, transcoding
+from tests.bench import live, startup, transcoding
 from tests.bench.ingest import cost
 from tests.bench.result import Result, report
 
@@ -20,6 +20,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "up_warm": startup.measure,
     "ingest_cpu_per_sample_1": cost.measure_1,
     "ingest_cpu_per_sample_5": cost.measure_5,
+    "live_p99": live.measure,
 }
 
 
