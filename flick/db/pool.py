@@ -78,6 +78,9 @@ class Pool:
             if connection.is_closed():  # it broke while it was used; everything else is a mistake of ours
                 raise lost(error) from error
             raise
+        except asyncpg.InternalClientError as error:  # the server ended it in the very moment in which it was used
+            connection.terminate()
+            raise lost(error) from error
         except (asyncpg.PostgresError, OSError) as error:
             told = to_flick_error(error)
             if told is None:

@@ -1,5 +1,6 @@
 """What surrounds every call of a server: an aspect is one concern, and one interceptor runs them all in order."""
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -45,7 +46,10 @@ class AspectInterceptor(grpc.aio.ServerInterceptor):
             return None
         method = handler_call_details.method
         if handler.response_streaming:
-            wrapped = self._stream(method, handler.stream_stream or handler.unary_stream, handler.request_streaming)
+            handle = handler.stream_stream or handler.unary_stream
+            # A handler yields its answers, or it is a coroutine that writes them to its context.
+            wrap = self._stream if inspect.isasyncgenfunction(handle) else self._unary
+            wrapped = wrap(method, handle, handler.request_streaming)
             make = (
                 grpc.stream_stream_rpc_method_handler
                 if handler.request_streaming

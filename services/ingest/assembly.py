@@ -5,7 +5,6 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import asyncpg
 from prometheus_client import CollectorRegistry
@@ -22,16 +21,20 @@ from flick.rpc.calls import DeadlineAspect, MetricsAspect
 from flick.rpc.faults import FaultAspect
 from flick.rpc.server import Registration
 from flick.telemetry import RpcMetrics
-from flick.v1 import ingest_pb2, ingest_pb2_grpc
 from services.ingest.intake.admission import Admission
 from services.ingest.intake.layouts import LayoutIds
+from services.ingest.ledger.ledger import Ledger
+from services.ingest.ledger.store import LedgerStore
 from services.ingest.live.announcer import Announcer
 from services.ingest.live.watched import Watched
 from services.ingest.metrics import IngestMetrics
-from services.ingest.servicer import IngestServicer
+from services.ingest.servicer import DESCRIPTOR, IngestServicer
 from services.ingest.store import NotDurableError, Store
-from services.ingest.streams.parts import Access, Parts
+from services.ingest.streams.claims import Claims
+from services.ingest.streams.minding import Access, Minding
+from services.ingest.streams.parts import Parts
 from services.ingest.streams.roster import Roster
+from services.ingest.streams.rounds import Rounds
 from services.ingest.streams.times import StreamTimes
 from services.ingest.writing.condition import Condition
 from services.ingest.writing.writer import Writer
@@ -39,7 +42,6 @@ from services.ingest.writing.writer import Writer
 AUDIENCE = "ingest"
 CALL_LIMIT_S = 10.0
 ENDLESS = frozenset({"/flick.v1.IngestService/StreamTelemetry"})
-DESCRIPTOR = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,25 +82,32 @@ async def running(
         clock=clock,
         rng=rng,
     )
+    ledger = Ledger(store=LedgerStore(pool=pool), clock=clock, on_failure=metrics.ledger_failures.inc)
+    rounds = Rounds(every_s=times.look_every_s, clock=clock)
+    minding = Minding(access=access, look_every_s=times.look_every_s, ask_every_s=times.access_every_s, clock=clock)
+    claims = Claims(ledger=ledger, every_s=times.claims_every_s, clock=clock)
     parts = Parts(
         writer=writer,
+        ledger=ledger,
         admission=admission,
         layout_ids=LayoutIds(store=store.layout_id),
         watched=watched,
         announcer=announcer,
         access=access,
+        minding=minding,
+        rounds=rounds,
         metrics=metrics,
         times=times,
         clock=clock,
         rng=rng,
     )
-    roster = Roster(metrics=metrics)
-    add = partial(ingest_pb2_grpc.add_IngestServiceServicer_to_server, IngestServicer(parts=parts, roster=roster))
+    roster = Roster(claims=claims, metrics=metrics)
+    servicer = IngestServicer(parts=parts, roster=roster)
     await _report_durability(store, metrics)
     async with AsyncExitStack() as stack:
-        for part in (announcer.running(), watched.running(), writer.running()):
-            await stack.enter_async_context(part)
-        registration = Registration(add=add, descriptor=DESCRIPTOR)
+        for part in (announcer, watched, ledger, claims, minding, rounds, writer):
+            await stack.enter_async_context(part.running())
+        registration = Registration(add=servicer.add_to, descriptor=DESCRIPTOR)
         yield Running(registration=registration, roster=roster, condition=condition)
 
 

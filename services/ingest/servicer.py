@@ -1,56 +1,74 @@
-"""`IngestService`: proto in, proto out."""
+"""`IngestService`: proto in, proto out. Agents' frames are taken as they came on the wire, so that of one that can't be
+read at least its place can be told.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+
+import grpc
+from google.protobuf.message import DecodeError
 
 from flick.errors import FlickError, Kind, invalid
 from flick.rpc.access.caller import current_caller
 from flick.rpc.aspect import Context
-from flick.v1 import ingest_pb2, ingest_pb2_grpc
+from flick.v1 import ingest_pb2
 from services.ingest.intake.lanes import ProtocolError
-from services.ingest.streams.intake import Request
 from services.ingest.streams.outbox import Response
 from services.ingest.streams.parts import Parts
 from services.ingest.streams.roster import Roster
 from services.ingest.streams.session import Session
 
+DESCRIPTOR = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]
 
-class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
+
+class IngestServicer:
     """Answers agents."""
 
     def __init__(self, *, parts: Parts, roster: Roster) -> None:
         self._parts = parts
         self._roster = roster
 
-    async def StreamTelemetry(
-        self, requests: AsyncIterator[Request], context: Context
-    ) -> AsyncGenerator[Response, None]:
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Serve the methods of the contract."""
+        handler: grpc.RpcMethodHandler[bytes, Response] = grpc.stream_stream_rpc_method_handler(
+            self.StreamTelemetry, response_serializer=Response.SerializeToString
+        )
+        handlers = {"StreamTelemetry": handler}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(DESCRIPTOR.full_name, handlers),))
+        server.add_registered_method_handlers(DESCRIPTOR.full_name, handlers)
+
+    async def StreamTelemetry(self, _requests: object, context: Context) -> None:
         """See the contract."""
         caller = current_caller()
-        hello = await self._hello(requests)
+        hello = await self._hello(context)
         settings = await self._parts.access.settings(server_id=caller.server_id)
         if settings is None:
             raise FlickError(Kind.UNAUTHENTICATED, "The server of this agent key is gone. Enroll it anew.")
         try:
             session = Session(caller=caller, hello=hello, settings=settings, parts=self._parts)
         except ProtocolError as error:
-            yield Response(fatal=ingest_pb2.Fatal(code=ingest_pb2.FATAL_CODE_PROTOCOL, message=str(error)))
-            raise FlickError(Kind.INVALID_ARGUMENT, str(error), reason="PROTOCOL") from error
+            await context.write(Response(fatal=error.fatal()))
+            raise error.flick_error() from error
         with self._roster.entered(session):
-            async with aclosing(session.run(requests)) as responses:
-                async for response in responses:
-                    yield response
+            await session.run(context)
 
-    async def _hello(self, requests: AsyncIterator[Request]) -> ingest_pb2.Hello:
+    async def _hello(self, context: Context) -> ingest_pb2.Hello:
         try:
             async with asyncio.timeout(self._parts.times.hello_s):
-                first = await anext(requests)
-        except (TimeoutError, StopAsyncIteration) as error:
+                first = await context.read()
+        except TimeoutError as error:
             raise invalid("hello", "it did not come. Send it as the first frame.") from error
-        if not first.HasField("hello"):
+        if first is grpc.aio.EOF:
+            raise invalid("hello", "it did not come. Send it as the first frame.")
+        try:
+            request = ingest_pb2.StreamTelemetryRequest.FromString(first)
+        except DecodeError as error:
+            raise invalid("hello", "it can't be read. Send a StreamTelemetryRequest.") from error
+        if not request.HasField("hello"):
             raise invalid("hello", "it is the first frame of every stream.")
-        if first.hello.HasField("send_time"):
-            sent_ns = first.hello.send_time.seconds * 10**9 + first.hello.send_time.nanos
+        self._observe_clock(request.hello)
+        return request.hello
+
+    def _observe_clock(self, hello: ingest_pb2.Hello) -> None:
+        if hello.HasField("send_time"):
+            sent_ns = hello.send_time.seconds * 10**9 + hello.send_time.nanos
             self._parts.metrics.clock_offset.observe(abs(sent_ns - self._parts.clock.time_unix_nano()) / 1e9)
-        return first.hello

@@ -1,8 +1,7 @@
 """The table of what is granted, filled by auth's `WatchAccess`. Pure: messages in, answers out, listeners told."""
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from flick.rpc.access.source import AgentKey
@@ -17,7 +16,7 @@ class Grants:
         self._servers: dict[str, access_pb2.ServerEntry] = {}
         self._servers_by_organization: dict[str, set[str]] = defaultdict(set)
         self._keys: dict[str, AgentKey] = {}
-        self._listeners: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._listeners: dict[str, set[Callable[[], None]]] = defaultdict(set)
 
     def role(self, *, user_id: str, organization_id: str) -> int:
         """The user's role in the organization; ROLE_UNSPECIFIED when they have none."""
@@ -46,14 +45,13 @@ class Grants:
         return self._keys.get(key_id)
 
     @contextmanager
-    def listen(self, *, server_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set whenever something about the server or its keys changes; the listener clears it."""
-        event = asyncio.Event()
-        self._listeners[server_id].add(event)
+    def listen(self, tell: Callable[[], None], *, server_id: str) -> Iterator[None]:
+        """Call `tell` whenever something about the server or its keys changes, while entered."""
+        self._listeners[server_id].add(tell)
         try:
-            yield event
+            yield
         finally:
-            self._listeners[server_id].discard(event)
+            self._listeners[server_id].discard(tell)
             if not self._listeners[server_id]:
                 del self._listeners[server_id]
 
@@ -65,9 +63,8 @@ class Grants:
         self._keys.clear()
         for entry in entries:
             self.grant(entry)
-        for events in self._listeners.values():
-            for event in events:
-                event.set()
+        for server_id in self._listeners:
+            self._tell(server_id)
 
     def grant(self, entry: access_pb2.AccessEntry) -> None:
         """Take in one fact."""
@@ -108,5 +105,5 @@ class Grants:
             self._servers_by_organization[entry.organization_id].discard(server_id)
 
     def _tell(self, server_id: str) -> None:
-        for event in self._listeners.get(server_id, ()):
-            event.set()
+        for tell in self._listeners.get(server_id, ()):
+            tell()

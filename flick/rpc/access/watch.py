@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from typing import TypeVar
 
 import grpc
@@ -68,6 +68,12 @@ class AccessWatch:
         request = access_pb2.LookUpAccessRequest(key_ids=[key_id])
         return await self._find(request, lambda grants: grants.agent_key(key_id=key_id))
 
+    async def agent_keys(self, *, key_ids: Sequence[str]) -> Mapping[str, AgentKey]:
+        """Several keys by id; those that do not exist or are revoked are left out."""
+        grants = await self._look_up(access_pb2.LookUpAccessRequest(key_ids=key_ids))
+        found = {key_id: grants.agent_key(key_id=key_id) for key_id in key_ids}
+        return {key_id: key for key_id, key in found.items() if key is not None}
+
     async def settings(self, *, server_id: str) -> servers_pb2.ServerSettings | None:
         """The server's settings, or None when there is no such server."""
         request = access_pb2.LookUpAccessRequest(server_ids=[server_id])
@@ -86,11 +92,9 @@ class AccessWatch:
         grants = await self._look_up(access_pb2.LookUpAccessRequest(organization_ids=organizations))
         return [server for one in organizations for server in grants.servers_in(organization_id=one)]
 
-    @contextmanager
-    def listen(self, *, server_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set whenever something about the server or its keys changes; the listener clears it."""
-        with self._grants.listen(server_id=server_id) as event:
-            yield event
+    def listen(self, tell: Callable[[], None], *, server_id: str) -> AbstractContextManager[None]:
+        """Call `tell` whenever something about the server or its keys changes, while entered."""
+        return self._grants.listen(tell, server_id=server_id)
 
     async def _look_up(self, request: access_pb2.LookUpAccessRequest) -> Grants:
         return self._grants if self.fresh else await self._ask(request)

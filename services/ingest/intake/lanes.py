@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from flick.errors import FlickError, Kind
 from flick.v1 import ingest_pb2
 
 MAX_UNACKED_FRAMES = 8
@@ -14,7 +15,35 @@ LaneId: TypeAlias = ingest_pb2.Lane.ValueType
 
 
 class ProtocolError(Exception):
-    """The agent breaks the rules of the stream. The text says which, with the fix."""
+    """The agent breaks the rules of the stream.
+
+    Args:
+        text: which rule, with the fix.
+        code: as Fatal tells it.
+        lane, seq: the frame that is at fault by what it holds; unset when the whole stream is.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: ingest_pb2.FatalCode.ValueType = ingest_pb2.FATAL_CODE_PROTOCOL,
+        lane: LaneId = ingest_pb2.LANE_UNSPECIFIED,
+        seq: int = 0,
+    ) -> None:
+        super().__init__(text)
+        self.code = code
+        self.lane = lane
+        self.seq = seq
+
+    def fatal(self) -> ingest_pb2.Fatal:
+        """As the agent is told."""
+        return ingest_pb2.Fatal(code=self.code, message=str(self), lane=self.lane, seq=self.seq)
+
+    def flick_error(self) -> FlickError:
+        """As the stream ends."""
+        reason = ingest_pb2.FatalCode.Name(self.code).removeprefix("FATAL_CODE_")
+        return FlickError(Kind.INVALID_ARGUMENT, str(self), reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

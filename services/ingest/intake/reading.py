@@ -103,9 +103,8 @@ class Reading:
         entry = Entry()
         start_time, end_time = _moment(gap.start_time), _moment(gap.end_time)
         if start_time is None or end_time is None or start_time > end_time:
-            entry.rejections.add(
-                ingest_pb2.REJECTION_REASON_MALFORMED, "start_time is to be a moment not after end_time."
-            )
+            text = "start_time is to be a moment not after end_time."
+            entry.rejections.add(ingest_pb2.REJECTION_REASON_MALFORMED, text, count=0)  # no sample is
             return entry
         now = self._clock.time_unix_nano()
         entry.gaps = [

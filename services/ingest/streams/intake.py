@@ -8,10 +8,12 @@ from google.protobuf.duration_pb2 import Duration
 from flick.errors import FlickError
 from flick.v1 import ingest_pb2
 from services.ingest.intake.admission import AdmissionFullError
-from services.ingest.intake.lanes import LaneId, Lanes, Place, ProtocolError
+from services.ingest.intake.lanes import Lanes, Place, ProtocolError
 from services.ingest.intake.overflows import Overflows
 from services.ingest.intake.reading import MAX_SAMPLES, Entry, Reading
 from services.ingest.intake.rejections import Rejections
+from services.ingest.intake.wire import read_request
+from services.ingest.ledger.streams import Stream
 from services.ingest.streams.outbox import Outbox, Response
 from services.ingest.streams.parts import Parts
 from services.ingest.writing.frame import Frame
@@ -19,7 +21,6 @@ from services.ingest.writing.frame import Frame
 ROW_BYTES = 1024  # what a sample takes in memory beside its bytes on the wire: measured 950
 _RETRY_S = 1.0  # after a frame could not even be read for want of room or of the database
 
-Request = ingest_pb2.StreamTelemetryRequest
 Stored = ingest_pb2.MetricBatch | ingest_pb2.Gap | ingest_pb2.LogBatch
 
 logger = logging.getLogger(__name__)
@@ -29,37 +30,43 @@ class Intake:
     """The frames of one stream; their `Owner` for the writer.
 
     Args:
-        server_id: whose stream it is.
+        stream: whose they are.
         lanes, reading, outbox: of the stream.
         parts: what all streams share.
     """
 
-    def __init__(self, *, server_id: str, lanes: Lanes, reading: Reading, outbox: Outbox, parts: Parts) -> None:
-        self._server_id = server_id
+    def __init__(self, *, stream: Stream, lanes: Lanes, reading: Reading, outbox: Outbox, parts: Parts) -> None:
+        self._stream = stream
+        self._server_id = str(stream.server_id)
         self._lanes = lanes
         self._reading = reading
         self._outbox = outbox
         self._parts = parts
         self._refused = False
-        self._moved = asyncio.Event()
+        self._settled: asyncio.Future[None] | None = None  # while somebody waits for it
 
-    async def take(self, request: Request) -> None:
-        """Take a frame. Raises ProtocolError when it breaks the rules of the stream."""
+    async def take(self, raw: bytes) -> None:
+        """Take a frame as it came on the wire. Raises ProtocolError when it breaks the rules of the stream."""
+        try:
+            request = read_request(raw)
+        except ProtocolError:
+            self._parts.metrics.frames_ignored.labels("malformed").inc()
+            raise
         match request.WhichOneof("frame"):
             case "metric_batch":
-                self._reading.declare(request.metric_batch.layouts)
-                await self._take_stored(request.metric_batch, request.ByteSize(), len(request.metric_batch.samples))
+                await self._take_stored(request.metric_batch, len(raw), len(request.metric_batch.samples))
             case "gap":
-                await self._take_stored(request.gap, request.ByteSize(), 0)
+                await self._take_stored(request.gap, len(raw), 0)
             case "log_batch":
-                await self._take_stored(request.log_batch, request.ByteSize(), 0)
+                await self._take_stored(request.log_batch, len(raw), len(request.log_batch.records))
             case "live_batch":
                 self._reading.declare(request.live_batch.layouts)
                 await self._take_live(request.live_batch)
             case "hello":
                 raise ProtocolError("hello: it comes once, as the first frame.")
             case "pong":
-                pass
+                if request.pong.HasField("spool"):
+                    self._parts.ledger.report(self._stream, request.pong.spool)
             case kind:
                 self._parts.metrics.frames_ignored.labels(kind or "unknown").inc()
 
@@ -70,8 +77,8 @@ class Intake:
     async def settled(self) -> None:
         """Wait until every frame that was taken is committed or returned."""
         while not self._lanes.settled:
-            self._moved.clear()
-            await self._moved.wait()
+            self._settled = asyncio.get_running_loop().create_future()
+            await self._settled
 
     def wants(self, place: Place) -> bool:
         """See `Owner`."""
@@ -92,7 +99,7 @@ class Intake:
             rejected=rejections.to_messages(seq=place.seq),
             overflows=overflows.to_messages(seq=place.seq),
         )
-        self._moved.set()
+        self._moved()
 
     def returned(self, place: Place, *, delay_s: float) -> None:
         """See `Owner`."""
@@ -100,12 +107,20 @@ class Intake:
             delay = Duration()
             delay.FromNanoseconds(int(delay_s * 1e9))
             self._outbox.put(Response(retry_after=ingest_pb2.RetryAfter(lane=place.lane, seq=place.seq, delay=delay)))
-        self._moved.set()
+        self._moved()
+
+    def _moved(self) -> None:
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
 
     async def _take_stored(self, frame: Stored, size_bytes: int, samples: int) -> None:
         metrics = self._parts.metrics
-        place = self._lanes.accept(lane=frame.lane, seq=frame.seq, size_bytes=size_bytes)
-        metrics.received.labels(_lane(frame.lane)).inc(samples)
+        metrics.received_in(frame.lane).inc(samples)
+        try:
+            place = self._accept(frame, size_bytes)
+        except ProtocolError:
+            metrics.discarded.labels("protocol").inc(samples)
+            raise
         if place is None:
             metrics.discarded.labels("rewound").inc(samples)
             return
@@ -115,6 +130,9 @@ class Intake:
         except AdmissionFullError:
             self._give_back(place, samples, reason="no_room")
             return
+        except BaseException:  # the stream ends, whatever it is
+            metrics.discarded.labels("stream_ended").inc(samples)
+            raise
         metrics.admitted_bytes.set(self._parts.admission.admitted_bytes)
         try:
             entry = await self._reading.read(frame)
@@ -122,12 +140,21 @@ class Intake:
             logger.info("a layout can't be stored now", extra={"server_id": self._server_id, "why": error.private})
             self._parts.admission.release(room_bytes)
             self._give_back(place, samples, reason="database")
-        except BaseException:  # the stream ends, whatever it is; its room must not stay taken
+        except BaseException:  # the same; its room must not stay taken
             self._parts.admission.release(room_bytes)
             metrics.discarded.labels("stream_ended").inc(samples)
             raise
         else:
             self._pass_on(place, entry, room_bytes)
+
+    def _accept(self, frame: Stored, size_bytes: int) -> Place | None:
+        """The frame's place, if it is to be taken. What it declares may be used by frames of the other lane anyway."""
+        if isinstance(frame, ingest_pb2.MetricBatch):
+            try:
+                self._reading.declare(frame.layouts)
+            except ProtocolError as error:
+                raise ProtocolError(str(error), lane=frame.lane, seq=frame.seq) from error
+        return self._lanes.accept(lane=frame.lane, seq=frame.seq, size_bytes=size_bytes)
 
     def _pass_on(self, place: Place, entry: Entry, room_bytes: int) -> None:
         if place.lane == ingest_pb2.LANE_LIVE and self._parts.watched.is_watched(self._server_id):
@@ -151,6 +178,7 @@ class Intake:
         self.returned(place, delay_s=self._parts.rng.uniform(_RETRY_S / 2, _RETRY_S))
 
     async def _take_live(self, batch: ingest_pb2.LiveBatch) -> None:
+        self._parts.metrics.live_received.inc(len(batch.samples))
         dropped = self._parts.metrics.live_dropped
         if self._refused or not self._parts.watched.is_watched(self._server_id):
             dropped.labels("not_watched").inc(len(batch.samples))
@@ -162,10 +190,6 @@ class Intake:
             return
         dropped.labels("rejected").inc(len(batch.samples) - len(entry.rows))
         self._parts.announcer.publish(self._server_id, [row.sample for row in entry.rows])
-
-
-def _lane(lane: LaneId) -> str:
-    return _short(ingest_pb2.Lane.Name(lane), "LANE_")
 
 
 def _short(name: str, prefix: str) -> str:

@@ -1,8 +1,7 @@
 """What one agent is still to be sent. Acks of a lane are cumulative, so waiting ones become one."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 
 from flick.errors import unavailable
 from flick.v1 import ingest_pb2
@@ -14,12 +13,12 @@ Response = ingest_pb2.StreamTelemetryResponse
 
 
 class Outbox:
-    """A queue of responses that ends with the stream."""
+    """A queue of responses that ends with the stream. It has one reader."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Response] = deque()
+        self._waiting: list[Response] = []
         self._acks: dict[int, ingest_pb2.Ack] = {}
-        self._changed = asyncio.Event()
+        self._news: asyncio.Future[None] | None = None  # while the reader waits
         self._closed = False
         self._error: Exception | None = None
 
@@ -33,7 +32,7 @@ class Outbox:
         if self._closed:
             return
         self._waiting.append(response)
-        self._changed.set()
+        self._tell()
         if len(self._waiting) > MAX_WAITING:
             self._give_up()
 
@@ -57,29 +56,32 @@ class Outbox:
         if len(waiting.rejected) + len(waiting.overflows) > MAX_REMARKS:
             self._give_up()
 
-    def _give_up(self) -> None:
-        self._waiting.clear()
-        self._acks.clear()
-        self.close(unavailable("The agent does not read what it is sent.", private="outbox full"))
-
     def close(self, error: Exception | None = None) -> None:
         """End the stream once everything that waits is sent: with `error`, or well."""
         if not self._closed:
             self._closed = True
             self._error = error
-            self._changed.set()
+            self._tell()
 
-    async def responses(self) -> AsyncIterator[Response]:
-        """What is to be sent, until the stream ends; then raises the error that it ends with, if any."""
-        while True:
-            while self._waiting:
-                response = self._waiting.popleft()
-                if response.HasField("ack"):
-                    del self._acks[response.ack.lane]
-                yield response
+    async def take(self) -> Response | None:
+        """What is to be sent next; None when the stream ends. Raises the error that it ends with, if any."""
+        while not self._waiting:
+            if self._error is not None:
+                raise self._error
             if self._closed:
-                break
-            self._changed.clear()
-            await self._changed.wait()
-        if self._error is not None:
-            raise self._error
+                return None
+            self._news = asyncio.get_running_loop().create_future()
+            await self._news
+        response = self._waiting.pop(0)
+        if response.HasField("ack"):
+            del self._acks[response.ack.lane]
+        return response
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    def _give_up(self) -> None:
+        self._waiting.clear()
+        self._acks.clear()
+        self.close(unavailable("The agent does not read what it is sent.", private="outbox full"))

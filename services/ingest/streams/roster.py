@@ -6,15 +6,17 @@ from contextlib import contextmanager
 
 from flick.errors import unavailable
 from services.ingest.metrics import IngestMetrics
+from services.ingest.streams.claims import Claims
 from services.ingest.streams.session import Session
 
 logger = logging.getLogger(__name__)
 
 
 class Roster:
-    """The open streams of this process."""
+    """The open streams of this process. `claims` tells the other processes of them."""
 
-    def __init__(self, *, metrics: IngestMetrics) -> None:
+    def __init__(self, *, claims: Claims, metrics: IngestMetrics) -> None:
+        self._claims = claims
         self._metrics = metrics
         self._sessions: set[Session] = set()
         self._by_server: dict[str, Session] = {}
@@ -27,13 +29,14 @@ class Roster:
             raise unavailable("This ingest is about to end. Connect again.", private="draining", retry_after_s=0.5)
         older = self._by_server.get(session.server_id)
         if older is not None:
-            older.supersede(by_same_agent=older.spool_id == session.spool_id)
+            older.supersede(by_same_agent=older.stream.spool_id == session.stream.spool_id)
         self._by_server[session.server_id] = session
         self._sessions.add(session)
         self._metrics.streams.inc()
         logger.info("stream opened", extra={"server_id": session.server_id})
         try:
-            yield
+            with self._claims.claimed(session):
+                yield
         finally:
             if self._by_server.get(session.server_id) is session:
                 del self._by_server[session.server_id]

@@ -2,27 +2,31 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
 from functools import partial
 
+import grpc
 from google.protobuf.duration_pb2 import Duration
 
 from flick.errors import FlickError, Kind, unauthenticated, unavailable
 from flick.rpc.access.caller import Caller
+from flick.rpc.aspect import Context
 from flick.v1 import ingest_pb2, servers_pb2
 from services.ingest.intake.lanes import MAX_UNACKED_BYTES, MAX_UNACKED_FRAMES, Lanes, ProtocolError
 from services.ingest.intake.layouts import StreamLayouts
 from services.ingest.intake.reading import Reading
-from services.ingest.streams.intake import Intake, Request
+from services.ingest.ledger.streams import Stream
+from services.ingest.streams.intake import Intake
 from services.ingest.streams.outbox import Outbox, Response
 from services.ingest.streams.parts import Parts
+from services.ingest.streams.vigil import Due, Vigil
 
 IN_FLIGHT_S = 2.0  # how long a revocation waits for the commit that is under way
 
 
 class Session:
-    """A stream that has said Hello.
+    """A stream that has said Hello. While it is idle it has two tasks: gRPC's, which sends, and one that reads.
 
     Args:
         caller: the agent.
@@ -37,12 +41,15 @@ class Session:
         self, *, caller: Caller, hello: ingest_pb2.Hello, settings: servers_pb2.ServerSettings, parts: Parts
     ) -> None:
         self.server_id = caller.server_id
-        self.spool_id = hello.spool_id
+        self.key_id = caller.key_id
         self.end_reason = "client"
-        self._key_id = caller.key_id
         self._parts = parts
         self._outbox = Outbox()
         server_id, organization_id = uuid.UUID(caller.server_id), uuid.UUID(caller.organization_id)
+        self.stream = Stream.from_hello(
+            hello, server_id=server_id, organization_id=organization_id, now_ns=parts.clock.time_unix_nano()
+        )
+        self.spool = hello.spool if hello.HasField("spool") else None
         self._reading = Reading(
             server_id=server_id,
             organization_id=organization_id,
@@ -51,36 +58,42 @@ class Session:
             clock=parts.clock,
         )
         self._intake = Intake(
-            server_id=self.server_id,
+            stream=self.stream,
             lanes=Lanes(positions=_positions(hello)),
             reading=self._reading,
             outbox=self._outbox,
             parts=parts,
         )
+        self._vigil = Vigil(
+            times=parts.times,
+            now_s=parts.clock.monotonic_s(),
+            lifetime_s=parts.times.lifetime_s * parts.rng.uniform(0.8, 1.2),
+        )
+        self._pings = 0
         self._draining = False
-        self._heard_at_s = parts.clock.monotonic_s()
+        self._revoked = False
         self._busy = False  # with a frame: what the agent says meanwhile is not read
+        self._ended_at_s: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._handler: asyncio.Task[object] | None = None
 
-    async def run(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Response, None]:
-        """Everything that the agent is sent. Raises what the stream ends with, when it does not end well."""
+    async def run(self, context: Context) -> None:
+        """Serve the stream to its end. Raises what it ends with, when it does not end well."""
         self._handler = asyncio.current_task()
         self._outbox.put(Response(welcome=self._welcome()))
-        with self._parts.watched.listen(self.server_id, self._tell_live):
-            for work in (
-                partial(self._read, requests),
-                self._mind_access,
-                self._keep_alive,
-                self._end_of_life,
-                partial(self._parts.watched.look_up, self.server_id),
-            ):
-                self._start(work)
+        with ExitStack() as stack:
+            stack.enter_context(self._parts.watched.listen(self.server_id, self._tell_live))
+            stack.enter_context(self._parts.minding.minded(self))
+            self._parts.rounds.add(self._look, due_s=self._vigil.next_s)
+            self._start(partial(self._read, context))
+            self._start(partial(self._parts.watched.look_up, self.server_id))
             try:
-                async for response in self._outbox.responses():
-                    yield response
+                while (response := await self._outbox.take()) is not None:
+                    await context.write(response)
+                    self._vigil.said_at_s = self._parts.clock.monotonic_s()
             finally:
                 self._outbox.close()
+                self._handler = None
                 while self._tasks:  # before Python 3.12 asyncio.wait_for, which redis uses, may lose a cancellation
                     for task in self._tasks:
                         task.cancel()
@@ -103,13 +116,26 @@ class Session:
             self._end("moved")
         else:
             self._fail(
-                ingest_pb2.FATAL_CODE_SUPERSEDED,
+                ingest_pb2.Fatal(code=ingest_pb2.FATAL_CODE_SUPERSEDED),
                 FlickError(
                     Kind.ABORTED,
                     "Another agent has come with a key of this server. Enroll each server by itself.",
                     reason="SUPERSEDED",
                 ),
             )
+
+    def change_settings(self, settings: servers_pb2.ServerSettings) -> None:
+        """These are the server's settings now; the agent is told when they are others than before."""
+        if settings != self._reading.settings:
+            self._reading.settings = settings
+            self._outbox.put(Response(settings=ingest_pb2.Settings(server=settings)))
+
+    def revoke(self) -> None:
+        """The key is gone: nothing more is stored, and the stream ends."""
+        if not self._revoked:
+            self._revoked = True
+            self._intake.refuse()
+            self._start(self._end_revoked)
 
     def _welcome(self) -> ingest_pb2.Welcome:
         welcome = ingest_pb2.Welcome(
@@ -128,14 +154,43 @@ class Session:
     def _live_mode(self, watched: bool) -> ingest_pb2.LiveMode:
         return ingest_pb2.LiveMode(enabled=watched, interval=_duration(self._parts.times.live_interval_s))
 
-    async def _read(self, requests: AsyncIterator[Request]) -> None:
-        async for request in requests:
+    async def _read(self, context: Context) -> None:
+        while (raw := await context.read()) is not grpc.aio.EOF:
             self._busy = True
-            await self._intake.take(request)
+            await self._intake.take(raw)
             self._busy = False
-            self._heard_at_s = self._parts.clock.monotonic_s()
+            self._vigil.heard_at_s = self._parts.clock.monotonic_s()
         await self._settle()
         self._end("drained" if self._draining else "client")
+
+    def _look(self, now_s: float) -> float | None:
+        """Do what is due; when to look again. See `Rounds`."""
+        if self._handler is None:
+            return None
+        if self._outbox.closed:
+            return self._force_end(now_s)
+        if self._busy:
+            self._vigil.heard_at_s = now_s
+        match self._vigil.due(now_s):
+            case Due.GIVE_UP:
+                seconds = self._parts.times.silent_after_s
+                self._end("silent", unavailable(f"Nothing was heard for {seconds:g} s."))
+            case Due.LEAVE:
+                self.drain()
+            case Due.PING:
+                self._pings += 1
+                self._outbox.put(Response(ping=ingest_pb2.Ping(ping_id=self._pings)))
+        return self._vigil.next_s
+
+    def _force_end(self, now_s: float) -> float | None:
+        """A stream that nobody reads may never get as far as its end: cancel what tries to send."""
+        if self._ended_at_s is None:
+            self._ended_at_s = now_s
+        if now_s < self._ended_at_s + self._parts.times.settle_s:
+            return self._ended_at_s + self._parts.times.settle_s
+        if self._handler is not None:
+            self._handler.cancel()
+        return None
 
     async def _settle(self) -> None:
         with suppress(TimeoutError):
@@ -147,62 +202,12 @@ class Session:
         await self._settle()
         self._end("drained")
 
-    async def _end_of_life(self) -> None:
-        await self._parts.clock.sleep(self._parts.times.lifetime_s * self._parts.rng.uniform(0.8, 1.2))
-        self.drain()
-
-    async def _keep_alive(self) -> None:
-        clock, times = self._parts.clock, self._parts.times
-        ping_id, ping_at_s = 0, clock.monotonic_s()
-        while True:
-            now_s = clock.monotonic_s()
-            if self._busy:
-                self._heard_at_s = now_s
-            if now_s - self._heard_at_s >= times.silent_after_s:
-                self._end("silent", unavailable(f"Nothing was heard for {times.silent_after_s:g} s."))
-                await self._force_end()
-            if now_s >= ping_at_s + times.ping_every_s:
-                ping_id, ping_at_s = ping_id + 1, now_s
-                self._outbox.put(Response(ping=ingest_pb2.Ping(ping_id=ping_id)))
-            next_s = min(self._heard_at_s + times.silent_after_s, ping_at_s + times.ping_every_s)
-            await clock.sleep(max(0.001, next_s - now_s))
-
-    async def _force_end(self) -> None:
-        """A stream that nobody reads may never get as far as its end: cancel what tries to send."""
-        await self._parts.clock.sleep(self._parts.times.settle_s)
-        if self._handler is not None:
-            self._handler.cancel()
-
-    async def _mind_access(self) -> None:
-        """End the stream when its key is revoked, and pass on changed settings."""
-        access, changed_once = self._parts.access, True  # it may have changed since the call was let in
-        with access.listen(server_id=self.server_id) as changed:
-            while True:
-                if changed_once or not access.fresh:
-                    with suppress(FlickError):  # auth does not answer now; it is asked again soon
-                        await self._check_access()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._parts.times.access_every_s):
-                        await changed.wait()
-                changed_once = changed.is_set()
-                changed.clear()
-
-    async def _check_access(self) -> None:
-        key = await self._parts.access.agent_key(key_id=self._key_id)
-        settings = await self._parts.access.settings(server_id=self.server_id)
-        if key is None or settings is None:
-            await self._revoke()
-        elif settings != self._reading.settings:
-            self._reading.settings = settings
-            self._outbox.put(Response(settings=ingest_pb2.Settings(server=settings)))
-
-    async def _revoke(self) -> None:
-        self._intake.refuse()
+    async def _end_revoked(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(IN_FLIGHT_S):
                 await self._parts.writer.idle()
         self._fail(
-            ingest_pb2.FATAL_CODE_REVOKED,
+            ingest_pb2.Fatal(code=ingest_pb2.FATAL_CODE_REVOKED),
             unauthenticated("The agent key was revoked. Enroll this server anew.", reason="REVOKED"),
         )
 
@@ -215,12 +220,13 @@ class Session:
         try:
             await work()
         except ProtocolError as error:
-            self._fail(ingest_pb2.FATAL_CODE_PROTOCOL, FlickError(Kind.INVALID_ARGUMENT, str(error), reason="PROTOCOL"))
+            self._fail(error.fatal(), error.flick_error())
         except Exception as error:  # noqa: BLE001 - ends the stream, whose boundary (FaultAspect) logs and answers it
             self._end("error", error)
 
-    def _fail(self, code: ingest_pb2.FatalCode.ValueType, error: FlickError) -> None:
-        self._outbox.put(Response(fatal=ingest_pb2.Fatal(code=code, message=error.public)))
+    def _fail(self, fatal: ingest_pb2.Fatal, error: FlickError) -> None:
+        fatal.message = error.public
+        self._outbox.put(Response(fatal=fatal))
         self._end(error.reason.lower(), error)
 
     def _end(self, reason: str, error: Exception | None = None) -> None:

@@ -9,22 +9,28 @@ class StreamTimes:
 
     Attributes:
         hello_s: how long a new stream may take to say Hello.
-        ping_every_s: between two Pings.
+        look_every_s: how often it is looked whether a stream is to be pinged, sent away or given up.
+        ping_every_s: a Ping is sent when nothing was said or heard for so long.
+        spool_every_s: and at least so often, for the state of the agent's spool.
         silent_after_s: a stream on which nothing came for so long is given up.
         lifetime_s: how long a stream lives, plus or minus a fifth, so that agents spread anew over all processes.
         drain_s: how long an agent may finish what it sent after Drain.
         settle_s: how long commits that are under way are waited for after that.
         reconnect_within_s: agents that are sent away come back at a random moment within this time.
         access_every_s: how often access is asked for while auth's stream is broken.
+        claims_every_s: how often it is looked which streams were taken over by other processes.
         live_interval_s: between two samples of a watched server.
     """
 
     hello_s: float = 10.0
+    look_every_s: float = 1.0
     ping_every_s: float = 15.0
+    spool_every_s: float = 60.0
     silent_after_s: float = 30.0
     lifetime_s: float = 600.0
     drain_s: float = 5.0
     settle_s: float = 4.0  # with drain_s below the 10 s that a stopping process has
     reconnect_within_s: float = 1.0
     access_every_s: float = 4.0  # a revoked key's stream ends within 5 s
+    claims_every_s: float = 1.0  # an agent that another one pushes aside hears of it within 5 s
     live_interval_s: float = 1.0

@@ -99,11 +99,22 @@ async def test_a_revoked_key_is_gone_and_its_listener_is_told() -> None:
             access_pb2.WatchAccessResponse(granted=[SERVER_ENTRY, KEY_ENTRY], snapshot_complete=True)
         )
         await until(lambda: watch.fresh)
-        with watch.listen(server_id=SERVER) as changed:
+        changed = asyncio.Event()
+        with watch.listen(changed.set, server_id=SERVER):
             auth.messages.put_nowait(access_pb2.WatchAccessResponse(revoked=[KEY_ENTRY]))
             await asyncio.wait_for(changed.wait(), timeout=5)
 
         assert await watch.agent_key(key_id=KEY) is None
+
+
+async def test_of_several_keys_those_that_exist_are_found_at_once() -> None:
+    auth, clock = make_auth(), ShiftedClock()
+    async with watching(auth, clock) as watch:
+        auth.granted = [KEY_ENTRY]
+        found = await watch.agent_keys(key_ids=[KEY, str(new_id())])
+
+    assert list(found) == [KEY]
+    assert auth.look_ups == 1
 
 
 async def test_a_key_that_is_younger_than_the_copy_is_known() -> None:

@@ -157,7 +157,8 @@ async def test_the_other_services_watch_follows_with_its_own_identity(house: Aut
         async with watch.running():
             await until(lambda: watch.fresh)
             assert await watch.servers_of(user_id=str(owner.user_id)) == [server_id]
-            with watch.listen(server_id=server_id) as changed:
+            changed = asyncio.Event()
+            with watch.listen(changed.set, server_id=server_id):
                 await revoke(house, owner, joined)
                 async with asyncio.timeout(TOLD_WITHIN_S):
                     await changed.wait()
