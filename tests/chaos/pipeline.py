@@ -151,9 +151,7 @@ class Reader:
     async def history(self) -> tuple[int, float]:
         """Ask for the last minutes of a metric; the HTTP status and how many seconds it took."""
         began_s = time.monotonic()
-        answer = await self.api.get(
-            f"/api/v1/servers/{self.server_id}/metrics:query", params={"names": "system.cpu.utilization"}
-        )
+        answer = await self.api.get(f"/api/v1/servers/{self.server_id}/metrics", params={"names": "system.uptime"})
         return answer.status_code, time.monotonic() - began_s
 
 

@@ -1,0 +1,103 @@
+"""A database that hangs: nothing is acked, memory stays flat, reads are refused soon, and it passes by itself."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.chaos.faults.own_postgres import OwnPostgres
+from tests.chaos.load import under_load
+from tests.chaos.pipeline import Pipeline, Reader, pipeline, reader, report
+from tests.waiting import eventually
+
+MEMORY_MIB = 64.0  # of the table of scenarios
+READ_S = 2.0  # the same; the long form holds it
+
+Stall = Callable[[OwnPostgres, str], AbstractAsyncContextManager[None]]
+
+
+@asynccontextmanager
+async def locked(postgres: OwnPostgres, database: str) -> AsyncIterator[None]:
+    """The table of samples locked against everybody."""
+    connection = await asyncpg.connect(postgres.server.admin_url(database=database))
+    try:
+        async with connection.transaction():
+            await connection.execute("lock table telemetry.metrics in access exclusive mode")
+            yield
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def frozen(postgres: OwnPostgres, _database: str) -> AsyncIterator[None]:
+    """Every process of the server stopped: it takes connections and says nothing."""
+    postgres.process.freeze()
+    try:
+        yield
+    finally:
+        postgres.process.thaw()
+
+
+@dataclass(kw_only=True)
+class Seen:
+    """What was seen while the database hung."""
+
+    acked: int
+    statuses: set[int] = field(default_factory=set)
+    reads_s: list[float] = field(default_factory=list)
+    peak_mib: float = 0.0
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("stall", [locked, frozen], ids=["locked", "frozen"])
+async def test_it_acks_nothing_stays_small_and_recovers(
+    mortal_postgres: OwnPostgres, mortal_telemetry: str, redis_url: str, tmp_path: Path, long_form: bool, stall: Stall
+) -> None:
+    stall_s = 60.0 if long_form else 4.0
+    where = {"postgres": mortal_postgres.server, "database": mortal_telemetry, "redis_url": redis_url}
+    async with pipeline(**where, folder=tmp_path) as line, reader(line, **where, folder=tmp_path) as eyes:
+        async with under_load(line.agents):
+            await line.flows()
+            assert (await eventually(eyes.history, lambda answer: answer[0] == 200))[0] == 200
+            before_mib = line.rss_mib()
+            async with stall(mortal_postgres, mortal_telemetry):
+                await asyncio.sleep(0.5)  # acks of what was committed just before are still on their way
+                seen = await _look(line, eyes, for_s=stall_s)
+                acked = line.acked
+            ended_s = time.monotonic()
+            back_s = await line.next_ack(within_s=120) - ended_s
+            await line.flows()
+            status, _ = await eventually(eyes.history, lambda answer: answer[0] == 200)
+        findings = await line.findings()
+    report(
+        f"database {stall.__name__} for {stall_s:g} s",
+        slowest_read_s=round(max(seen.reads_s), 2),
+        ingest_mib=(round(before_mib, 1), round(seen.peak_mib, 1)),
+        first_ack_s=round(back_s, 2),
+        findings=findings,
+    )
+
+    assert acked == seen.acked, "something was acked that can't have been committed"
+    assert seen.statuses == {503}
+    assert max(seen.reads_s) < (READ_S if long_form else stall_s)
+    assert seen.peak_mib - before_mib < MEMORY_MIB
+    assert status == 200
+    assert findings.clean, findings
+    assert len(line.logged("serving")) == 1, "ingest itself was started again"
+
+
+async def _look(line: Pipeline, eyes: Reader, *, for_s: float) -> Seen:
+    """Read again and again as a person would, and watch ingest's memory."""
+    seen, until_s = Seen(acked=line.acked), time.monotonic() + for_s
+    while time.monotonic() < until_s:
+        status, took_s = await eyes.history()
+        seen.statuses.add(status)
+        seen.reads_s.append(took_s)
+        seen.peak_mib = max(seen.peak_mib, line.rss_mib())
+        await asyncio.sleep(0.2)
+    return seen
