@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent import identity
-from agent.collection import Collection, every_collector
+from agent.collection import Collection, Workers, every_collector
 from agent.errors import AgentError
 from agent.host import agent_version, this_host
 from flick import config, lifecycle, log
@@ -115,7 +115,7 @@ async def _check(path: Path, *, once: bool, as_json: bool) -> int:
 
     clock = SystemClock()
     connection = await check_connection(path=path, clock=clock)
-    with Collection(collectors=every_collector(processes=True, commands=True)) as collection:
+    with Collection(collectors=every_collector(processes=True, commands=True, workers=Workers())) as collection:
         while True:
             measurement = await measure(collection=collection, clock=clock)
             if as_json:

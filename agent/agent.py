@@ -4,7 +4,7 @@ import asyncio
 import random
 import uuid
 
-from agent.collection import Collection, every_collector
+from agent.collection import Collection, Workers, every_collector
 from agent.identity import Identity
 from agent.sampler.orders import Orders, Wanted
 from agent.sampler.sampler import Sampler
@@ -29,6 +29,13 @@ async def run_agent(
     flush_s: float = FLUSH_S,
 ) -> None:
     """Measure and stream until `stop` is set; then give what waits `flush_s` seconds to be acked."""
+    workers = Workers()
+
+    def open_collection(wanted: Wanted) -> Collection:
+        return Collection(
+            collectors=every_collector(processes=wanted.processes, commands=wanted.commands, workers=workers)
+        )
+
     orders = Orders()
     timeline = Timeline(clock=clock)
     spool = MemorySpool(spool_id=uuid.uuid4())
@@ -47,7 +54,7 @@ async def run_agent(
         timeline=timeline,
         orders=orders,
         spool=spool,
-        open_collection=_open_collection,
+        open_collection=open_collection,
         on_stored=uplink.wake,
         on_live=uplink.show,
     )
@@ -59,7 +66,3 @@ async def run_agent(
         uplink.stop()
         await asyncio.wait([streaming], timeout=flush_s)
         streaming.cancel()
-
-
-def _open_collection(wanted: Wanted) -> Collection:
-    return Collection(collectors=every_collector(processes=wanted.processes, commands=wanted.commands))

@@ -4,10 +4,11 @@ import logging
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from agent.catalog import CORE_LENGTH
+from agent.collectors.aside import AsideCollector
 from agent.collectors.collector import Collector, Measured, Moment, SeriesKey
 from agent.collectors.cpu import CpuCollector
 from agent.collectors.filesystem import FilesystemCollector
@@ -18,6 +19,7 @@ from agent.collectors.network import NetworkCollector
 from agent.collectors.pid_list import PidList
 from agent.collectors.processes import ProcessesCollector
 from agent.collectors.system import SystemCollector
+from agent.collectors.worker import Worker
 
 MAX_SERIES = 2000  # ingest refuses a layout with more, and labels of more than 64 KiB together
 MAX_LABEL_BYTES = 64 * 1024
@@ -107,21 +109,30 @@ def _bounded(series: tuple[SeriesKey, ...]) -> tuple[SeriesKey, ...]:
     return series
 
 
-def every_collector(*, processes: bool, commands: bool) -> list[Collector]:
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Threads for the collectors that may hang, one each; for all sets of collectors of a process."""
+
+    filesystem: Worker = field(default_factory=Worker)
+    processes: Worker = field(default_factory=Worker)
+
+
+def every_collector(*, processes: bool, commands: bool, workers: Workers) -> list[Collector]:
     """What this system offers. `processes`: whether to list processes; `commands`: with their command lines."""
     if sys.platform != "linux":
         from agent.collectors.portable import PortableCollector  # psutil is only needed there
 
-        return [PortableCollector()]
+        return [AsideCollector(collector=PortableCollector(), worker=workers.filesystem)]
     stat, pids = KernelStatFile(), PidList()
     collectors: list[Collector] = [
         CpuCollector(stat=stat),
         LoadCollector(),
         MemoryCollector(),
-        FilesystemCollector(),
+        AsideCollector(collector=FilesystemCollector(), worker=workers.filesystem),
         NetworkCollector(),
         SystemCollector(stat=stat, pids=pids),
     ]
     if processes:
-        collectors.append(ProcessesCollector(with_commands=commands, pids=pids))
+        listing = ProcessesCollector(with_commands=commands, pids=pids)
+        collectors.append(AsideCollector(collector=listing, worker=workers.processes))
     return collectors

@@ -2,6 +2,7 @@
 
 import math
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +49,8 @@ class FilesystemCollector:
         """See `Collector`."""
         table = self._file.read()
         if table != self._table:
-            self._table = table
             self._mounts = real_mounts(table)
+            self._table = table
             self._series = tuple(
                 (metric, (mount.device, mount.mountpoint)) for mount in self._mounts for metric in _METRICS
             )
@@ -80,7 +81,7 @@ def real_mounts(table: bytes) -> tuple[Mount, ...]:
         root, mountpoint = fields[3], _unescape(fields[4])
         root_is_told = root_is_told or mountpoint == "/"
         identity = _identity(fields[2], kind, source, mountpoint)
-        if identity is None or not Path(mountpoint).is_dir():  # containers mount single files
+        if identity is None or not _is_folder(mountpoint):  # containers mount single files
             continue
         mount = Mount(root != b"/", len(mountpoint), mountpoint, _unescape(source))
         best[identity] = min(mount, best.get(identity, mount))
@@ -112,6 +113,15 @@ def _identity(device_number: bytes, kind: bytes, source: bytes, mountpoint: str)
 def _visible(mounts: Iterable[Mount]) -> Iterable[Mount]:
     """Of two that lie on the same mount point only the upper can be seen; the table names it last."""
     return {mount.mountpoint: mount for mount in mounts}.values()
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116 - Path.is_dir raises for a disk that has failed
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # it has failed, and may come back: until then its values are holes
+        return True
 
 
 def _unescape(text: bytes) -> str:

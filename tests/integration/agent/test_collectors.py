@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from agent.catalog import CATALOG
-from agent.collection import Collection, Readings, every_collector
+from agent.collection import Collection, Readings, Workers, every_collector
 from agent.collectors.collector import Measured, Moment, SeriesKey
 from agent.collectors.pid_list import PidList
 from agent.collectors.portable import PortableCollector
@@ -34,7 +34,7 @@ def now() -> Moment:
 
 def over(seconds: float, between: Callable[[], object] = lambda: None) -> Readings:
     """Everything, with rates over some time."""
-    with Collection(collectors=every_collector(processes=True, commands=True)) as collection:
+    with Collection(collectors=every_collector(processes=True, commands=True, workers=Workers())) as collection:
         collection.collect(now())
         until = time.monotonic() + seconds
         between()
