@@ -2,26 +2,48 @@
 
 import asyncio
 import random
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from flick.db.pool import Connection, connect
-from tests.chaos.checker import Findings, check
-from tests.chaos.load import LoadAgent, under_load
+from tests.chaos.checker import Findings, Logged, check
+from tests.chaos.load.program import Plan, load_program
 from tests.chaos.restarted import restarted_ingest
 from tests.databases import DatabaseServer
 from tests.integration.ingest.schema import telemetry_template
 from tests.tiny_auth import make_auth
 
 SEED = 20_260
-AGENTS = 20
-KILLS = 3
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Form:
+    """How hard: `pause_s` between an agent's return and the next kill."""
+
+    agents: int
+    interval_s: float
+    kills: int
+    pause_s: tuple[float, float]
+    backoff_cap_s: float
+
+
+SHORT = _Form(agents=20, interval_s=0.1, kills=2, pause_s=(0.0, 1.0), backoff_cap_s=1.0)
+# Every pause is longer than the minute of health after which an agent's backoff begins anew.
+LONG = _Form(agents=200, interval_s=1.0, kills=20, pause_s=(61.0, 75.0), backoff_cap_s=120.0)
+
+
+@pytest.mark.timeout(3600)
 async def test_killed_at_random_moments_it_loses_nothing_that_was_acked(
-    postgres: DatabaseServer, redis_url: str, tmp_path: Path
+    postgres: DatabaseServer, redis_url: str, tmp_path: Path, long_form: bool
 ) -> None:
-    rng = random.Random(SEED)
-    auth = make_auth()
+    rng, form, auth = random.Random(SEED), LONG if long_form else SHORT, make_auth()
+    enrolled = [auth.enroll() for _ in range(form.agents)]
+    backs_s = []
     async with (
         postgres.database(template=await telemetry_template(postgres)) as database,
         auth.serving() as auth_address,
@@ -29,38 +51,42 @@ async def test_killed_at_random_moments_it_loses_nothing_that_was_acked(
             postgres=postgres, database=database, redis_url=redis_url, auth_address=auth_address, folder=tmp_path
         ) as ingest,
     ):
-        enrolled = [auth.enroll() for _ in range(AGENTS)]
-        agents = [
-            LoadAgent(
-                address=ingest.address,
-                key=one.key,
-                server_id=one.server_id,
-                interval_s=0.05,
-                rng=random.Random(rng.random()),
-                backoff_cap_s=1.0,
-            )
-            for one in enrolled
-        ]
-        async with under_load(agents):
-            for _ in range(KILLS):
-                await asyncio.sleep(rng.uniform(0.3, 1.5))
+        plan = Plan(
+            address=ingest.address,
+            agents={one.server_id: one.key for one in enrolled},
+            folder=str(tmp_path / "load"),
+            interval_s=form.interval_s,
+            backoff_cap_s=form.backoff_cap_s,
+        )
+        async with load_program(plan) as load:
+            await load.all_acked_again(since_s=0.0, within_s=30)
+            for _ in range(form.kills):
+                await asyncio.sleep(rng.uniform(*form.pause_s))
+                killed_s = time.monotonic()
                 await ingest.kill()
-            await asyncio.sleep(0.5)
+                backs_s.append(await load.all_acked_again(since_s=killed_s, within_s=60))
+            await load.settle()
+            agents = load.agents
         owner = await connect(postgres.url(database=database), application_name="test")
         findings = await check(owner, agents)
         seen = await _damaged_step_by_step(owner, agents)
         await owner.close()
+    print(f"\nserving again after {_told(ingest.restarts_s)}, acks of every agent after {_told(backs_s)}; {findings}")  # noqa: T201
 
-    assert ingest.starts == KILLS + 1
-    assert findings.acked > KILLS * AGENTS
+    assert ingest.starts == form.kills + 1
     assert findings.clean, findings
-    assert findings.rejected == 0
+    assert (findings.rejected, findings.dropped) == (0, 0)
+    assert findings.acked > form.kills * form.agents
     assert seen == {"deleted": (1, 0, 0), "changed": (1, 1, 0), "without processes": (1, 2, 0), "doubled": (1, 2, 1)}, (
         "the checker is blind"
     )
 
 
-async def _damaged_step_by_step(owner: Connection, agents: list[LoadAgent]) -> dict[str, tuple[int, int, int]]:
+def _told(seconds: Sequence[float]) -> str:
+    return f"{statistics.median(seconds):.1f} s (at most {max(seconds):.1f} s)"
+
+
+async def _damaged_step_by_step(owner: Connection, agents: Sequence[Logged]) -> dict[str, tuple[int, int, int]]:
     """What the checker says of lost, changed and doubled samples after each damage to the tables."""
     at = await owner.fetch("select time, server_id from telemetry.metrics order by time, server_id limit 4")
     damages = {

@@ -58,6 +58,7 @@ class LoadAgent:
 
     measured_total: int = field(default=0, init=False)
     acked_total: int = field(default=0, init=False)
+    acked_bytes: int = field(default=0, init=False)
     refused: int = field(default=0, init=False)
     connects: int = field(default=0, init=False)
     streams: int = field(default=0, init=False)
@@ -169,6 +170,7 @@ class LoadAgent:
             self.log.rejected(ack.lane, rejection)
         for batch in batches:
             self.acked_total += len(batch.samples)
+            self.acked_bytes += sum(len(one.payload) for one in batch.samples)
             self.log.acked(batch)
 
     def fatal(self, fatal: ingest_pb2.Fatal) -> None:
