@@ -59,8 +59,11 @@ async def test_it_acks_nothing_stays_small_and_recovers(
     mortal_postgres: OwnPostgres, mortal_telemetry: str, redis_url: str, tmp_path: Path, long_form: bool, stall: Stall
 ) -> None:
     stall_s = 60.0 if long_form else 4.0
-    where = {"postgres": mortal_postgres.server, "database": mortal_telemetry, "redis_url": redis_url}
-    async with pipeline(**where, folder=tmp_path) as line, reader(line, **where, folder=tmp_path) as eyes:
+    postgres = mortal_postgres.server
+    async with (
+        pipeline(postgres=postgres, database=mortal_telemetry, redis_url=redis_url, folder=tmp_path) as line,
+        reader(line, postgres=postgres, database=mortal_telemetry, redis_url=redis_url, folder=tmp_path) as eyes,
+    ):
         async with under_load(line.agents):
             await line.flows()
             assert (await eventually(eyes.history, lambda answer: answer[0] == 200))[0] == 200

@@ -14,7 +14,7 @@ from deploy.local.embedded import postgres as embedded_postgres
 from deploy.local.embedded.database import OWNER, SERVICE_ROLES, answers
 from deploy.local.embedded.postgres import SUPERUSER, Postgres, processes_in
 from deploy.local.embedded.runtime import Runtime
-from deploy.local.machine.account import Account
+from deploy.local.machine.account import Account, make_private_folder
 from deploy.local.machine.ports import free_port
 from tests.chaos.faults.server import ServerProcess
 from tests.databases import DatabaseServer
@@ -30,7 +30,7 @@ class OwnPostgres:
     """
 
     def __init__(self, *, runtime: Runtime, account: Account, folder: Path) -> None:
-        self._embedded = Postgres(
+        self.embedded = Postgres(
             runtime=runtime,
             account=account,
             directory=folder / "postgres",
@@ -38,11 +38,11 @@ class OwnPostgres:
             port=free_port(),
             passwords={SUPERUSER: secrets.token_urlsafe(24)},
         )
-        self._admin_url = self._embedded.url(database="postgres")
+        self._admin_url = self.embedded.url(database="postgres")
         self._settings: dict[str, str] = {}
         self.process = ServerProcess(
-            command=self._embedded.command(),
-            environment=self._embedded.environment(),
+            command=self.embedded.command(),
+            environment=self.embedded.environment(),
             account=account,
             log=folder / "postgres.log",
             ready=lambda: answers(self._admin_url),
@@ -69,13 +69,13 @@ class OwnPostgres:
     async def launch(self, **settings: str) -> None:
         """Start it, as the launcher does after a death; it is not ready yet, and may never be."""
         self._settings = settings
-        await self._embedded.prepare()
+        await self.embedded.prepare()
         await self.process.launch(*(part for name, value in settings.items() for part in ("-c", f"{name}={value}")))
 
     async def kill(self) -> None:
         """kill -9 of the postmaster; returns when all its processes are gone. Nothing is flushed."""
         await self.process.kill()
-        while processes_in(self._embedded.directory):
+        while processes_in(self.embedded.directory):
             await asyncio.sleep(0.01)
 
     async def kill_backend(self, application_name: str) -> None:
@@ -86,6 +86,19 @@ class OwnPostgres:
         )
         assert isinstance(pid, int), f"{application_name} has no connection"
         os.kill(pid, signal.SIGKILL)
+
+    @asynccontextmanager
+    async def kept_in(self, folder: Path, *, database: str) -> AsyncIterator[None]:
+        """Have a database, which nobody uses at either end, keep its tables in `folder` while entered."""
+        make_private_folder(self.embedded.account, folder)
+        name = f"space_{secrets.token_hex(4)}"
+        await self.execute(f"create tablespace {name} location '{folder}'")
+        await self.execute(f'alter database "{database}" set tablespace {name}')
+        try:
+            yield
+        finally:
+            await self.execute(f'alter database "{database}" set tablespace pg_default')
+            await self.execute(f"drop tablespace {name}")
 
     async def fetchval(self, query: str, *arguments: object, database: str = "postgres") -> object:
         """One value, as superuser, over a connection of its own."""

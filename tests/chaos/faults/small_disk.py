@@ -36,17 +36,22 @@ class SmallDisk:
         (self.folder / _BALLAST).unlink(missing_ok=True)
 
 
-async def why_no_small_disk() -> str:
-    """Why there can be none here; empty when there can."""
-    return "" if os.geteuid() == 0 else "mounting a file system needs root"
+class NoSmallDiskError(Exception):
+    """There can be none here. The text says why."""
 
 
 @asynccontextmanager
 async def small_disk(folder: Path, *, size_mib: int) -> AsyncIterator[SmallDisk]:
-    """An empty file system in memory, mounted at `folder`. Whoever used it must have ended before it is left."""
+    """An empty file system in memory, mounted at `folder`. Whoever used it must have ended before it is left.
+
+    Raises NoSmallDiskError where none can be mounted.
+    """
+    if os.geteuid() != 0:
+        raise NoSmallDiskError("mounting a file system needs root")
     folder.mkdir(exist_ok=True)
     code, output = await run("mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=0755", "tmpfs", folder)
-    assert code == 0, output
+    if code != 0:
+        raise NoSmallDiskError(f"mounting a file system is not allowed here: {output.strip()}")
     try:
         yield SmallDisk(folder=folder)
     finally:
