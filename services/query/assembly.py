@@ -19,14 +19,17 @@ from flick.telemetry import RpcMetrics
 from flick.v1 import query_pb2, query_pb2_grpc
 from services.query.access import Access
 from services.query.answers.cache import LatestCache
+from services.query.answers.delivery import Delivery
 from services.query.answers.gate import Gate
 from services.query.answers.history import History
 from services.query.answers.latest import Latest
+from services.query.deliveries import Deliveries
 from services.query.layouts import Layouts
 from services.query.metrics import QueryMetrics
 from services.query.rules.catalog import Catalog
 from services.query.servicer import QueryServicer
 from services.query.store import Store
+from services.query.watch.forms import Forms
 from services.query.watch.hub import Hub
 from services.query.watch.session import Sessions
 from services.query.watch.times import WatchTimes
@@ -77,11 +80,12 @@ def assemble(parts: Parts) -> Assembled:
     servicer = QueryServicer(
         catalog=catalog,
         history=History(store=store, catalog=catalog, gate=gate, clock=clock, metrics=metrics),
+        delivery=Delivery(deliveries=Deliveries(pool=parts.pool), gate=gate, clock=clock),
         latest=latest,
         access=access,
         store=store,
         hub=hub,
-        sessions=Sessions(latest=latest, access=access, catalog=catalog, clock=clock, times=parts.times),
+        sessions=Sessions(latest=latest, access=access, forms=Forms(catalog=catalog), clock=clock, times=parts.times),
         clock=clock,
     )
     add = partial(query_pb2_grpc.add_QueryServiceServicer_to_server, servicer)

@@ -8,9 +8,8 @@ from flick.rpc.access.caller import Caller
 from flick.v1 import query_pb2
 from services.query.access import Access
 from services.query.answers.latest import Latest
-from services.query.rules.catalog import Catalog
-from services.query.rules.measured import values
 from services.query.watch.backlog import Backlog, Update
+from services.query.watch.forms import Forms
 from services.query.watch.times import WatchTimes
 
 
@@ -20,15 +19,15 @@ class Sessions:
     Args:
         latest: the newest samples there are.
         access: whether a viewer may still see.
-        catalog: the built-in metrics.
+        forms: makes the messages.
         clock: tells when a credential ends.
         times: how often things happen.
     """
 
-    def __init__(self, *, latest: Latest, access: Access, catalog: Catalog, clock: Clock, times: WatchTimes) -> None:
+    def __init__(self, *, latest: Latest, access: Access, forms: Forms, clock: Clock, times: WatchTimes) -> None:
         self._latest = latest
         self._access = access
-        self._catalog = catalog
+        self._forms = forms
         self._clock = clock
         self._times = times
 
@@ -79,10 +78,7 @@ class Sessions:
         server_id, measured = update
         if measured.time_us <= sent_us.get(server_id, 0):
             return None
-        found = values(measured, catalog=self._catalog, wanted=wanted)
-        if not found:
-            return None
-        sent_us[server_id] = measured.time_us
-        response = query_pb2.WatchMetricsResponse(server_id=server_id, values=found)
-        response.time.FromMicroseconds(measured.time_us)
+        response = self._forms.message(update, wanted)
+        if response is not None:
+            sent_us[server_id] = measured.time_us
         return response
