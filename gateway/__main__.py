@@ -11,7 +11,7 @@ from importlib.resources import files
 
 import uvloop
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
 
 from flick import log
 from flick.clock import SystemClock
@@ -50,7 +50,7 @@ def main() -> int:
 async def run(config: GatewayConfig) -> None:
     """Serve until SIGTERM or SIGINT."""
     registry = CollectorRegistry()
-    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+    for collector in (PlatformCollector, GCCollector):
         collector(registry=registry)
     addresses = {"auth": config.auth_address, "query": config.query_address}
     async with AsyncExitStack() as stack:
