@@ -29,6 +29,7 @@ class RestartedIngest:
         self._environment = dict(environment)
         self._folder = folder
         self._stop = asyncio.Event()
+        self._away_s = 0.0
         self._running: Program | None = None
 
     @property
@@ -46,13 +47,14 @@ class RestartedIngest:
         """The log of every start."""
         return [self._folder / f"ingest-{number}.log" for number in range(1, self.starts + 1)]
 
-    async def kill(self) -> None:
-        """SIGKILL; returns when the next one serves."""
+    async def kill(self, *, away_s: float = 0.0) -> None:
+        """SIGKILL, and nothing for `away_s` seconds; returns when the next one serves."""
         assert self._running is not None, "it does not run"
+        self._away_s = away_s
         began_s = time.monotonic()
         self.up.clear()
         self._running.process.kill()
-        await asyncio.wait_for(self.up.wait(), timeout=START_WITHIN_S)
+        await asyncio.wait_for(self.up.wait(), timeout=away_s + START_WITHIN_S)
         self.restarts_s.append(time.monotonic() - began_s)
 
     async def run(self) -> None:
@@ -64,9 +66,11 @@ class RestartedIngest:
                 self.up.set()
                 await self._ended_or_stopped(running)
             self._running = None
+            await asyncio.sleep(self._away_s)
 
     def stop(self) -> None:
         """Let `run` end."""
+        self._away_s = 0.0
         self._stop.set()
 
     async def _ended_or_stopped(self, running: Program) -> None:

@@ -14,7 +14,7 @@ MIB = 2**20
 
 
 async def test_a_soak_loses_nothing_and_has_a_reading_of_every_second(tmp_path: Path) -> None:
-    report = await soak(agents=8, minutes=0.2, fault_every_s=3.0, warm_up_s=3.0, folder=tmp_path)
+    report = await soak(agents=8, minutes=0.12, fault_every_s=2.0, warm_up_s=2.0, folder=tmp_path)
     report.write(tmp_path / "soak.json")
 
     assert [name for name, _ in report.faults] == list(FAULTS)[: len(report.faults)]

@@ -61,6 +61,7 @@ def _status(agents: list[LoadAgent]) -> Status:
         open=sum(agent.open for agent in agents),
         oldest_ack_s=min(agent.acked_at_s for agent in agents),
         connects=sum(agent.connects for agent in agents),
+        failures=sum(agent.failures for agent in agents),
         fatals=sum(agent.fatals for agent in agents),
     )
 

@@ -42,6 +42,8 @@ class LoadAgent:
         backoff_cap_s: the longest wait before it comes back.
         silent_s: after how much silence it gives a stream up.
         backfill_every_s: between two batches of its backlog.
+
+    `failures` counts the streams that ended, or never began, without ingest having asked for it.
     """
 
     address: str
@@ -62,6 +64,7 @@ class LoadAgent:
     refused: int = field(default=0, init=False)
     connects: int = field(default=0, init=False)
     streams: int = field(default=0, init=False)
+    failures: int = field(default=0, init=False)
     fatals: int = field(default=0, init=False)
     acked_at_s: float = field(default=0.0, init=False)
     open: bool = field(default=False, init=False)
@@ -150,6 +153,7 @@ class LoadAgent:
             self._backoff.healthy(time.monotonic() - self._welcomed_at_s)
         if ending.come_back_s is not None:
             return ending.come_back_s
+        self.failures += 1
         return self._backoff.next_s()
 
     def welcomed(self) -> None:

@@ -1,0 +1,165 @@
+"""A rolling restart of two ingests under load: every agent is asked to move, nobody notices more than a short gap."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from agent.identity import Identity
+from flick.db.pool import Connection, connect
+from tests.chaos.checker import check
+from tests.chaos.crowd import tls_settings
+from tests.chaos.load.program import LoadProgram, Plan, load_program
+from tests.chaos.proxy import FaultProxy, Link
+from tests.chaos.real_agent import RealAgent, real_agent
+from tests.databases import DatabaseServer
+from tests.deployables import Program, program
+from tests.integration.agent.certificates import Authority
+from tests.integration.ingest.schema import telemetry_template
+from tests.tiny_auth import make_auth
+from tests.waiting import until
+
+SEED = 16
+GRACE_S = 10.0  # what a supervisor gives a process that shall end
+GAP_S = 3.0  # R6: between two samples of a server in the live view
+REAL_AGENTS = 2
+
+_ARRIVALS = """
+    select extract(epoch from received_at - lag(received_at) over (partition by server_id order by time)) as gap
+    from telemetry.metrics where server_id = any($1::uuid[])
+"""
+
+
+class _Instances:
+    """Ingests that share a balancer: who leaves gets no new connections."""
+
+    def __init__(self, *, environment: dict[str, str], folder: Path, rng: random.Random) -> None:
+        self._environment = environment
+        self._folder = folder
+        self._rng = rng
+        self._starts = 0
+        self._taking: dict[str, tuple[Program, AsyncExitStack]] = {}
+
+    @property
+    def logs(self) -> str:
+        return "".join(path.read_text() for path in self._folder.glob("ingest-*.log"))
+
+    def any_address(self) -> str:
+        return self._rng.choice(list(self._taking))
+
+    async def add(self) -> None:
+        self._starts += 1
+        stack = AsyncExitStack()
+        log = self._folder / f"ingest-{self._starts}.log"
+        one = await stack.enter_async_context(program("services.ingest", environment=self._environment, log=log))
+        self._taking[one.address] = (one, stack)
+
+    async def end(self, address: str) -> float:
+        """SIGTERM; the seconds until it ended by itself."""
+        one, stack = self._taking.pop(address)
+        began_s = time.monotonic()
+        one.process.terminate()
+        code = await asyncio.wait_for(one.process.wait(), timeout=2 * GRACE_S)
+        took_s = time.monotonic() - began_s
+        await stack.aclose()
+        assert code == 0, f"it ended with {code}"
+        return took_s
+
+    async def roll(self) -> list[float]:
+        """Replace each, one after the other; how long each took to end."""
+        took_s = []
+        for address in list(self._taking):
+            took_s.append(await self.end(address))
+            await self.add()
+        return took_s
+
+    async def aclose(self) -> None:
+        for address in list(self._taking):
+            await self.end(address)
+
+
+@pytest.mark.timeout(300)
+async def test_a_rolling_restart_moves_every_agent_without_a_complaint(
+    postgres: DatabaseServer, redis_url: str, tmp_path: Path, long_form: bool
+) -> None:
+    rng, auth, authority = random.Random(SEED), make_auth(), Authority()
+    simulated = [auth.enroll() for _ in range(200 if long_form else 20)]
+    real = [auth.enroll() for _ in range(REAL_AGENTS)]
+    for one in real:
+        auth.change_settings(one, interval_s=1)
+    async with AsyncExitStack() as stack:
+        template = await telemetry_template(postgres)
+        database = await stack.enter_async_context(postgres.database(template=template))
+        instances = _Instances(
+            environment={
+                "FLICK_INGEST_LISTEN": "127.0.0.1:0",
+                "FLICK_INGEST_DATABASE_URL": postgres.url(database=database, role="flick_ingest"),
+                "FLICK_INGEST_SERVICE_SECRET": "secret",
+                "FLICK_REDIS_URL": redis_url,
+                "FLICK_AUTH_ADDRESS": await stack.enter_async_context(auth.serving()),
+                **tls_settings(authority, tmp_path),
+            },
+            folder=tmp_path,
+            rng=rng,
+        )
+        stack.push_async_callback(instances.aclose)
+        for _ in range(2):
+            await instances.add()
+        proxy = FaultProxy(targets=instances.any_address, link=Link(), rng=rng)
+        address = await stack.enter_async_context(proxy.serving())
+        plan = Plan(
+            address=address,
+            agents={one.server_id: one.key for one in simulated},
+            folder=str(tmp_path / "load"),
+            ca_pem=authority.pem,
+            interval_s=1.0 if long_form else 0.5,
+        )
+        load = await stack.enter_async_context(load_program(plan))
+        agents = [
+            await stack.enter_async_context(
+                real_agent(
+                    identity=Identity(
+                        server_id=one.server_id, agent_key=one.key, ingest_address=address, ca_pem=authority.pem
+                    ),
+                    folder=tmp_path / f"agent-{number}",
+                )
+            )
+            for number, one in enumerate(real)
+        ]
+        owner = await connect(postgres.url(database=database), application_name="test")
+        stack.push_async_callback(owner.close)
+        await _streaming(load, agents)
+        took_s = [second for _ in range(5 if long_form else 1) for second in await instances.roll()]
+        await load.all_acked_again(since_s=time.monotonic(), within_s=30)
+        await load.settle()
+        findings = await check(owner, load.agents)
+        gaps_s = await _gaps_s(owner, [one.server_id for one in simulated])
+        complaints = [line for agent in agents for line in agent.complaints()]
+        moved = [agent.messages().count("ingest moves this agent's stream") for agent in agents]
+        status = load.status
+    p99_s = gaps_s[int(len(gaps_s) * 0.99)]
+    print(f"\nended after {max(took_s):.1f} s at most, gap p99 {p99_s:.2f} s, longest {gaps_s[-1]:.2f} s; {status}")  # noqa: T201
+
+    assert findings.clean, findings
+    assert complaints == []
+    assert min(moved) >= 1
+    assert (status.failures, status.fatals) == (0, 0)
+    assert status.connects > len(simulated)
+    assert max(took_s) <= GRACE_S
+    assert p99_s <= GAP_S
+    assert '"level": "ERROR"' not in instances.logs
+
+
+async def _streaming(load: LoadProgram, agents: Sequence[RealAgent]) -> None:
+    await load.all_acked_again(since_s=0.0, within_s=30)
+    await until(lambda: all("streaming" in agent.messages() for agent in agents), within_s=30)
+
+
+async def _gaps_s(owner: Connection, server_ids: Sequence[str]) -> list[float]:
+    """The time between every two arrivals of a server, the shortest first."""
+    rows = await owner.fetch(_ARRIVALS, list(server_ids))
+    return sorted(float(row["gap"]) for row in rows if row["gap"] is not None)
