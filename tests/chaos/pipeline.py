@@ -16,13 +16,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.machine.ports import free_port
 from flick.db.pool import connect
+from flick.lifecycle import background
 from flick.rpc.client import open_channel
+from flick.v1 import query_pb2, query_pb2_grpc
 from tests.chaos.checker import Findings, check
 from tests.chaos.load import LoadAgent
 from tests.databases import DatabaseServer
 from tests.deployables import Program, program
 from tests.tiny_auth import Enrolled, TinyAuth, make_auth
-from tests.waiting import until
+from tests.waiting import eventually, until
 
 AGENTS = 20
 INTERVAL_S = 0.2
@@ -153,6 +155,33 @@ class Reader:
         began_s = time.monotonic()
         answer = await self.api.get(f"/api/v1/servers/{self.server_id}/metrics", params={"names": "system.uptime"})
         return answer.status_code, time.monotonic() - began_s
+
+    async def latest(self) -> int:
+        """Ask for the newest values; the HTTP status."""
+        return (await self.api.get(f"/api/v1/servers/{self.server_id}/metrics:latest")).status_code
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Watch the server while entered."""
+        async with open_channel(self.query) as channel:
+            stub: query_pb2_grpc.QueryServiceAsyncStub = query_pb2_grpc.QueryServiceStub(channel)
+            call = stub.WatchMetrics(query_pb2.WatchMetricsRequest(server_ids=[self.server_id]), metadata=self.metadata)
+
+            async def look() -> None:
+                async for _ in call:
+                    continue
+
+            async with background(look(), name="viewer"):
+                yield
+
+    async def live(self, *, within_s: float = 60.0) -> None:
+        """Wait until a further sample came to viewers by Redis."""
+
+        async def heard() -> float:
+            return await read_metric(self.query_metrics, "flick_query_live_updates_total", source="redis")
+
+        before = await heard()
+        assert await eventually(heard, lambda count: count > before, within_s=within_s, every_s=0.1) > before
 
 
 @asynccontextmanager
