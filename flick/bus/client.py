@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 
 from flick.bus.health import CALL_TIMEOUT_S, FAILURES, BusMetrics, Health
 from flick.bus.subscription import Subscription
@@ -104,10 +105,13 @@ class Bus:
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 answer = await call()
+        except ResponseError as error:
+            self._health.refused(operation, error)
+            return None
         except FAILURES as error:
             self._health.failed(operation, error)
             return None
-        self._health.succeeded()
+        self._health.succeeded(operation)
         return answer
 
 

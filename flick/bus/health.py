@@ -28,13 +28,14 @@ class BusMetrics:
 
 
 class Health:
-    """Up until a failure is noted, down until a success is."""
+    """Up until a failure is noted, down until Redis answers."""
 
     def __init__(self, *, clock: Clock, metrics: BusMetrics) -> None:
         self._clock = clock
         self._metrics = metrics
         self._try_again_at_s = 0.0
         self._up = True
+        self._refused: set[str] = set()
         metrics.up.set(1)
 
     @property
@@ -61,8 +62,25 @@ class Health:
         self._up = False
         self._try_again_at_s = self._clock.monotonic_s() + RETRY_AFTER_S
 
-    def succeeded(self) -> None:
+    def refused(self, operation: str, error: BaseException) -> None:
+        """Count a failure of which Redis itself told, as a full one refuses to store but not to publish.
+
+        The first one of an operation after its success is logged.
+        """
+        self._metrics.failures.labels(operation).inc()
+        if operation not in self._refused:
+            logger.warning("redis refuses", extra={"operation": operation, "why": repr(error)})
+        self._refused.add(operation)
+        self._answered()
+
+    def succeeded(self, operation: str) -> None:
         """The first success after a failure is logged."""
+        if operation in self._refused:
+            logger.info("redis refuses no more", extra={"operation": operation})
+            self._refused.discard(operation)
+        self._answered()
+
+    def _answered(self) -> None:
         self._metrics.up.set(1)
         if not self._up:
             logger.info("redis answers again")

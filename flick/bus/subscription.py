@@ -107,6 +107,6 @@ class Subscription:
         raise TimeoutError(f"nothing was heard for {SILENT_AFTER_S:g} s")
 
     def _confirm(self, channel: str) -> None:
-        self._health.succeeded()
+        self._health.succeeded("subscribe")
         if channel in self._wanted:
             self._confirmed.add(channel)

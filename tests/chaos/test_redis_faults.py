@@ -59,6 +59,7 @@ async def full(redis: OwnRedis) -> AsyncIterator[None]:
 
 
 FAULTS: list[Fault] = [killed, frozen, emptied, full]
+ALIVE = (emptied, full)  # it still publishes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,8 @@ async def test_only_the_live_view_notices_and_it_is_back_soon(
                 async with fault(mortal_redis):
                     rate = await _rate(line, for_s=phase_s)
                     status = await eyes.latest()
+                    if fault in ALIVE:
+                        await eyes.live()
                 began_s = time.monotonic()
                 await eyes.live()
                 seen[fault.__name__] = Seen(
