@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from flick.v1 import delivery_pb2 as flick_dot_v1_dot_delivery__pb2
 from flick.v1 import query_pb2 as flick_dot_v1_dot_query__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -55,6 +56,11 @@ class QueryServiceStub:
                 request_serializer=flick_dot_v1_dot_query__pb2.ListProcessesRequest.SerializeToString,
                 response_deserializer=flick_dot_v1_dot_query__pb2.ListProcessesResponse.FromString,
                 _registered_method=True)
+        self.GetServerDelivery = channel.unary_unary(
+                '/flick.v1.QueryService/GetServerDelivery',
+                request_serializer=flick_dot_v1_dot_delivery__pb2.GetServerDeliveryRequest.SerializeToString,
+                response_deserializer=flick_dot_v1_dot_delivery__pb2.GetServerDeliveryResponse.FromString,
+                _registered_method=True)
         self.SummarizeServers = channel.unary_unary(
                 '/flick.v1.QueryService/SummarizeServers',
                 request_serializer=flick_dot_v1_dot_query__pb2.SummarizeServersRequest.SerializeToString,
@@ -99,6 +105,13 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetServerDelivery(self, request, context):
+        """How a server's samples were delivered: what became of them on their way, how late they came, who sends them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SummarizeServers(self, request, context):
         """How many of the caller's servers are in which state, and each one's state.
         """
@@ -135,6 +148,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.ListProcesses,
                     request_deserializer=flick_dot_v1_dot_query__pb2.ListProcessesRequest.FromString,
                     response_serializer=flick_dot_v1_dot_query__pb2.ListProcessesResponse.SerializeToString,
+            ),
+            'GetServerDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetServerDelivery,
+                    request_deserializer=flick_dot_v1_dot_delivery__pb2.GetServerDeliveryRequest.FromString,
+                    response_serializer=flick_dot_v1_dot_delivery__pb2.GetServerDeliveryResponse.SerializeToString,
             ),
             'SummarizeServers': grpc.unary_unary_rpc_method_handler(
                     servicer.SummarizeServers,
@@ -256,6 +274,33 @@ class QueryService:
             '/flick.v1.QueryService/ListProcesses',
             flick_dot_v1_dot_query__pb2.ListProcessesRequest.SerializeToString,
             flick_dot_v1_dot_query__pb2.ListProcessesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetServerDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/flick.v1.QueryService/GetServerDelivery',
+            flick_dot_v1_dot_delivery__pb2.GetServerDeliveryRequest.SerializeToString,
+            flick_dot_v1_dot_delivery__pb2.GetServerDeliveryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 Reading what was measured: latest, history, live, processes, fleet."""
 
 from collections import abc as _abc
+from flick.v1 import delivery_pb2 as _delivery_pb2
 from flick.v1 import query_pb2 as _query_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -41,6 +42,8 @@ class QueryServiceStub:
     """The values of some servers' metrics as they arrive, every second while it is open. Begins with the newest values there are."""
     ListProcesses: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListProcessesRequest, _query_pb2.ListProcessesResponse]
     """The busiest processes of a server at a moment."""
+    GetServerDelivery: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.GetServerDeliveryRequest, _delivery_pb2.GetServerDeliveryResponse]
+    """How a server's samples were delivered: what became of them on their way, how late they came, who sends them."""
     SummarizeServers: _grpc.UnaryUnaryMultiCallable[_query_pb2.SummarizeServersRequest, _query_pb2.SummarizeServersResponse]
     """How many of the caller's servers are in which state, and each one's state."""
     ListMetricDescriptors: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListMetricDescriptorsRequest, _query_pb2.ListMetricDescriptorsResponse]
@@ -59,6 +62,8 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """The values of some servers' metrics as they arrive, every second while it is open. Begins with the newest values there are."""
     ListProcesses: _aio.UnaryUnaryMultiCallable[_query_pb2.ListProcessesRequest, _query_pb2.ListProcessesResponse]  # type: ignore[assignment]
     """The busiest processes of a server at a moment."""
+    GetServerDelivery: _aio.UnaryUnaryMultiCallable[_delivery_pb2.GetServerDeliveryRequest, _delivery_pb2.GetServerDeliveryResponse]  # type: ignore[assignment]
+    """How a server's samples were delivered: what became of them on their way, how late they came, who sends them."""
     SummarizeServers: _aio.UnaryUnaryMultiCallable[_query_pb2.SummarizeServersRequest, _query_pb2.SummarizeServersResponse]  # type: ignore[assignment]
     """How many of the caller's servers are in which state, and each one's state."""
     ListMetricDescriptors: _aio.UnaryUnaryMultiCallable[_query_pb2.ListMetricDescriptorsRequest, _query_pb2.ListMetricDescriptorsResponse]  # type: ignore[assignment]
@@ -98,6 +103,14 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.ListProcessesResponse, _abc.Awaitable[_query_pb2.ListProcessesResponse]]:
         """The busiest processes of a server at a moment."""
+
+    @_abc_1.abstractmethod
+    def GetServerDelivery(
+        self,
+        request: _delivery_pb2.GetServerDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_delivery_pb2.GetServerDeliveryResponse, _abc.Awaitable[_delivery_pb2.GetServerDeliveryResponse]]:
+        """How a server's samples were delivered: what became of them on their way, how late they came, who sends them."""
 
     @_abc_1.abstractmethod
     def SummarizeServers(

@@ -19,9 +19,11 @@ from flick.telemetry import RpcMetrics
 from flick.v1 import query_pb2, query_pb2_grpc
 from services.query.access import Access
 from services.query.answers.cache import LatestCache
+from services.query.answers.delivery import Delivery
 from services.query.answers.gate import Gate
 from services.query.answers.history import History
 from services.query.answers.latest import Latest
+from services.query.deliveries import Deliveries
 from services.query.layouts import Layouts
 from services.query.metrics import QueryMetrics
 from services.query.rules.catalog import Catalog
@@ -78,6 +80,7 @@ def assemble(parts: Parts) -> Assembled:
     servicer = QueryServicer(
         catalog=catalog,
         history=History(store=store, catalog=catalog, gate=gate, clock=clock, metrics=metrics),
+        delivery=Delivery(deliveries=Deliveries(pool=parts.pool), gate=gate, clock=clock),
         latest=latest,
         access=access,
         store=store,

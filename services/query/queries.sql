@@ -75,6 +75,47 @@ cross join lateral (
     limit 1
 ) as newest;
 
+-- name: delivered
+-- How many samples of a span are stored, and how long after their times they came: the median, the 99th of 100, the most.
+select
+    count(*) as count,
+    percentile_disc(array[0.5, 0.99]) within group (order by received_at - time) as lags,
+    max(received_at - time) as max_lag
+from telemetry.metrics
+where server_id = $1 and time >= $2 and time < $3;
+
+-- name: outcomes
+-- What became of samples beside being stored, counted by the hour in which they came.
+select outcome, reason, sum(count)::bigint as count
+from telemetry.deliveries
+where server_id = $1 and hour >= $2 and hour < $3
+group by outcome, reason
+order by outcome, reason;
+
+-- name: gaps
+-- The newest gaps that touch a span, and how many there are in all.
+select start_time, end_time, reason, dropped_samples, received_at, count(*) over () as total
+from telemetry.gaps
+where server_id = $1 and start_time < $3 and end_time >= $2
+order by start_time desc, end_time desc
+limit $4;
+
+-- name: stream
+-- The newest stream of a server. One of which nothing was heard for the given time died with its process.
+select
+    stream_id, instance_id, spool_id, agent_version, opened_at, clock_offset_s, spool, spool_at, ended_at, end_reason,
+    ended_at is null and greatest(opened_at, spool_at) > now() - $2::interval as connected
+from telemetry.streams
+where server_id = $1;
+
+-- name: events
+-- The newest events of a span.
+select time, kind, count, spool_id, agent_version, former_spool_id, former_agent_version, detail
+from telemetry.delivery_events
+where server_id = $1 and time >= $2 and time < $3
+order by time desc, kind, reason
+limit $4;
+
 -- name: processes
 -- The last snapshot of a server's processes within a span, both ends included.
 select time, snapshot

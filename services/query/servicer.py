@@ -8,8 +8,9 @@ from flick.clock import Clock
 from flick.errors import invalid
 from flick.rpc.access.caller import current_caller
 from flick.rpc.aspect import Context
-from flick.v1 import query_pb2, query_pb2_grpc
+from flick.v1 import delivery_pb2, query_pb2, query_pb2_grpc
 from services.query.access import Access
+from services.query.answers.delivery import Delivery
 from services.query.answers.history import History
 from services.query.answers.latest import Latest
 from services.query.rules import fleet, measured
@@ -31,6 +32,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         *,
         catalog: Catalog,
         history: History,
+        delivery: Delivery,
         latest: Latest,
         access: Access,
         store: Store,
@@ -40,6 +42,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     ) -> None:
         self._catalog = catalog
         self._history = history
+        self._delivery = delivery
         self._latest = latest
         self._access = access
         self._store = store
@@ -102,6 +105,16 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         answer = query_pb2.ListProcessesResponse(processes=measured.processes(packed))
         answer.time.FromMicroseconds(time_us)
         return answer
+
+    async def GetServerDelivery(
+        self, request: delivery_pb2.GetServerDeliveryRequest, context: Context
+    ) -> delivery_pb2.GetServerDeliveryResponse:
+        """See the contract."""
+        return await self._delivery.query(
+            server_id=request.server_id,
+            start_us=_moment(request.start_time, "start_time") if request.HasField("start_time") else None,
+            end_us=_moment(request.end_time, "end_time") if request.HasField("end_time") else None,
+        )
 
     async def SummarizeServers(
         self, request: query_pb2.SummarizeServersRequest, context: Context

@@ -119,6 +119,7 @@ METHODS: Mapping[str, Row] = {
     "OrganizationService.ListOrganizations": person(),
     "OrganizationService.UpdateOrganization": administers("organization_id"),
     "QueryService.GetLatestMetrics": sees("server_id"),
+    "QueryService.GetServerDelivery": sees("server_id"),
     "QueryService.ListMetricDescriptors": person(),
     "QueryService.ListProcesses": sees("server_id"),
     "QueryService.QueryMetrics": sees("server_id"),

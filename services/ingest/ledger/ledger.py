@@ -63,12 +63,15 @@ class Ledger:
             finally:
                 await self.write()
 
-    async def claim(self, stream: Stream, *, spool: ingest_pb2.SpoolStatus | None) -> Former | None:
+    async def claim(self, stream: Stream, *, spool: ingest_pb2.SpoolStatus | None, age_s: float = 0.0) -> Former | None:
         """Make `stream` its server's newest, and note when it pushes another agent aside or its clock is off.
+
+        When a stream that said Hello later is claimed already, that one stays the newest.
 
         Args:
             stream: has said Hello.
             spool: as Hello tells it; None: it does not.
+            age_s: how long ago it said Hello, in seconds.
 
         Returns the stream that was the newest before, if any; a stream of another process learns it by `taken_over`.
         Raises UNAVAILABLE or DEADLINE_EXCEEDED when the database does not answer; it may be claimed again.
@@ -76,7 +79,11 @@ class Ledger:
         now = utc(self._clock)
         packed = None if spool is None else pack_spool(spool)
         former = await self._store.claim(
-            stream, instance_id=self.instance_id, spool=packed, spool_at=None if packed is None else now
+            stream,
+            instance_id=self.instance_id,
+            spool=packed,
+            spool_at=None if packed is None else now,
+            age=timedelta(seconds=age_s),
         )
         if spool is not None:
             self._note_degraded(stream, spool.degraded_reason)

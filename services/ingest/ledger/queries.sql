@@ -32,12 +32,12 @@ on conflict do nothing;
 
 -- name: claim_stream
 -- Makes a stream its server's newest, tells which one was that before, and notes it when another agent is pushed aside.
--- Claiming the same stream again changes nothing. Of several at once the last to come is the newest: the row is locked.
+-- Claiming the same stream again changes nothing, nor does a claim that comes later than that of a newer stream.
 with claimed as (
     insert into telemetry.streams as held
         (server_id, organization_id, stream_id, instance_id, spool_id, agent_version, opened_at, clock_offset_s, spool,
-        spool_at)
-    values ($1, $2, $3, $4, $5, $6, clock_timestamp(), $7, $8, $9)
+        spool_at, said_hello_at)
+    values ($1, $2, $3, $4, $5, $6, clock_timestamp(), $7, $8, $9, clock_timestamp() - $13::interval)
     on conflict (server_id) do update set
         organization_id = excluded.organization_id,
         stream_id = excluded.stream_id,
@@ -48,6 +48,7 @@ with claimed as (
         clock_offset_s = excluded.clock_offset_s,
         spool = excluded.spool,
         spool_at = excluded.spool_at,
+        said_hello_at = excluded.said_hello_at,
         ended_at = null,
         end_reason = null,
         former_stream_id = held.stream_id,
@@ -55,7 +56,7 @@ with claimed as (
         former_agent_version = held.agent_version,
         former_open = held.ended_at is null
             and greatest(held.opened_at, held.spool_at) > clock_timestamp() - $10::interval
-    where held.stream_id <> excluded.stream_id
+    where held.stream_id <> excluded.stream_id and held.said_hello_at <= excluded.said_hello_at
     returning
         server_id, organization_id, opened_at, spool_id, agent_version, former_stream_id, former_spool_id,
         former_agent_version, former_open

@@ -61,7 +61,7 @@ class LedgerStore:
         self._queries = load_queries(Path(__file__).with_name("queries.sql"))
 
     async def claim(
-        self, stream: Stream, *, instance_id: uuid.UUID, spool: bytes | None, spool_at: datetime | None
+        self, stream: Stream, *, instance_id: uuid.UUID, spool: bytes | None, spool_at: datetime | None, age: timedelta
     ) -> Former | None:
         """Make `stream` its server's newest. Returns the one that was that before, if any."""
         row = await self._pool.fetchrow(
@@ -78,6 +78,7 @@ class LedgerStore:
             PRESUMED_GONE_AFTER,
             delivery_pb2.DELIVERY_EVENT_KIND_SUPERSEDED,
             _SUPERSEDED,
+            age,
         )
         if row is None:
             return None

@@ -3,6 +3,8 @@
 import uuid
 from dataclasses import dataclass, field
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from flick.ids import new_id
 from flick.v1 import ingest_pb2
 
@@ -36,8 +38,8 @@ class Stream:
     ) -> "Stream":
         """The stream that `hello` opens at `now_ns` of ingest's clock, nanoseconds since the Unix epoch."""
         offset_s = None
-        if hello.HasField("send_time"):
-            offset_s = (hello.send_time.seconds * 10**9 + hello.send_time.nanos - now_ns) / 1e9
+        if hello.HasField("send_time") and _is_moment(hello.send_time):
+            offset_s = (hello.send_time.ToNanoseconds() - now_ns) / 1e9
         return cls(
             server_id=server_id,
             organization_id=organization_id,
@@ -78,9 +80,10 @@ def pack_spool(status: ingest_pb2.SpoolStatus) -> bytes:
     known.CopyFrom(status)
     known.DiscardUnknownFields()
     known.degraded_reason = storable(known.degraded_reason)
-    oldest = known.oldest_time
-    if known.HasField("oldest_time") and not (
-        0 <= oldest.seconds <= _LAST_MOMENT_S and 0 <= oldest.nanos <= _MAX_NANOS
-    ):
+    if not _is_moment(known.oldest_time):
         known.ClearField("oldest_time")
     return known.SerializeToString()
+
+
+def _is_moment(time: Timestamp) -> bool:
+    return 0 <= time.seconds <= _LAST_MOMENT_S and 0 <= time.nanos <= _MAX_NANOS

@@ -5,12 +5,12 @@ streams go on meanwhile.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from flick.clock import Clock
-from flick.errors import FlickError, Kind, invalid
+from flick.errors import invalid
 from flick.v1 import query_pb2
+from services.query.answers.advice import advice_on_timeout
 from services.query.answers.gate import Gate
 from services.query.metrics import QueryMetrics
 from services.query.rules.catalog import Catalog, Selector
@@ -18,6 +18,8 @@ from services.query.rules.plan import MAX_NAMES, Reading, Span, plan_points, pla
 from services.query.rules.points import Points, collect_samples, collect_steps, columns_of
 from services.query.rules.series import Cell, Layout, cells_of, find_series
 from services.query.store import Store
+
+_ADVICE = "Reading this history takes too long. Ask for a shorter span or fewer names."
 
 
 class History:
@@ -49,7 +51,7 @@ class History:
         span = plan_span(start_us=start_us, end_us=end_us, now_us=now_us)
         plan_points(max_points=max_points, series=1)  # refuses nonsense before it waits
         async with self._gate.entered():
-            with self._metrics.range_seconds.time(), _advice_on_timeout():
+            with self._metrics.range_seconds.time(), advice_on_timeout(_ADVICE):
                 answer = await self._answer(server_id, selectors, span, max_points, now_us)
         self._metrics.range_points.inc(sum(len(one.times) for one in answer.series))
         return answer
@@ -86,17 +88,6 @@ class History:
         else:
             steps = await self._store.steps(server_id, reading.span, cells, step_us=reading.step_us)
             await asyncio.to_thread(collect_steps, steps, columns)
-
-
-@contextmanager
-def _advice_on_timeout() -> Iterator[None]:
-    try:
-        yield
-    except FlickError as error:
-        if error.kind is not Kind.DEADLINE_EXCEEDED:
-            raise
-        advice = "Reading this history takes too long. Ask for a shorter span or fewer names."
-        raise FlickError(Kind.DEADLINE_EXCEEDED, advice, private=error.private) from error
 
 
 def _answer(reading: Reading, collected: Sequence[Points]) -> query_pb2.QueryMetricsResponse:
