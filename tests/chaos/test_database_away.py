@@ -1,0 +1,111 @@
+"""PostgreSQL away for long: agents keep everything; when it is back, live samples come at once, the backlog beside."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from flick.db.pool import Connection, connect
+from flick.lifecycle import background
+from services.ingest.writing.writer import RETRY_CAP_S
+from tests.chaos.faults.own_postgres import OwnPostgres
+from tests.chaos.load import under_load
+from tests.chaos.pipeline import Pipeline, pipeline, report
+from tests.waiting import until
+
+LIVE_LAG_S = 5.0  # of the table of scenarios, and
+DRAIN_RATIO = 3.0  # of the live rate; the long form holds both
+LOOK_EVERY_S = 0.25
+
+
+@dataclass(kw_only=True)
+class Lags:
+    """How old the newest stored sample of the server that is furthest behind was, look by look, in seconds."""
+
+    seen: list[tuple[float, float]] = field(default_factory=list)
+
+    def worst_s(self, *, since_s: float, until_s: float) -> float:
+        """The worst within a span of the monotonic clock."""
+        return max(lag_s for at_s, lag_s in self.seen if since_s <= at_s <= until_s)
+
+
+@pytest.mark.timeout(1500)
+async def test_everything_arrives_and_what_is_live_does_not_wait_for_the_backlog(
+    mortal_postgres: OwnPostgres, mortal_telemetry: str, redis_url: str, tmp_path: Path, long_form: bool
+) -> None:
+    away_s, agents, interval_s = (600.0, 200, 1.0) if long_form else (6.0, 20, 0.2)
+    async with pipeline(
+        postgres=mortal_postgres.server,
+        database=mortal_telemetry,
+        redis_url=redis_url,
+        folder=tmp_path,
+        agents=agents,
+        interval_s=interval_s,
+    ) as line:
+        async with under_load(line.agents, settle_s=300.0):
+            await line.flows()
+            await mortal_postgres.process.stop()
+            acked = line.acked
+            await asyncio.sleep(away_s)
+            acked_while_away = line.acked - acked
+            ready_s = await mortal_postgres.start()
+            async with _watched_lags(line) as lags:
+                drained = await _drained(line)
+                ended_s = time.monotonic()
+        findings = await line.findings()
+    caught_up_s = ready_s + RETRY_CAP_S + LOOK_EVERY_S + interval_s
+    worst_s = lags.worst_s(since_s=min(caught_up_s, ended_s - 1.0), until_s=ended_s)
+    live_per_s = agents / interval_s
+    drain_per_s = drained / (ended_s - ready_s)
+    report(
+        f"database away for {away_s:g} s",
+        drained=drained,
+        drain_s=round(ended_s - ready_s, 1),
+        drain_per_s=round(drain_per_s),
+        live_per_s=round(live_per_s),
+        worst_live_lag_s=round(worst_s, 2),
+        findings=findings,
+    )
+
+    assert acked_while_away == 0
+    assert findings.clean, findings
+    assert findings.dropped == 0
+    assert worst_s < (LIVE_LAG_S if long_form else away_s)
+    assert not long_form or drain_per_s > DRAIN_RATIO * live_per_s
+    assert len(line.logged("serving")) == 1, "ingest itself was started again"
+
+
+async def _drained(line: Pipeline) -> int:
+    """Wait until the backlog that there is now is acked; how many samples it was."""
+    backlog = sum(agent.measured_total for agent in line.agents) - line.acked
+    wanted = [agent.measured_total for agent in line.agents]
+    await until(
+        lambda: all(agent.acked_total >= count for agent, count in zip(line.agents, wanted, strict=True)),
+        within_s=300.0,
+    )
+    return backlog
+
+
+@asynccontextmanager
+async def _watched_lags(line: Pipeline) -> AsyncIterator[Lags]:
+    owner = await connect(line.owner_url, application_name="test")
+    lags = Lags()
+    try:
+        async with background(_watch(owner, lags), name="lags"):
+            yield lags
+    finally:
+        await owner.close()
+
+
+async def _watch(owner: Connection, lags: Lags) -> None:
+    while True:
+        lag_s = await owner.fetchval(
+            "select max(lag) from (select extract(epoch from clock_timestamp() - max(time))::float8 as lag"
+            " from telemetry.metrics where time > now() - interval '1 day' group by server_id) as servers"
+        )
+        lags.seen.append((time.monotonic(), lag_s))
+        await asyncio.sleep(LOOK_EVERY_S)
