@@ -32,7 +32,8 @@ on conflict do nothing;
 
 -- name: claim_stream
 -- Makes a stream its server's newest, tells which one was that before, and notes it when another agent is pushed aside.
--- Claiming the same stream again changes nothing, nor does a claim that comes later than that of a newer stream.
+-- Claiming the same stream again changes nothing, nor does a claim that comes later than that of a newer stream; but
+-- what was claimed in the future was so before the database's clock was set back.
 with claimed as (
     insert into telemetry.streams as held
         (server_id, organization_id, stream_id, instance_id, spool_id, agent_version, opened_at, clock_offset_s, spool,
@@ -56,7 +57,8 @@ with claimed as (
         former_agent_version = held.agent_version,
         former_open = held.ended_at is null
             and greatest(held.opened_at, held.spool_at) > clock_timestamp() - $10::interval
-    where held.stream_id <> excluded.stream_id and held.said_hello_at <= excluded.said_hello_at
+    where held.stream_id <> excluded.stream_id
+        and (held.said_hello_at <= excluded.said_hello_at or held.opened_at > clock_timestamp())
     returning
         server_id, organization_id, opened_at, spool_id, agent_version, former_stream_id, former_spool_id,
         former_agent_version, former_open

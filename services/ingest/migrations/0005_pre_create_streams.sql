@@ -11,6 +11,8 @@ create table telemetry.streams (
     agent_version text not null,
     -- By the database's clock, which all processes share.
     opened_at timestamptz not null,
+    -- When its agent said Hello, which is before it is claimed: the later one of two streams is the newer.
+    said_hello_at timestamptz not null,
     -- The agent's clock less ingest's at Hello.
     clock_offset_s double precision,
     -- A serialized flick.v1.SpoolStatus, and when it came.

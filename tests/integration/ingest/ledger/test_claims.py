@@ -132,7 +132,20 @@ async def test_a_claim_that_commits_late_is_not_missed(own_ledgers: Ledgers) -> 
     assert [one.stream_id for one in await here.taken_over()] == [stream.stream_id]
 
 
-async def test_many_claims_at_once_leave_one_holder_who_is_the_last(ledgers: Ledgers) -> None:
+async def test_a_claim_that_comes_later_than_that_of_a_newer_stream_changes_nothing(own_ledgers: Ledgers) -> None:
+    here, there = own_ledgers.ledger(), own_ledgers.ledger()
+    older = opened(spool_id="older")
+    newer = opened(older, spool_id="newer")
+    await there.claim(newer, spool=None, age_s=1.0)
+    former = await here.claim(older, spool=None, age_s=60.0)
+
+    assert former is None
+    assert (await own_ledgers.stream(older))["stream_id"] == newer.stream_id
+    assert [one.stream_id for one in await here.taken_over()] == [newer.stream_id]
+    assert await own_ledgers.events(older) == []
+
+
+async def test_many_claims_at_once_leave_one_holder(ledgers: Ledgers) -> None:
     ledger, first = ledgers.ledger(), opened()
     await ledger.claim(first, spool=None)
     streams = [opened(first) for _ in range(20)]
@@ -140,16 +153,16 @@ async def test_many_claims_at_once_leave_one_holder_who_is_the_last(ledgers: Led
     newest = (await ledgers.stream(first))["stream_id"]
     passed_on = {former.stream_id for former in formers if former}
 
-    assert passed_on | {newest} == {first.stream_id, *(one.stream_id for one in streams)}
-    assert newest not in passed_on
+    assert newest in {one.stream_id for one in streams} - passed_on
+    assert first.stream_id in passed_on
 
 
 async def test_asking_who_took_over_reads_recent_streams_only(own_ledgers: Ledgers) -> None:
     ledger, owner = own_ledgers.ledger(), own_ledgers.owner
     await owner.execute(
         "insert into telemetry.streams (server_id, organization_id, stream_id, instance_id, spool_id, agent_version,"
-        " opened_at) select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'x', '1',"
-        " now() - interval '1 hour' from generate_series(1, 5000)"
+        " opened_at, said_hello_at) select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),"
+        " 'x', '1', now() - interval '1 hour', now() from generate_series(1, 5000)"
     )
     await owner.execute("analyze telemetry.streams")
     query = load_queries(Path(ledger_store.__file__).with_name("queries.sql"))["find_claims_of_others"]
