@@ -49,8 +49,10 @@ lock: install-dev ## Pin every dependency anew
 bench: install-dev ## Measure against the goals; writes build/bench.json
 	@$(BIN)/python -m tests.bench
 
-chaos: install-dev ## Run the long fault scenarios
-	@$(BIN)/python -m pytest tests/chaos --long --numprocesses 0 $(ARGS)
+# Both run, whatever the first finds.
+chaos: install-dev ## Run the long fault scenarios, then an hour's soak
+	@$(BIN)/python -m pytest tests/chaos --long --numprocesses 0 --capture no $(ARGS); found=$$?; \
+	$(BIN)/python -m tests.chaos.soak $(SOAK) && exit $$found
 
 fresh: ## Try `make up` and `make test` on a fresh Debian in a chroot (as root)
 	@deploy/fresh.sh
