@@ -7,7 +7,7 @@ import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from tests.bench import agent, live, startup, transcoding
+from tests.bench import agent, live, startup, storage, transcoding
 from tests.bench.ingest import cost
 from tests.bench.result import Result, report
 
@@ -21,6 +21,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "ingest_cpu_per_sample_1": cost.measure_1,
     "ingest_cpu_per_sample_5": cost.measure_5,
     "live_p99": live.measure,
+    "bytes_per_sample": storage.measure,
     "agent_cpu": agent.measure_cpu,
     "agent_rss": agent.measure_rss,
 }
