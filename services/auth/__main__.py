@@ -90,7 +90,7 @@ async def _listener(url: str) -> Connection:
 
 
 def _pool(url: str) -> AbstractAsyncContextManager[Pool]:
-    return open_pool(url, application_name=f"flick-{NAME}", statement_timeout_s=STATEMENT_TIMEOUT_S)
+    return open_pool(url, application_name=f"flick-{NAME}", statement_timeout_s=STATEMENT_TIMEOUT_S, fail_fast=True)
 
 
 def main() -> int:
