@@ -1,17 +1,17 @@
 """Writes the schema `telemetry`: one COPY per table and commit, and only when commits are durable."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 
 from flick.clock import Clock
 from flick.db.pool import Connection, Pool
 from flick.db.queries import load_queries
+from services.ingest.intake import binary
 from services.ingest.intake.layouts import DAILY_BYTES
 from services.ingest.intake.samples import CORE_COLUMNS, Row
 from services.ingest.ledger.counts import Counts
@@ -22,7 +22,6 @@ CHECK_DURABILITY_EVERY_S = 10.0  # an operator may change the settings while con
 _METRICS_COLUMNS = ("time", "server_id", "organization_id", "received_at", *CORE_COLUMNS, "layout_id", "labelled")
 _PROCESSES_COLUMNS = ("time", "server_id", "organization_id", "snapshot")
 _COMPARED = (*CORE_COLUMNS, "layout_id", "labelled")
-_KEY_LENGTH = 3  # time, server_id, organization_id: what a sample's rows begin with
 # `on` and `remote_apply` wait for the local disk; so would `local` and `remote_write`, but only these two keep an ack's
 # promise also where a standby takes over.
 _DURABLE = {"fsync": {"on"}, "full_page_writes": {"on"}, "synchronous_commit": {"on", "remote_apply"}}
@@ -137,45 +136,48 @@ class Store:
 
     async def _copy(self, connection: Connection, rows: Sequence[Row]) -> None:
         if rows:
-            await connection.copy_records_to_table(
-                "metrics", schema_name="telemetry", columns=_METRICS_COLUMNS, records=[row.metrics for row in rows]
-            )
-        snapshots = [(*row.metrics[:_KEY_LENGTH], row.processes) for row in rows if row.processes]
+            await _copy_in(connection, "metrics", _METRICS_COLUMNS, [row.metrics for row in rows], schema="telemetry")
+        snapshots = [row.processes for row in rows if row.processes]
         if snapshots:
-            await connection.copy_records_to_table(
-                "processes", schema_name="telemetry", columns=_PROCESSES_COLUMNS, records=snapshots
-            )
+            await _copy_in(connection, "processes", _PROCESSES_COLUMNS, snapshots, schema="telemetry")
 
     async def _merge(self, connection: Connection, rows: Sequence[Row]) -> tuple[Written, Outcomes]:
-        samples = [(position, *row.metrics) for position, row in enumerate(rows)]
+        samples = {position: row.metrics for position, row in enumerate(rows)}
         added, conflicts = await self._merge_table(connection, "metrics", _METRICS_COLUMNS, samples)
-        snapshots = [
-            (position, *row.metrics[:_KEY_LENGTH], row.processes)
-            for position, row in enumerate(rows)
-            if row.processes and position not in conflicts
-        ]
+        snapshots = {
+            position: row.processes for position, row in enumerate(rows) if row.processes and position not in conflicts
+        }
         _, more = await self._merge_table(connection, "processes", _PROCESSES_COLUMNS, snapshots)
         written = Written(stored=sum(added.values()), conflicts=frozenset(conflicts | more))
-        owners = [row.metrics[1:_KEY_LENGTH] for row in rows]
-        return written, of_replay(owners, added=added, conflicts=written.conflicts)
+        return written, of_replay([row.owner for row in rows], added=added, conflicts=written.conflicts)
 
     async def _merge_table(
-        self, connection: Connection, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]
+        self, connection: Connection, table: str, columns: Sequence[str], rows: Mapping[int, bytes]
     ) -> tuple[dict[uuid.UUID, int], set[int]]:
-        """Merge records that begin with their position.
+        """Merge rows, each under its position.
 
         Returns how many of each server were new, and the positions in conflict.
         """
-        if not records:
+        if not rows:
             return {}, set()
         await connection.execute(self._queries[f"create_{table}_staging"])
-        await connection.copy_records_to_table(f"staging_{table}", columns=("position", *columns), records=records)
+        staged = [binary.integer(position) + row for position, row in rows.items()]
+        await _copy_in(connection, f"staging_{table}", ("position", *columns), staged)
         merged = await connection.fetch(self._queries[f"merge_{table}"])
         added = {row["server_id"]: row["count"] for row in merged}
-        if sum(added.values()) == len(records):
+        if sum(added.values()) == len(rows):
             return added, set()
         conflicts = await connection.fetch(self._queries[f"find_{table}_conflicts"])
         return added, {row["position"] for row in conflicts}
+
+
+async def _copy_in(
+    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[bytes], *, schema: str | None = None
+) -> None:
+    async def source() -> AsyncIterator[bytes]:
+        yield binary.stream(len(columns), rows)
+
+    await connection.copy_to_table(table, source=source(), schema_name=schema, columns=columns, format="binary")
 
 
 def _fill(sql: str) -> str:

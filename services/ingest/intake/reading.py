@@ -12,7 +12,7 @@ from flick.v1 import ingest_pb2, servers_pb2, telemetry_pb2
 from services.ingest.intake.layouts import StreamLayouts
 from services.ingest.intake.overflows import Overflows
 from services.ingest.intake.rejections import Rejections
-from services.ingest.intake.samples import Context, Row, to_rows
+from services.ingest.intake.samples import Context, Owner, Row, to_rows
 from services.ingest.store import GapRow
 
 DEFAULT_RETENTION_DAYS = 30  # as the contract says of ServerSettings
@@ -55,6 +55,22 @@ class Reading:
         self._clock = clock
         self.settings = settings
 
+    @property
+    def settings(self) -> servers_pb2.ServerSettings:
+        """The server's settings."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: servers_pb2.ServerSettings) -> None:
+        self._settings = settings
+        self._context = Context(
+            owner=Owner(self.server_id, self.organization_id),
+            retention_days=settings.retention_days or DEFAULT_RETENTION_DAYS,
+            processes_enabled=settings.processes_enabled,
+            process_commands_enabled=settings.process_commands_enabled,
+            layout=self._layouts.get,
+        )
+
     def declare(self, layouts: Iterable[telemetry_pb2.Layout]) -> None:
         """Take a batch's declarations, whatever becomes of its samples: later batches may use them.
 
@@ -84,20 +100,16 @@ class Reading:
                 count=len(samples),
             )
             return entry
-        await self._layouts.store({sample.layout_id for sample in samples})
-        entry.rows = to_rows(samples, context=self._context(), rejections=entry.rejections, overflows=entry.overflows)
-        return entry
-
-    def _context(self) -> Context:
-        return Context(
-            server_id=self.server_id,
-            organization_id=self.organization_id,
+        if unknown := {sample.layout_id for sample in samples if self._layouts.get(sample.layout_id) is None}:
+            await self._layouts.store(unknown)
+        entry.rows = to_rows(
+            samples,
+            context=self._context,
             now_ns=self._clock.time_unix_nano(),
-            retention_days=self.settings.retention_days or DEFAULT_RETENTION_DAYS,
-            processes_enabled=self.settings.processes_enabled,
-            process_commands_enabled=self.settings.process_commands_enabled,
-            layout=self._layouts.get,
+            rejections=entry.rejections,
+            overflows=entry.overflows,
         )
+        return entry
 
     def _read_gap(self, gap: ingest_pb2.Gap) -> Entry:
         entry = Entry()

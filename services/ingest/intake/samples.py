@@ -4,10 +4,11 @@ import math
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cached_property
+from typing import NamedTuple
 
 from flick.v1 import catalog_pb2, telemetry_pb2
+from services.ingest.intake import binary
 from services.ingest.intake.layouts import StoredLayout
 from services.ingest.intake.overflows import Overflow, Overflows
 from services.ingest.intake.processes import check_processes
@@ -24,44 +25,54 @@ CORE_COLUMNS = tuple(
 )
 """Columns of the scalar metrics: that of metric number n at position n - 1."""
 
-_EPOCH = datetime.fromtimestamp(0, tz=UTC)
 _CORE_COUNT = len(CORE_COLUMNS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner(NamedTuple):
+    """Whose samples they are."""
+
+    server_id: uuid.UUID
+    organization_id: uuid.UUID
+
+
+@dataclass(slots=True)
 class Row:
-    """A sample as it is stored.
+    """A sample as it is stored: its columns as binary COPY takes them, see `binary`.
 
     Attributes:
+        owner: whose it is.
         metrics: time, server, organization, time of receipt, the core columns in order, layout id, labelled values.
-        processes: the packed snapshot; empty: none.
+        processes: time, server, organization, the packed snapshot; empty: there is none.
         sample: the sample itself, with the stored layout's id and without processes.
     """
 
-    metrics: tuple[Any, ...]
+    owner: Owner
+    metrics: bytes
     processes: bytes
     sample: telemetry_pb2.Sample
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Context:
-    """What decides about the samples of one frame.
+    """What decides about the samples of one server.
 
     Attributes:
-        server_id, organization_id: whose samples they are.
-        now_ns: ingest's clock, nanoseconds since the Unix epoch.
+        owner: whose samples they are.
         retention_days: how long the server's samples are kept.
         processes_enabled, process_commands_enabled: as the server's settings say.
         layout: a layout that the stream declared, as it is stored; None: not declared.
     """
 
-    server_id: uuid.UUID
-    organization_id: uuid.UUID
-    now_ns: int
+    owner: Owner
     retention_days: int
     processes_enabled: bool
     process_commands_enabled: bool
     layout: Callable[[int], StoredLayout | None]
+
+    @cached_property
+    def owner_columns(self) -> bytes:
+        """The owner as the rows hold it."""
+        return binary.identifier(self.owner.server_id) + binary.identifier(self.owner.organization_id)
 
 
 class _RefusedError(Exception):
@@ -72,18 +83,25 @@ class _RefusedError(Exception):
 
 
 def to_rows(
-    samples: Sequence[telemetry_pb2.Sample], *, context: Context, rejections: Rejections, overflows: Overflows
+    samples: Sequence[telemetry_pb2.Sample],
+    *,
+    context: Context,
+    now_ns: int,
+    rejections: Rejections,
+    overflows: Overflows,
 ) -> list[Row]:
     """The rows of those samples that can be stored; the others are added to `rejections`.
 
     What is left out of a row is added to `overflows`. Changes the samples into what viewers get: with the stored
-    layouts' ids, without processes and without what was left out.
+    layouts' ids, without processes and without what was left out. `now_ns`: ingest's clock, nanoseconds since the Unix
+    epoch.
     """
-    received_at = _moment(context.now_ns)
+    received_at = binary.moment(now_ns)
     rows = []
     for index, sample in enumerate(samples):
         left_out: list[Overflow] = []
         try:
+            _check_time(sample.time_unix_nano, now_ns, context)
             rows.append(_to_row(sample, context, received_at, left_out))
         except _RefusedError as refused:
             rejections.add(refused.reason, f"samples[{index}].{refused.detail}")
@@ -93,28 +111,30 @@ def to_rows(
     return rows
 
 
-def _to_row(sample: telemetry_pb2.Sample, context: Context, received_at: datetime, left_out: list[Overflow]) -> Row:
-    _check_time(sample.time_unix_nano, context)
-    core = _values(sample.core[:_CORE_COUNT], "core")
-    core += [None] * (_CORE_COUNT - len(core))
+def _to_row(sample: telemetry_pb2.Sample, context: Context, received_at: bytes, left_out: list[Overflow]) -> Row:
+    core = sample.core[:_CORE_COUNT]
+    core_columns = binary.doubles(core, whole=_are_whole(core, "core"))
     _fit_layout(sample, context, left_out)
-    labelled = _values(sample.labelled, "labelled") if sample.layout_id else None
+    labelled = sample.labelled
+    layout = (
+        binary.integer(sample.layout_id) + binary.reals(labelled, whole=_are_whole(labelled, "labelled"))
+        if sample.layout_id
+        else binary.NULL * 2
+    )
+    key = binary.moment(sample.time_unix_nano) + context.owner_columns
     processes = _processes(sample.processes, context, left_out) if sample.processes else b""
     sample.ClearField("processes")
-    metrics = (
-        _moment(sample.time_unix_nano),
-        context.server_id,
-        context.organization_id,
-        received_at,
-        *core,
-        sample.layout_id or None,
-        labelled,
+    missing = binary.NULL * (_CORE_COUNT - len(core))
+    return Row(
+        owner=context.owner,
+        metrics=b"".join((key, received_at, core_columns, missing, layout)),
+        processes=key + binary.blob(processes) if processes else b"",
+        sample=sample,
     )
-    return Row(metrics=metrics, processes=processes, sample=sample)
 
 
-def _check_time(time_ns: int, context: Context) -> None:
-    ahead_ns = time_ns - context.now_ns
+def _check_time(time_ns: int, now_ns: int, context: Context) -> None:
+    ahead_ns = time_ns - now_ns
     if ahead_ns > FUTURE_TOLERANCE_NS:
         raise _RefusedError(
             Reason.REJECTION_REASON_FUTURE,
@@ -127,17 +147,20 @@ def _check_time(time_ns: int, context: Context) -> None:
         )
 
 
-def _values(numbers: Sequence[float], name: str) -> list[float | None]:
-    """The numbers, with None for what was not measured (NaN)."""
-    values = [number if -MAX_VALUE <= number <= MAX_VALUE else None for number in numbers]
-    if None in values:
-        for index, number in enumerate(numbers):
-            if values[index] is None and not math.isnan(number):
-                raise _RefusedError(
-                    Reason.REJECTION_REASON_MALFORMED,
-                    f"{name}[{index}] is {number}. Send NaN, or a number between -{MAX_VALUE} and {MAX_VALUE}.",
-                )
-    return values
+def _are_whole(numbers: Sequence[float], name: str) -> bool:
+    """Whether every number was measured, that is, none is NaN. Raises _RefusedError when one is no fit value."""
+    if math.hypot(*numbers) <= MAX_VALUE:  # bounds each of them, and nothing compares with NaN
+        return True
+    whole = True
+    for index, number in enumerate(numbers):
+        if math.isnan(number):
+            whole = False
+        elif not -MAX_VALUE <= number <= MAX_VALUE:
+            raise _RefusedError(
+                Reason.REJECTION_REASON_MALFORMED,
+                f"{name}[{index}] is {number}. Send NaN, or a number between -{MAX_VALUE} and {MAX_VALUE}.",
+            )
+    return whole
 
 
 def _fit_layout(sample: telemetry_pb2.Sample, context: Context, left_out: list[Overflow]) -> None:
@@ -169,7 +192,3 @@ def _processes(packed: bytes, context: Context, left_out: list[Overflow]) -> byt
     snapshot = check_processes(packed, commands_enabled=context.process_commands_enabled)
     left_out += snapshot.overflows
     return snapshot.packed
-
-
-def _moment(time_ns: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=time_ns // 1000)

@@ -4,6 +4,7 @@ It never holds up a stream or a commit: what Redis can't take in time is dropped
 """
 
 import asyncio
+import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,7 +26,7 @@ class Announcer:
         self._bus = bus
         self._metrics = metrics
         self._waiting: deque[tuple[str, bytes]] = deque()
-        self._latest: dict[str, telemetry_pb2.Sample] = {}
+        self._latest: dict[uuid.UUID, telemetry_pb2.Sample] = {}
         self._changed = asyncio.Event()
         self._closing = False
 
@@ -53,10 +54,10 @@ class Announcer:
     def committed(self, rows: Sequence[Row]) -> None:
         """Remember the newest committed sample of each server for the latest cache."""
         for row in rows:
-            server_id = str(row.metrics[1])
+            server_id, sample = row.owner.server_id, row.sample
             known = self._latest.get(server_id)
-            if known is None or known.time_unix_nano < row.sample.time_unix_nano:
-                self._latest[server_id] = row.sample
+            if known is None or known.time_unix_nano < sample.time_unix_nano:
+                self._latest[server_id] = sample
         self._changed.set()
 
     async def _run(self) -> None:
@@ -68,7 +69,7 @@ class Announcer:
             if self._latest:
                 latest, self._latest = self._latest, {}
                 await self._bus.keep_newest(
-                    LATEST_KEY, {server_id: sample.SerializeToString() for server_id, sample in latest.items()}
+                    LATEST_KEY, {str(server_id): sample.SerializeToString() for server_id, sample in latest.items()}
                 )
 
     async def _send(self, messages: Sequence[tuple[str, bytes]]) -> None:

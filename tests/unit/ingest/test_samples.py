@@ -13,10 +13,11 @@ from flick.v1 import ingest_pb2, telemetry_pb2
 from services.ingest.intake.layouts import StoredLayout
 from services.ingest.intake.overflows import Overflows
 from services.ingest.intake.rejections import Rejections
-from services.ingest.intake.samples import CORE_COLUMNS, DAY_NS, FUTURE_TOLERANCE_NS, Context, Row, to_rows
+from services.ingest.intake.samples import CORE_COLUMNS, DAY_NS, FUTURE_TOLERANCE_NS, Context, Owner, Row, to_rows
+from tests.unit.ingest.copied import metrics, processes
 
 NOW_NS = 1_800_000_000 * 10**9
-SERVER, ORGANIZATION = uuid.UUID(int=1), uuid.UUID(int=2)
+OWNER = Owner(server_id=uuid.UUID(int=1), organization_id=uuid.UUID(int=2))
 SERIES = ingest_pb2.OVERFLOW_KIND_SERIES
 LAYOUTS = {
     3: StoredLayout(layout_id=30, series_count=2, kept_count=2),
@@ -34,14 +35,13 @@ def _read(*samples: telemetry_pb2.Sample, **settings: Any) -> tuple[list[Row], R
 
 def _read_all(*samples: telemetry_pb2.Sample, **settings: Any) -> tuple[list[Row], Rejections, Overflows]:
     context = Context(
-        server_id=SERVER,
-        organization_id=ORGANIZATION,
-        now_ns=NOW_NS,
+        owner=OWNER,
         layout=LAYOUTS.get,
         **{"retention_days": 30, "processes_enabled": True, "process_commands_enabled": True, **settings},
     )
     rejections, overflows = Rejections(), Overflows()
-    return to_rows(samples, context=context, rejections=rejections, overflows=overflows), rejections, overflows
+    rows = to_rows(samples, context=context, now_ns=NOW_NS, rejections=rejections, overflows=overflows)
+    return rows, rejections, overflows
 
 
 def _sample(time_ns: int = NOW_NS, **fields: Any) -> telemetry_pb2.Sample:
@@ -56,10 +56,9 @@ def _processes(*commands: str) -> bytes:
 def test_a_row_says_whose_sample_it_is_and_when() -> None:
     (row,), rejections = _read(_sample(NOW_NS - 1_500))
 
-    assert row.metrics[:FIRST_CORE] == (
+    assert metrics(row.metrics)[:FIRST_CORE] == (
         datetime.fromtimestamp(NOW_NS / 1e9, tz=UTC) - timedelta(microseconds=2),
-        SERVER,
-        ORGANIZATION,
+        *OWNER,
         datetime.fromtimestamp(NOW_NS / 1e9, tz=UTC),
     )
     assert rejections.counts == {}
@@ -70,7 +69,7 @@ def test_a_row_says_whose_sample_it_is_and_when() -> None:
 )
 def test_core_values_keep_their_places_and_what_is_missing_is_none(values: list[float]) -> None:
     (row,), _ = _read(_sample(core=values))
-    core = row.metrics[FIRST_CORE:-2]
+    core = metrics(row.metrics)[FIRST_CORE:-2]
     expected = [None if math.isnan(value) else value for value in values][: len(CORE_COLUMNS)]
 
     assert list(core) == expected + [None] * (len(CORE_COLUMNS) - len(expected))
@@ -80,7 +79,7 @@ def test_core_values_keep_their_places_and_what_is_missing_is_none(values: list[
 def test_labelled_values_go_with_the_stored_layout(values: list[float]) -> None:
     (row,), _ = _read(_sample(layout_id=3, labelled=values))
 
-    assert row.metrics[-2:] == (30, [None if math.isnan(value) else value for value in values])
+    assert metrics(row.metrics)[-2:] == (30, [None if math.isnan(value) else value for value in values])
     assert row.sample.layout_id == 30
 
 
@@ -141,25 +140,25 @@ def test_processes_stay_packed_and_viewers_do_not_get_them() -> None:
     packed = _processes("a", "b")
     (row,), _ = _read(_sample(processes=packed))
 
-    assert (row.processes, row.sample.processes) == (packed, b"")
+    assert (processes(row.processes), row.sample.processes) == (packed, b"")
 
 
 def test_processes_that_the_settings_forbid_are_left_out() -> None:
     (row,), rejections = _read(_sample(processes=_processes("a")), processes_enabled=False)
 
-    assert (row.processes, rejections.counts) == (b"", {})
+    assert (processes(row.processes), rejections.counts) == (b"", {})
 
 
 def test_command_lines_that_the_settings_forbid_are_left_out() -> None:
     (row,), _ = _read(_sample(processes=_processes("--password=x")), process_commands_enabled=False)
 
-    assert row.processes == _processes("")
+    assert processes(row.processes) == _processes("")
 
 
 def test_values_that_the_layout_has_no_place_for_are_left_out() -> None:
     (row,), rejections, overflows = _read_all(_sample(layout_id=5, labelled=[1, 2, math.nan]))
 
-    assert (row.metrics[-2:], list(row.sample.labelled)) == ((50, [1.0]), [1.0])
+    assert (metrics(row.metrics)[-2:], list(row.sample.labelled)) == ((50, [1.0]), [1.0])
     assert (rejections.counts, overflows.counts) == ({}, {SERIES: 2})
     assert overflows.details == {SERIES: "samples[0]: One at most."}
 
@@ -168,8 +167,9 @@ def test_without_room_for_a_layout_everything_else_is_stored() -> None:
     (row,), rejections, overflows = _read_all(
         _sample(core=[0.5], layout_id=6, labelled=[1, 2], processes=_processes("a"))
     )
+    stored = metrics(row.metrics)
 
-    assert (row.metrics[FIRST_CORE], row.metrics[-2:], row.processes) == (0.5, (None, None), _processes("a"))
+    assert (stored[FIRST_CORE], stored[-2:], processes(row.processes)) == (0.5, (None, None), _processes("a"))
     assert (row.sample.layout_id, list(row.sample.labelled)) == (0, [])
     assert (rejections.counts, overflows.counts) == ({}, {ingest_pb2.OVERFLOW_KIND_LAYOUTS: 2})
 
@@ -177,7 +177,7 @@ def test_without_room_for_a_layout_everything_else_is_stored() -> None:
 def test_processes_that_are_wrong_are_left_out_and_their_sample_is_stored() -> None:
     (row,), rejections, overflows = _read_all(_sample(core=[0.5], processes=b"\xff\xff\xff"))
 
-    assert (row.metrics[FIRST_CORE], row.processes, rejections.counts) == (0.5, b"", {})
+    assert (metrics(row.metrics)[FIRST_CORE], processes(row.processes), rejections.counts) == (0.5, b"", {})
     assert overflows.counts == {ingest_pb2.OVERFLOW_KIND_MALFORMED: 1}
 
 
