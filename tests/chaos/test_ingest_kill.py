@@ -14,6 +14,7 @@ from flick.db.pool import Connection, connect
 from tests.chaos.checker import Findings, Logged, check
 from tests.chaos.load.program import Plan, load_program
 from tests.chaos.restarted import restarted_ingest
+from tests.chaos.vitals import recorded
 from tests.databases import DatabaseServer
 from tests.integration.ingest.schema import telemetry_template
 from tests.tiny_auth import make_auth
@@ -58,7 +59,10 @@ async def test_killed_at_random_moments_it_loses_nothing_that_was_acked(
             interval_s=form.interval_s,
             backoff_cap_s=form.backoff_cap_s,
         )
-        async with load_program(plan) as load:
+        async with (
+            load_program(plan) as load,
+            recorded(lambda: {"ingest": ingest.pid, "load": load.process.pid}) as vitals,
+        ):
             await load.all_acked_again(since_s=0.0, within_s=30)
             for _ in range(form.kills):
                 await asyncio.sleep(rng.uniform(*form.pause_s))
@@ -71,7 +75,10 @@ async def test_killed_at_random_moments_it_loses_nothing_that_was_acked(
         findings = await check(owner, agents)
         seen = await _damaged_step_by_step(owner, agents)
         await owner.close()
-    print(f"\nserving again after {_told(ingest.restarts_s)}, acks of every agent after {_told(backs_s)}; {findings}")  # noqa: T201
+    print(  # noqa: T201
+        f"\nserving again after {_told(ingest.restarts_s)}, acks of every agent after {_told(backs_s)};"
+        f" ingest {vitals.peak_rss_mib('ingest'):.0f} MiB at most; {findings}"
+    )
 
     assert ingest.starts == form.kills + 1
     assert findings.clean, findings
