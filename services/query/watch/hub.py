@@ -119,13 +119,20 @@ class Hub:
         self._metrics.feeds.set(len(self._feeds))
 
     async def _mark(self) -> None:
-        """Tell ingest which servers are watched, so that their agents send every second."""
+        """Tell ingest which servers are watched, so that their agents send every second.
+
+        After Redis was away it is told more often for a while: ingest may hear again a little later than it is told.
+        """
+        hasty_until_s = 0.0
         while True:
             self._new.clear()
-            if self._feeds:
-                await self._wire.mark(list(self._feeds))
+            if self._feeds and not await self._wire.mark(list(self._feeds)):
+                hasty_until_s = self._clock.monotonic_s() + self._times.mark_s
+            hasty = self._clock.monotonic_s() < hasty_until_s
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._new.wait(), timeout=self._times.mark_s)
+                await asyncio.wait_for(
+                    self._new.wait(), timeout=self._times.hasty_mark_s if hasty else self._times.mark_s
+                )
 
     async def _poll(self) -> None:
         """Look into storage for samples that did not come by the wire."""

@@ -65,12 +65,13 @@ class Wire:
         assert self._subscription is not None, "remove is called within hearing"
         self._subscription.remove(samples_channel(server_id))
 
-    async def mark(self, server_ids: Sequence[str]) -> None:
-        """Tell ingest that somebody watches these servers; good for `WATCH_EXPIRES_S` seconds."""
+    async def mark(self, server_ids: Sequence[str]) -> bool:
+        """Tell ingest that somebody watches these servers; good for `WATCH_EXPIRES_S` seconds. False: Redis is away."""
         kept = await self._bus.put(map(watched_key, server_ids), b"1", expire_s=WATCH_EXPIRES_S)
         told = await self._bus.publish([(WATCHED_CHANNEL, encode_server_ids(server_ids))])
         if not (kept and told):
             self._metrics.redis_failures.labels("mark").inc()
+        return told
 
     def _receive(self, channel: str, payload: bytes) -> None:
         server_id = server_of_channel(channel)

@@ -31,7 +31,7 @@ from tests.waiting import eventually
 WatchCall: TypeAlias = "grpc.aio.UnaryStreamCall[query_pb2.WatchMetricsRequest, query_pb2.WatchMetricsResponse]"
 SECOND_US = 1_000_000
 WITHIN_S = 10.0
-QUICK = WatchTimes(sign_of_life_s=0.6, confirm_s=0.2, mark_s=0.3, poll_s=0.2, patience_s=0.3)
+QUICK = WatchTimes(sign_of_life_s=0.6, confirm_s=0.2, mark_s=0.3, hasty_mark_s=0.3, poll_s=0.2, patience_s=0.3)
 
 
 @dataclass(kw_only=True)
