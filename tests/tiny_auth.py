@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -116,6 +117,11 @@ class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceS
 
     async def IssueServiceToken(self, request: Any, context: Any) -> auth_pb2.IssueServiceTokenResponse:
         return auth_pb2.IssueServiceTokenResponse(token="service", expires_in=300)
+
+    async def GetMe(self, request: Any, context: Any) -> auth_pb2.Me:
+        (token,) = (value for key, value in context.invocation_metadata() if key == "authorization")
+        claims = token.split(".")[1]
+        return auth_pb2.Me(user_id=json.loads(base64.urlsafe_b64decode(claims + "=="))["sub"])
 
     async def GetJsonWebKeySet(self, request: Any, context: Any) -> auth_pb2.JsonWebKeySet:
         raw = self._signer.key.public_key().public_bytes_raw()
