@@ -28,10 +28,16 @@ class AgentConfig:
 
     Args:
         identity: the identity file. Default: /var/lib/flick-agent/identity.json for root, else below ~/.local/state.
+        spool_dir: the folder of the spool, a file by the server's id. Default: that of the identity file.
+        spool_max_bytes: of samples that are kept until ingest has them; then the oldest go. Default 64 MiB.
+        spool_max_age_s: how old they may become. Default 24 h.
         log_level: the least severe log records that are written. Default INFO.
     """
 
     identity: Path | None = config.setting("FLICK_AGENT_IDENTITY", default=None)
+    spool_dir: Path | None = config.setting("FLICK_AGENT_SPOOL_DIR", default=None)
+    spool_max_bytes: int = config.setting("FLICK_AGENT_SPOOL_MAX_BYTES", default=64 * 1024 * 1024)
+    spool_max_age_s: int = config.setting("FLICK_AGENT_SPOOL_MAX_AGE_S", default=86_400)
     log_level: str = config.setting("FLICK_LOG_LEVEL", default="INFO")
 
 
@@ -49,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.command == "check":
             return asyncio.run(_check(path, once=asked.once, as_json=asked.json))
         log.configure(service="agent", level=settings.log_level)
-        return asyncio.run(_run(path))
+        return asyncio.run(_run(path, settings))
     except (AgentError, FlickError, config.ConfigError) as error:
         print(f"flick-agent: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its terminal
         return 1
@@ -92,8 +98,10 @@ def _enroll(url: str, token: str, path: Path) -> int:
     return 0
 
 
-async def _run(path: Path) -> int:
+async def _run(path: Path, settings: AgentConfig) -> int:
     from agent.agent import run_agent
+    from agent.spool.limits import SpoolLimits
+    from agent.spool.opening import spool_name
 
     found = identity.read(path)
     async with lifecycle.stop_requested() as stop:
@@ -103,6 +111,10 @@ async def _run(path: Path) -> int:
             rng=random.Random(),  # noqa: S311 - spreads agents in time, guards nothing
             host=this_host(),
             version=agent_version(),
+            spool_path=(settings.spool_dir or path.parent) / spool_name(found.server_id),
+            spool_limits=SpoolLimits(
+                max_bytes=settings.spool_max_bytes, max_age_ns=settings.spool_max_age_s * 1_000_000_000
+            ),
             stop=stop,
         )
     return 0

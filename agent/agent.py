@@ -2,14 +2,15 @@
 
 import asyncio
 import random
-import uuid
+from pathlib import Path
 
 from agent.collection import Collection, Workers, every_collector
 from agent.identity import Identity
 from agent.sampler.orders import Orders, Wanted
 from agent.sampler.sampler import Sampler
-from agent.sampler.timeline import Timeline
-from agent.spool.memory import MemorySpool
+from agent.sampler.timeline import Timeline, this_boot
+from agent.spool.fallback import FallbackSpool
+from agent.spool.limits import SpoolLimits
 from agent.uplink.uplink import Uplink
 from flick.backoff import Backoff
 from flick.clock import Clock
@@ -25,10 +26,15 @@ async def run_agent(
     rng: random.Random,
     host: servers_pb2.Host,
     version: str,
+    spool_path: Path,
+    spool_limits: SpoolLimits,
     stop: asyncio.Event,
     flush_s: float = FLUSH_S,
 ) -> None:
-    """Measure and stream until `stop` is set; then give what waits `flush_s` seconds to be acked."""
+    """Measure and stream until `stop` is set; then give what waits `flush_s` seconds to be acked.
+
+    The spool in the file `spool_path` keeps the rest for the next time.
+    """
     workers = Workers()
 
     def open_collection(wanted: Wanted) -> Collection:
@@ -37,32 +43,33 @@ async def run_agent(
         )
 
     orders = Orders()
-    timeline = Timeline(clock=clock)
-    spool = MemorySpool(spool_id=uuid.uuid4())
-    uplink = Uplink(
-        identity=identity,
-        spool=spool,
-        orders=orders,
-        timeline=timeline,
-        clock=clock,
-        backoff=Backoff(rng=rng, base_s=1.0, factor=1.6, cap_s=120.0),
-        host=host,
-        version=version,
-    )
-    sampler = Sampler(
-        clock=clock,
-        timeline=timeline,
-        orders=orders,
-        spool=spool,
-        open_collection=open_collection,
-        on_stored=uplink.wake,
-        on_live=uplink.show,
-    )
-    async with asyncio.TaskGroup() as tasks:
-        sampling = tasks.create_task(sampler.run())
-        streaming = tasks.create_task(uplink.run())
-        await stop.wait()
-        sampling.cancel()
-        uplink.stop()
-        await asyncio.wait([streaming], timeout=flush_s)
-        streaming.cancel()
+    with FallbackSpool(path=spool_path, limits=spool_limits, clock=clock) as spool:
+        timeline = Timeline(clock=clock, boot_id=this_boot(), mark=spool.mark, last_ns=spool.last_ns)
+        spool.begin(timeline.mark)
+        uplink = Uplink(
+            identity=identity,
+            spool=spool,
+            orders=orders,
+            timeline=timeline,
+            clock=clock,
+            backoff=Backoff(rng=rng, base_s=1.0, factor=1.6, cap_s=120.0),
+            host=host,
+            version=version,
+        )
+        sampler = Sampler(
+            clock=clock,
+            timeline=timeline,
+            orders=orders,
+            spool=spool,
+            open_collection=open_collection,
+            on_stored=uplink.wake,
+            on_live=uplink.show,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            sampling = tasks.create_task(sampler.run())
+            streaming = tasks.create_task(uplink.run())
+            await stop.wait()
+            sampling.cancel()
+            uplink.stop()
+            await asyncio.wait([streaming], timeout=flush_s)
+            streaming.cancel()

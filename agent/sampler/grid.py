@@ -21,13 +21,14 @@ def next_tick(*, now_ns: int, last_ns: int, interval_ns: int, live_interval_ns: 
         live_interval_ns: between samples while somebody watches, None while nobody does.
     """
     after = max(now_ns, last_ns)
-    stored = _multiple_after(after, interval_ns)
+    stored = multiple_after(after, interval_ns)
     if live_interval_ns is not None:
-        live = _multiple_after(after, live_interval_ns)
+        live = multiple_after(after, live_interval_ns)
         if live < stored:
             return Tick(time_ns=live, stored=False)
     return Tick(time_ns=stored, stored=True)
 
 
-def _multiple_after(time_ns: int, step_ns: int) -> int:
+def multiple_after(time_ns: int, step_ns: int) -> int:
+    """The first multiple of a step after a moment."""
     return (time_ns // step_ns + 1) * step_ns

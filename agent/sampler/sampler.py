@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from agent.collection import Collection, Readings
 from agent.collectors.collector import Moment
-from agent.sampler.grid import Tick, next_tick
+from agent.sampler.grid import Tick, multiple_after, next_tick
+from agent.sampler.holes import TOO_LATE_S, Holes
 from agent.sampler.orders import Orders, Wanted
 from agent.sampler.timeline import Timeline
 from agent.spool.frame import Entry
@@ -16,7 +17,7 @@ from flick.v1 import telemetry_pb2
 
 _NS = 1_000_000_000
 _FIRST_RATE_NS = _NS // 2  # rates over less than half a second tell little
-_TOO_LATE_NS = _NS  # a sample that is later than this does not belong to its moment any more
+_TOO_LATE_NS = round(TOO_LATE_S * _NS)
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Sampler:
         self._open_collection = open_collection
         self._on_stored = on_stored
         self._on_live = on_live
+        self._holes = Holes(clock=clock, timeline=timeline, spool=spool)
         self._stored: Collection | None = None
         self._live: Collection | None = None
         self._live_from_ns = 0
@@ -65,8 +67,13 @@ class Sampler:
             self._follow_orders()
             self._timeline.last_ns = max(self._timeline.last_ns, self._timeline.now_ns() + _FIRST_RATE_NS)
             while True:
+                self._holes.look()
                 tick = self._next_tick()
+                if not self._holes.expecting:
+                    self._holes.expect(self._stored_after(max(self._timeline.now_ns(), self._timeline.last_ns)))
                 await self._wait_until(tick.time_ns)
+                if self._orders.changed.is_set():
+                    self._holes.forget()
                 self._orders.changed.clear()
                 self._follow_orders()
                 if 0 <= self._timeline.now_ns() - tick.time_ns < _TOO_LATE_NS and tick == self._next_tick(tick):
@@ -84,6 +91,9 @@ class Sampler:
             interval_ns=wanted.interval_s * _NS,
             live_interval_ns=None if live_s is None else round(live_s * _NS),
         )
+
+    def _stored_after(self, time_ns: int) -> int:
+        return multiple_after(time_ns, self._orders.wanted.interval_s * _NS)
 
     async def _wait_until(self, time_ns: int) -> None:
         """Wait for a moment of the timeline, or until orders change."""
@@ -124,24 +134,25 @@ class Sampler:
         live = self._live.collect(moment) if self._live is not None and watched else None
         self._timeline.last_ns = tick.time_ns
         if tick.stored and self._stored is not None:
+            self._holes.expect(self._stored_after(tick.time_ns))
             self._keep(tick.time_ns, self._stored.collect(moment))
         elif live is not None:
-            sample = self._sample(tick.time_ns, live)
-            self._on_live(sample, self._spool.layout(sample.layout_id) if sample.layout_id else None)
+            self._show(tick.time_ns, live)
 
     def _keep(self, time_ns: int, readings: Readings) -> None:
-        sample = self._sample(time_ns, readings)
-        self._spool.put(Entry(time_ns=time_ns, layout_id=sample.layout_id, payload=sample.SerializeToString()))
+        self._holes.before_sample(time_ns, interval_ns=self._orders.wanted.interval_s * _NS)
+        payload = self._sample(readings).SerializeToString()
+        self._spool.put(Entry(time_ns, self._spool.layout_id(readings.series), payload))
         self._on_stored()
 
-    def _sample(self, time_ns: int, readings: Readings) -> telemetry_pb2.Sample:
-        return telemetry_pb2.Sample(
-            time_unix_nano=time_ns,
-            core=readings.core,
-            layout_id=self._spool.layout_id(readings.series),
-            labelled=readings.values,
-            processes=readings.processes,
-        )
+    def _show(self, time_ns: int, readings: Readings) -> None:
+        sample = self._sample(readings)
+        sample.time_unix_nano = time_ns
+        sample.layout_id = self._spool.layout_id(readings.series)
+        self._on_live(sample, self._spool.layout(sample.layout_id) if sample.layout_id else None)
+
+    def _sample(self, readings: Readings) -> telemetry_pb2.Sample:
+        return telemetry_pb2.Sample(core=readings.core, labelled=readings.values, processes=readings.processes)
 
     def _moment(self) -> Moment:
         return Moment(monotonic_s=self._clock.monotonic_s(), boottime_s=self._clock.boottime_s())

@@ -9,12 +9,17 @@ _KEPT = 32  # beyond that, those that no held sample uses are forgotten
 
 
 class Layouts:
-    """Numbers sets of series; the same set keeps its number as long as it is remembered."""
+    """Numbers sets of series; the same set keeps its number as long as it is remembered.
 
-    def __init__(self) -> None:
-        self._ids: dict[tuple[SeriesKey, ...], int] = {}
-        self._layouts: dict[int, telemetry_pb2.Layout] = {}
-        self._last_id = 0
+    Args:
+        known: what was numbered before.
+    """
+
+    def __init__(self, known: Iterable[telemetry_pb2.Layout] = ()) -> None:
+        self._layouts = {layout.layout_id: layout for layout in known}
+        self._ids = {series_of(layout): layout.layout_id for layout in self._layouts.values()}
+        self._last_id = max(self._layouts, default=0)
+        self._most = _KEPT
 
     def id_of(self, series: tuple[SeriesKey, ...]) -> int:
         """The set's number, a new one if it is not remembered; 0 for the empty set."""
@@ -28,19 +33,33 @@ class Layouts:
         self._layouts[self._last_id] = _message(self._last_id, series)
         return self._last_id
 
+    def knows(self, series: tuple[SeriesKey, ...]) -> bool:
+        """Whether `id_of` would give a number that is known."""
+        return series in self._ids
+
     def __getitem__(self, layout_id: int) -> telemetry_pb2.Layout:
         return self._layouts[layout_id]
 
+    def __contains__(self, layout_id: int) -> bool:
+        return layout_id in self._layouts
+
     @property
     def crowded(self) -> bool:
-        """Whether it is time to `forget_unused`."""
-        return len(self._ids) > _KEPT
+        """Whether it is time to `keep_only` what is used."""
+        return len(self._ids) > self._most
 
-    def forget_unused(self, used: Iterable[int]) -> None:
-        """Forget all but those `used` and the newest."""
+    def keep_only(self, used: Iterable[int]) -> set[int]:
+        """Forget all but those `used` and the newest; returns what is kept."""
         kept = {*used, self._last_id}
         self._ids = {series: number for series, number in self._ids.items() if number in kept}
         self._layouts = {number: layout for number, layout in self._layouts.items() if number in kept}
+        self._most = max(_KEPT, 2 * len(self._ids))  # to find out what is used, everything that is held is read
+        return kept
+
+
+def series_of(layout: telemetry_pb2.Layout) -> tuple[SeriesKey, ...]:
+    """The set of series that a layout stands for."""
+    return tuple((int(series.metric), tuple(series.label_values)) for series in layout.series)
 
 
 def _message(layout_id: int, series: tuple[SeriesKey, ...]) -> telemetry_pb2.Layout:

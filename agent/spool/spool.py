@@ -1,39 +1,60 @@
 """What the agent asks of a spool, whether it is kept in memory or on disk."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from agent.collectors.collector import SeriesKey
-from agent.spool.frame import Entry, Frame, Lane
-from flick.v1 import telemetry_pb2
+from agent.spool.epochs import Mark
+from agent.spool.frame import Entry, Frame, Lane, Reason
+from flick.v1 import ingest_pb2, telemetry_pb2
 
 
 class UnknownSeqError(ValueError):
     """Ingest speaks of a frame that was never sent."""
 
 
-@dataclass(slots=True)
-class SpoolCounts:
-    """What became of samples: taken = acked + dropped + refused + those still held."""
-
-    taken: int = 0
-    acked: int = 0
-    dropped: int = 0
-    refused: int = 0
-
-
 class Spool(Protocol):
     """Two lanes of frames, each with a contiguous sequence, before them what waits in the order of time.
 
     The newest samples wait for the live lane; those that it could not take in time, and all that wait when a stream
-    begins, wait for the backfill lane. A frame that was handed out keeps its lane, seq and content until it is acked.
+    begins, wait for the backfill lane, which takes the newest of them first. A frame that was handed out keeps its
+    lane, seq and content until it is acked.
     """
 
-    spool_id: str
-    counts: SpoolCounts
+    @property
+    def spool_id(self) -> str:
+        """Names the sequences. When it changes, they are others: the stream that spoke of them is to end."""
+        ...
+
+    @property
+    def mark(self) -> Mark | None:
+        """How the clock was set when samples were last put; None for a new spool."""
+        ...
+
+    @property
+    def last_ns(self) -> int:
+        """The last sample's time; 0 when there was none."""
+        ...
+
+    def begin(self, mark: Mark) -> None:
+        """Samples that follow carry times by this clock, to be moved by `settle` if it is not corrected yet."""
+        ...
+
+    def settle(self, mark: Mark, *, moved_ns: int, now_ns: int) -> None:
+        """The clock is corrected: move the samples taken by it before, and what an earlier one left, in their order.
+
+        Args:
+            mark: how the clock is set now.
+            moved_ns: by how much it was moved.
+            now_ns: what it says now; samples of an earlier clock that was never corrected come before that.
+        """
+        ...
 
     def put(self, entry: Entry) -> None:
         """Take a sample, later than every one before. When there is no room, the oldest that wait become a loss."""
+        ...
+
+    def lose(self, reason: Reason, *, start_ns: int | None = None) -> None:
+        """Tell a gap from `start_ns`, by default from the last sample, to the next sample."""
         ...
 
     def frame(self, lane: Lane, seq: int) -> Frame | None:
@@ -52,19 +73,26 @@ class Spool(Protocol):
         ...
 
     def refuse(self, lane: Lane, seq: int) -> None:
-        """Put a loss in the place of a frame that ingest can never take. Raises UnknownSeqError."""
+        """Ingest can't take this frame. After the third time a gap takes its place. Raises UnknownSeqError."""
+        ...
+
+    def split(self, lane: Lane, seq: int) -> None:
+        """This frame is too large: keep half of it there, and give the rest a frame in the backfill lane.
+
+        What can't be split, or was already, is replaced by a gap. Raises UnknownSeqError.
+        """
         ...
 
     def demote(self) -> None:
         """Let everything that waits wait for the backfill lane."""
         ...
 
-    def move(self, by_ns: int) -> None:
-        """Move the times of everything that waits. What was handed out stays."""
-        ...
-
     def held(self) -> int:
         """How many samples are held, waiting or unacked."""
+        ...
+
+    def status(self) -> ingest_pb2.SpoolStatus:
+        """How it stands: taken = acked + dropped + refused + corrupt + held, since it was made."""
         ...
 
     def layout_id(self, series: tuple[SeriesKey, ...]) -> int:
@@ -73,4 +101,8 @@ class Spool(Protocol):
 
     def layout(self, layout_id: int) -> telemetry_pb2.Layout:
         """The layout of that number, as long as a held sample uses it or it is the newest."""
+        ...
+
+    def close(self) -> None:
+        """Put down what is kept beyond the end of the process."""
         ...

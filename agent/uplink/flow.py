@@ -26,6 +26,7 @@ class Flow:
 
     def __init__(self, *, spool: Spool, clock: Clock, max_batches: int, max_bytes: int) -> None:
         self._spool = spool
+        self._spool_id = spool.spool_id
         self._clock = clock
         self._max_batches = max(1, max_batches)
         self._max_bytes = max_bytes
@@ -37,10 +38,21 @@ class Flow:
         """Whether nothing is on its way."""
         return not any(cursor.unacked for cursor in self._lanes.values())
 
+    @property
+    def stale(self) -> bool:
+        """Whether the spool's sequences are others now, so that this stream can't go on."""
+        return self._spool.spool_id != self._spool_id
+
+    @property
+    def largest(self) -> tuple[Lane, int] | None:
+        """Lane and seq of the largest frame that is on its way."""
+        sizes = [(size, lane, seq) for lane, cursor in self._lanes.items() for seq, size in cursor.unacked.items()]
+        return max(sizes)[1:] if sizes else None
+
     def next(self, lane: Lane) -> ingest_pb2.StreamTelemetryRequest | None:
         """The lane's next frame, which then counts as sent; None when there is none or it may not be sent yet."""
         cursor = self._lanes[lane]
-        if self._clock.monotonic_s() < cursor.paused_until_s or not self._has_credit(lane):
+        if self.stale or self._clock.monotonic_s() < cursor.paused_until_s or not self._has_credit(lane):
             return None
         frame = self._spool.frame(lane, cursor.next)
         if frame is None:
@@ -76,7 +88,8 @@ class Flow:
         cursor = self._cursor(lane)
         if seq >= cursor.next:
             raise UnknownSeqError(f"frame {seq} was never sent; the next would be {cursor.next}")
-        self._spool.ack(lane, seq)
+        if not self.stale:
+            self._spool.ack(lane, seq)
         cursor.unacked = {other: size for other, size in cursor.unacked.items() if other > seq}
 
     def retry_after(self, lane: Lane, seq: int, delay_s: float) -> None:
@@ -116,7 +129,10 @@ class Flow:
         batch = ingest_pb2.MetricBatch(lane=frame.lane, seq=frame.seq)
         batch.layouts.extend(self._undeclared(entry.layout_id for entry in frame.entries))
         for entry in frame.entries:
-            batch.samples.add().ParseFromString(entry.payload)
+            sample = batch.samples.add()
+            sample.ParseFromString(entry.payload)
+            sample.time_unix_nano = entry.time_ns
+            sample.layout_id = entry.layout_id
         return ingest_pb2.StreamTelemetryRequest(metric_batch=batch)
 
     def _undeclared(self, layout_ids: Iterable[int]) -> list[telemetry_pb2.Layout]:

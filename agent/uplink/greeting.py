@@ -41,6 +41,7 @@ class Greeting:
     def hello(self) -> ingest_pb2.StreamTelemetryRequest:
         """The first frame."""
         hello = ingest_pb2.Hello(agent_version=self.version, spool_id=self.spool.spool_id, host=self.host)
+        hello.spool.CopyFrom(self.spool.status())
         hello.send_time.FromNanoseconds(self.clock.time_unix_nano())
         for lane in (LIVE, BACKFILL):
             hello.lanes.add(lane=lane, seq=self.spool.position(lane))
@@ -52,8 +53,10 @@ class Greeting:
         server_time_ns = welcome.server_time.ToNanoseconds() + round(way_back_s * _NS)
         self._compare_clocks((self.clock.time_unix_nano() - server_time_ns) / _NS)
         moved_ns = self.timeline.correct(server_time_ns=server_time_ns)
+        before_ns = max(self.timeline.now_ns(), self.timeline.last_ns + 1)
+        self.spool.settle(self.timeline.mark, moved_ns=moved_ns, now_ns=before_ns)
         if moved_ns:
-            self.spool.move(moved_ns)
+            self.timeline.last_ns = self.spool.last_ns
         self.spool.demote()
         if welcome.settings.HasField("server"):
             self.orders.settings(welcome.settings.server)

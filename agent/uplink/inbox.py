@@ -18,9 +18,16 @@ logger = logging.getLogger(__name__)
 
 
 class Inbox:
-    """Takes one stream's frames from ingest. `answers` are to be sent; `drain` is set when ingest asks to leave."""
+    """Takes one stream's frames from ingest. `answers` are to be sent; `drain` is set when ingest asks to leave.
 
-    def __init__(self, *, flow: Flow, spool: Spool, orders: Orders) -> None:
+    Args:
+        overflows: the kinds of overflow that were logged, on earlier streams as well.
+    """
+
+    def __init__(
+        self, *, flow: Flow, spool: Spool, orders: Orders, overflows: set[ingest_pb2.OverflowKind.ValueType]
+    ) -> None:
+        self._overflows = overflows
         self._flow = flow
         self._spool = spool
         self._orders = orders
@@ -47,7 +54,7 @@ class Inbox:
             case "drain":
                 self.drain = frame.drain
             case "ping":
-                pong = ingest_pb2.Pong(ping_id=frame.ping.ping_id)
+                pong = ingest_pb2.Pong(ping_id=frame.ping.ping_id, spool=self._spool.status())
                 self.answers.append(ingest_pb2.StreamTelemetryRequest(pong=pong))
             case _:  # of a later version of the contract; it means nothing to this agent
                 pass
@@ -65,6 +72,12 @@ class Inbox:
                 extra={"reason": ingest_pb2.RejectionReason.Name(rejection.reason), "seq": rejection.seq},
             )
 
+        for overflow in ack.overflows:
+            if overflow.kind not in self._overflows:
+                self._overflows.add(overflow.kind)
+                kind = ingest_pb2.OverflowKind.Name(overflow.kind)
+                logger.warning("ingest leaves parts of samples out: %s", overflow.detail, extra={"kind": kind})
+
     def _take_retry_after(self, again: ingest_pb2.RetryAfter) -> None:
         try:
             self._flow.retry_after(again.lane, again.seq, again.delay.seconds + again.delay.nanos / _NS)
@@ -72,10 +85,16 @@ class Inbox:
             raise _protocol_broken(error) from error
 
     def _take_fatal(self, fatal: ingest_pb2.Fatal) -> None:
-        if fatal.lane != ingest_pb2.LANE_UNSPECIFIED:
-            # The next stream carries a gap in the frame's place, so that it is not refused for ever.
+        too_large = fatal.code == ingest_pb2.FATAL_CODE_TOO_LARGE
+        named = (fatal.lane, fatal.seq) if fatal.lane != ingest_pb2.LANE_UNSPECIFIED else None
+        at_fault = named or (self._flow.largest if too_large else None)
+        if at_fault is not None and not self._flow.stale:
+            lane, seq = at_fault
             with contextlib.suppress(UnknownSeqError):
-                self._spool.refuse(fatal.lane, fatal.seq)
+                if too_large:
+                    self._spool.split(lane, seq)
+                else:
+                    self._spool.refuse(lane, seq)
         raise StreamEndedError(ending_by(fatal))
 
 

@@ -30,18 +30,29 @@ class Stream:
     Args:
         call: the call, just made.
         greeting: how to open it.
+        overflows: see `Inbox`.
         silent_s: how long ingest may say nothing.
     """
 
     def __init__(
-        self, *, call: Call, greeting: Greeting, spool: Spool, orders: Orders, clock: Clock, silent_s: float = SILENT_S
+        self,
+        *,
+        call: Call,
+        greeting: Greeting,
+        spool: Spool,
+        orders: Orders,
+        clock: Clock,
+        overflows: set[ingest_pb2.OverflowKind.ValueType],
+        silent_s: float = SILENT_S,
     ) -> None:
         self._call = call
         self._greeting = greeting
         self._spool = spool
         self._orders = orders
         self._clock = clock
+        self._overflows = overflows
         self._silent_s = silent_s
+        self._flow: Flow | None = None
         self._wake = asyncio.Event()
         self._shown: deque[tuple[telemetry_pb2.Sample, telemetry_pb2.Layout | None]] = deque(maxlen=_SHOWN_AT_MOST)
         self._leaving: Ending | None = None
@@ -65,8 +76,9 @@ class Stream:
         """Speak until the stream ends; never raises for an end of any kind."""
         try:
             await self._connect()
-            flow = await self._greet()
-            await self._talk(flow, Inbox(flow=flow, spool=self._spool, orders=self._orders))
+            self._flow = flow = await self._greet()
+            inbox = Inbox(flow=flow, spool=self._spool, orders=self._orders, overflows=self._overflows)
+            await self._talk(flow, inbox)
         except StreamEndedError as ended:
             return ended.ending
         finally:
@@ -127,6 +139,8 @@ class Stream:
             silent = Ending(EndKind.FAILED, f"ingest was silent for {self._silent_s:g} s")
             raise StreamEndedError(self._leaving or silent) from None
         except grpc.aio.AioRpcError as error:
+            if _is_too_large(error) and self._flow is not None:
+                self._split_largest(self._flow)
             ending = _ending_by(error, welcomed=self.welcomed_at_s is not None)
             raise StreamEndedError(self._leaving or ending) from None
         except asyncio.InvalidStateError:
@@ -134,6 +148,12 @@ class Stream:
         if not isinstance(frame, ingest_pb2.StreamTelemetryResponse):
             raise StreamEndedError(self._leaving or Ending(EndKind.FAILED, "ingest ended the stream"))
         return frame
+
+    def _split_largest(self, flow: Flow) -> None:
+        """Nobody says which frame was too large."""
+        if flow.largest is not None and not flow.stale:
+            lane, seq = flow.largest
+            self._spool.split(lane, seq)
 
     def _leave(self, ending: Ending, *, within_s: float) -> None:
         if self._leaving is None:
@@ -146,6 +166,8 @@ class Stream:
         while True:
             self._wake.clear()
             frame = self._next_frame(flow, inbox)
+            if flow.stale:
+                raise StreamEndedError(Ending(EndKind.FAILED, "the spool has moved, and with it its sequences"))
             if frame is not None:
                 if not await self._write(frame):
                     return
@@ -182,6 +204,12 @@ class Stream:
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return False
         return True
+
+
+def _is_too_large(error: grpc.aio.AioRpcError) -> bool:
+    """Whether gRPC itself refused a message; what FLick refuses carries details of its own."""
+    own = any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())
+    return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and not own
 
 
 def _drained(drain: ingest_pb2.Drain) -> Ending:

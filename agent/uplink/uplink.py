@@ -15,7 +15,7 @@ from agent.uplink.stream import SILENT_S, Stream
 from flick.backoff import Backoff
 from flick.clock import Clock, utc
 from flick.rpc.client import open_channel
-from flick.v1 import ingest_pb2_grpc, servers_pb2, telemetry_pb2
+from flick.v1 import ingest_pb2, ingest_pb2_grpc, servers_pb2, telemetry_pb2
 
 MAX_COME_BACK_S = 120.0  # ingest may ask for less; no agent stays away longer than the backoff's cap
 
@@ -53,6 +53,7 @@ class Uplink:
         self._greeting = Greeting(
             spool=spool, orders=orders, timeline=timeline, clock=clock, host=host, version=version
         )
+        self._overflows: set[ingest_pb2.OverflowKind.ValueType] = set()
         self._stream: Stream | None = None
         self._stopping = asyncio.Event()
         self._said = ""
@@ -93,6 +94,7 @@ class Uplink:
                 spool=self._spool,
                 orders=self._orders,
                 clock=self._clock,
+                overflows=self._overflows,
                 silent_s=self._silent_s,
             )
             try:

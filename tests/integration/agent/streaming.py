@@ -12,7 +12,8 @@ from agent.identity import Identity
 from agent.sampler.orders import Orders
 from agent.sampler.timeline import Timeline
 from agent.spool.frame import Entry
-from agent.spool.memory import MemorySpool, SpoolLimits
+from agent.spool.limits import SpoolLimits
+from agent.spool.memory import MemorySpool
 from agent.uplink.uplink import Uplink
 from flick.backoff import Backoff
 from flick.clock import SystemClock
@@ -31,8 +32,9 @@ class Agent:
     def __init__(self, identity: Identity, *, silent_s: float = 10.0, max_bytes: int = 1_000_000) -> None:
         self.clock = SystemClock()
         self.orders = Orders()
-        self.timeline = Timeline(clock=self.clock)
+        self.timeline = Timeline(clock=self.clock, boot_id="boot")
         self.spool = MemorySpool(spool_id=uuid.uuid4(), limits=SpoolLimits(max_bytes=max_bytes, frame_samples=2))
+        self.spool.begin(self.timeline.mark)
         self.uplink = Uplink(
             identity=identity,
             spool=self.spool,
@@ -58,9 +60,7 @@ class Agent:
         for _ in range(count):
             self.time_ns += 1_000_000_000
             layout_id = self.spool.layout_id(SERIES)
-            sample = telemetry_pb2.Sample(
-                time_unix_nano=self.time_ns, core=[0.5], layout_id=layout_id, labelled=[0.25, 0.75]
-            )
+            sample = telemetry_pb2.Sample(core=[0.5], labelled=[0.25, 0.75])
             self.spool.put(Entry(time_ns=self.time_ns, layout_id=layout_id, payload=sample.SerializeToString()))
             taken.append(self.time_ns)
             self.uplink.wake()

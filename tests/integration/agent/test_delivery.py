@@ -64,7 +64,7 @@ async def test_what_was_measured_without_a_stream_follows_as_backlog_and_the_new
         await ingest.played()
 
     assert got[LIVE] == newest
-    assert got[BACKFILL] == agent.before
+    assert got[BACKFILL] == [*agent.before[3:], *agent.before[1:3], agent.before[0]], "the newest first"
 
 
 async def test_unacked_frames_are_sent_again_with_their_seq_on_the_next_stream(identity: Identity, tls: Issued) -> None:
@@ -150,40 +150,131 @@ async def test_retry_after_brings_the_same_frame_again_after_the_wait(identity: 
     assert waited_s >= 0.55
 
 
-async def test_a_frame_that_can_never_be_taken_is_replaced_by_a_gap(identity: Identity, tls: Issued) -> None:
-    gaps: list[ingest_pb2.Gap] = []
+async def test_a_frame_that_is_refused_three_times_is_set_aside_and_later_frames_flow(
+    identity: Identity, tls: Issued
+) -> None:
+    frames: list[ingest_pb2.StreamTelemetryRequest] = []
 
     async def refuse(visit: Visit) -> None:
         await visit.welcome()
-        await agent.welcomed()
-        agent.measure()
         batch = await visit.batch()
-        await visit.say(
-            fatal=ingest_pb2.Fatal(
-                code=ingest_pb2.FATAL_CODE_MALFORMED, message="can't be read", lane=batch.lane, seq=batch.seq
-            )
-        )
+        assert (batch.lane, batch.seq) == (BACKFILL, 1)
+        fatal = ingest_pb2.Fatal(code=ingest_pb2.FATAL_CODE_MALFORMED, message="no", lane=batch.lane, seq=batch.seq)
+        await visit.say(fatal=fatal)
         await visit.until_gone()
 
     async def take(visit: Visit) -> None:
+        agent.orders.changed.clear()
         await visit.welcome()
-        gaps.append((await visit.next()).gap)
-        await visit.ack(gaps[0])
+        await agent.welcomed()
         agent.measure()
-        batch = await visit.batch()
-        assert batch.seq == 2
-        await visit.ack(batch)
+        for _ in range(2):
+            frames.append(await visit.next())
+            await visit.ack(frames[-1].gap if frames[-1].HasField("gap") else frames[-1].metric_batch)
 
-    ingest = ScriptedIngest(refuse, take)
-    async with streaming(ingest, identity, tls) as agent:
-        await ingest.done.get()
+    ingest = ScriptedIngest(refuse, refuse, refuse, take)
+    async with streaming(ingest, identity, tls, waiting=1) as agent:
+        for _ in range(3):
+            await ingest.done.get()
         await ingest.played()
         await until(lambda: not agent.spool.held())
         counts = agent.spool.counts
 
-    assert (gaps[0].lane, gaps[0].seq, gaps[0].dropped_samples) == (LIVE, 1, 1)
-    assert gaps[0].reason == ingest_pb2.GAP_REASON_REFUSED
+    gap = next(frame.gap for frame in frames if frame.HasField("gap"))
+    assert (gap.lane, gap.seq, gap.dropped_samples) == (BACKFILL, 1, 1)
+    assert gap.reason == ingest_pb2.GAP_REASON_REFUSED
+    assert [frame.metric_batch.seq for frame in frames if not frame.HasField("gap")] == [1]
     assert (counts.taken, counts.acked, counts.refused) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("by_status", [False, True], ids=["fatal", "status"])
+async def test_a_frame_that_is_too_large_is_sent_again_in_two_parts(
+    identity: Identity, tls: Issued, by_status: bool
+) -> None:
+    got: list[list[int]] = []
+
+    async def refuse(visit: Visit) -> None:
+        await visit.welcome()
+        batch = await visit.batch()
+        assert len(batch.samples) == 2
+        if by_status:
+            await visit.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)")
+        fatal = ingest_pb2.Fatal(code=ingest_pb2.FATAL_CODE_TOO_LARGE, message="too large", lane=BACKFILL, seq=1)
+        await visit.say(fatal=fatal)
+        await visit.until_gone()
+
+    async def take(visit: Visit) -> None:
+        await visit.welcome()
+        for _ in range(2):
+            batch = await visit.batch()
+            got.append(times(batch))
+            await visit.ack(batch)
+
+    ingest = ScriptedIngest(refuse, take)
+    async with streaming(ingest, identity, tls, waiting=2) as agent:
+        await ingest.done.get()
+        await ingest.played()
+        await until(lambda: not agent.spool.held())
+
+    assert got == [[agent.before[0]], [agent.before[1]]]
+
+
+async def test_a_server_that_refuses_for_another_reason_splits_nothing(identity: Identity, tls: Issued) -> None:
+    got: list[list[int]] = []
+
+    async def refuse(visit: Visit) -> None:
+        await visit.welcome()
+        await visit.batch()
+        visit._context.set_trailing_metadata((("grpc-status-details-bin", b"ours"),))
+        await visit.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many streams.")
+
+    async def take(visit: Visit) -> None:
+        await visit.welcome()
+        got.append(times(await visit.batch()))
+
+    ingest = ScriptedIngest(refuse, take)
+    async with streaming(ingest, identity, tls, waiting=2) as agent:
+        await ingest.done.get()
+        await ingest.played()
+
+    assert got == [agent.before]
+
+
+async def test_an_overflow_is_told_once_per_kind(
+    identity: Identity, tls: Issued, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.welcome()
+        for _ in range(2):
+            batch = await visit.batch()
+            overflow = ingest_pb2.Overflow(
+                seq=batch.seq, kind=ingest_pb2.OVERFLOW_KIND_SERIES, count=3, detail="more than 2000 series"
+            )
+            await visit.say(ack=ingest_pb2.Ack(lane=batch.lane, seq=batch.seq, overflows=[overflow]))
+
+    with caplog.at_level(logging.WARNING):
+        async with streaming(ScriptedIngest(script), identity, tls, waiting=4) as agent:
+            await until(lambda: not agent.spool.held())
+
+    assert caplog.text.count("more than 2000 series") == 1
+
+
+async def test_hello_and_pong_tell_how_the_spool_stands(identity: Identity, tls: Issued) -> None:
+    told: list[ingest_pb2.SpoolStatus] = []
+
+    async def script(visit: Visit) -> None:
+        told.append((await visit.welcome()).spool)
+        for _ in range(2):
+            await visit.ack(await visit.batch())
+        await visit.say(ping=ingest_pb2.Ping(ping_id=1))
+        told.append((await visit.next()).pong.spool)
+
+    ingest = ScriptedIngest(script)
+    async with streaming(ingest, identity, tls, waiting=3) as agent:
+        await ingest.played()
+
+    assert [(one.taken_samples, one.acked_samples, one.held_samples) for one in told] == [(3, 0, 3), (3, 3, 0)]
+    assert told[0].oldest_time.ToNanoseconds() == agent.before[0]
 
 
 async def test_rejected_samples_are_told_with_their_reason_and_never_sent_again(
@@ -258,8 +349,9 @@ async def test_a_full_queue_tells_its_gap(identity: Identity, tls: Issued) -> No
 
     async def script(visit: Visit) -> None:
         await visit.welcome()
-        while len(frames) < 3:
+        while len(frames) < 6:
             frames.append(await visit.next())
+            await visit.ack(frames[-1].gap if frames[-1].HasField("gap") else frames[-1].metric_batch)
 
     ingest = ScriptedIngest(script)
     async with streaming(ingest, identity, tls, waiting=20, max_bytes=200) as agent:
@@ -267,7 +359,7 @@ async def test_a_full_queue_tells_its_gap(identity: Identity, tls: Issued) -> No
     measured = agent.before
 
     gap = frames[0].gap
-    kept = times(frames[1].metric_batch) + times(frames[2].metric_batch)
+    kept = sorted(time for frame in frames[1:] for time in times(frame.metric_batch))
     assert gap.reason == ingest_pb2.GAP_REASON_SPOOL_FULL
     assert gap.dropped_samples == agent.spool.counts.dropped == measured.index(kept[0]) > 0
     assert gap.start_time.ToNanoseconds() == measured[0]

@@ -16,7 +16,7 @@ from agent.collectors.collector import Measured, Moment, SeriesKey
 from agent.sampler.orders import Orders, Wanted
 from agent.sampler.sampler import Sampler
 from agent.sampler.timeline import Timeline
-from agent.spool.frame import BACKFILL
+from agent.spool.frame import BACKFILL, Entry, Loss
 from agent.spool.memory import MemorySpool
 from flick.v1 import catalog_pb2, ingest_pb2, servers_pb2, telemetry_pb2
 from tests.unit.agent.clock import HandClock, settle
@@ -48,9 +48,11 @@ class Bench:
 
     def __init__(self, clock: HandClock) -> None:
         self.clock = clock
-        self.timeline = Timeline(clock=clock)
+        self.timeline = Timeline(clock=clock, boot_id="boot")
         self.orders = Orders()
         self.spool = MemorySpool(spool_id=uuid.uuid4())
+        self.spool.begin(self.timeline.mark)
+        self.losses: list[Loss] = []
         self.live: list[telemetry_pb2.Sample] = []
         self.opened: list[Wanted] = []
         self.collectors: list[Counting] = []
@@ -75,10 +77,25 @@ class Bench:
         found = []
         seq = self.spool.position(BACKFILL)
         while (frame := self.spool.frame(BACKFILL, seq)) is not None:
-            found += [telemetry_pb2.Sample.FromString(entry.payload) for entry in frame.entries]
+            found += [_sample(entry) for entry in frame.entries]
+            self.losses += [frame.loss] if frame.loss is not None else []
             self.spool.ack(BACKFILL, seq)
             seq += 1
-        return found
+        return sorted(found, key=lambda sample: sample.time_unix_nano)
+
+    def welcome(self, server_ns: int) -> None:
+        """What a Welcome does."""
+        moved = self.timeline.correct(server_time_ns=server_ns)
+        self.spool.settle(self.timeline.mark, moved_ns=moved, now_ns=max(server_ns, self.timeline.last_ns + 1))
+        if moved:
+            self.timeline.last_ns = self.spool.last_ns
+        self.orders.clock_moved()
+
+
+def _sample(entry: Entry) -> telemetry_pb2.Sample:
+    sample = telemetry_pb2.Sample.FromString(entry.payload)
+    sample.time_unix_nano, sample.layout_id = entry.time_ns, entry.layout_id
+    return sample
 
 
 @asynccontextmanager
@@ -184,9 +201,7 @@ async def test_a_wall_clock_that_is_stepped_moves_no_sample() -> None:
 async def test_samples_taken_by_a_wrong_clock_are_moved_to_ingests_time_at_the_first_welcome(wrong_by_s: float) -> None:
     async with running(HandClock(wall_ns=round((EPOCH_S + wrong_by_s) * S) + S // 4)) as bench:
         await bench.clock.advance(12)
-        moved = bench.timeline.correct(server_time_ns=EPOCH_S * S + round(12.25 * S))
-        bench.spool.move(moved)
-        bench.orders.clock_moved()
+        bench.welcome(EPOCH_S * S + round(12.25 * S))
         await bench.clock.advance(10)
 
         assert seconds(bench.stored()) == [5, 10, 15, 20]
@@ -194,10 +209,9 @@ async def test_samples_taken_by_a_wrong_clock_are_moved_to_ingests_time_at_the_f
 
 async def test_when_ingests_time_goes_back_later_no_sample_repeats_a_time() -> None:
     async with running() as bench:
-        bench.timeline.correct(server_time_ns=EPOCH_S * S + S // 4)
+        bench.welcome(EPOCH_S * S + S // 4)
         await bench.clock.advance(11)
-        bench.timeline.correct(server_time_ns=EPOCH_S * S + 2 * S)
-        bench.orders.clock_moved()
+        bench.welcome(EPOCH_S * S + 2 * S)
         await bench.clock.advance(20)
 
         assert seconds(bench.stored()) == [5, 10, 15, 20]
@@ -238,9 +252,7 @@ def test_sample_times_strictly_increase_whatever_clocks_and_orders_do(steps: lis
                     bench.clock.step_wall(value)
                 elif kind == "welcome":
                     welcomed = True
-                    server_ns = bench.timeline.now_ns() + round(value * S)
-                    bench.spool.move(bench.timeline.correct(server_time_ns=server_ns))
-                    bench.orders.clock_moved()
+                    bench.welcome(bench.timeline.now_ns() + round(value * S))
                 elif kind == "watch" and welcomed:  # live mode comes with a Welcome or after it
                     bench.orders.live_mode(watched(enabled=bool(value)))
                 elif kind == "interval":

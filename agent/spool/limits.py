@@ -1,0 +1,32 @@
+"""How much a spool holds."""
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+DAY_NS = 86_400 * 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolLimits:
+    """Bounds of a spool.
+
+    Args:
+        max_bytes: of samples that wait; what is on its way, bounded by credits, comes on top. Default 64 MiB: a day of
+            samples of 3.8 KiB every 5 s.
+        max_age_ns: how much older than the newest a sample may be. Default 24 h.
+        live_samples: how many wait for the live lane; older ones wait for the backfill lane. Default 12: a minute.
+        frame_samples: how many a frame holds. Default 60.
+        frame_bytes: of samples in a frame, unless a single one is larger. Default 256 KiB; the contract allows 4 MiB.
+        losses: how many separate spans of loss are kept apart. Default 100.
+    """
+
+    max_bytes: int = 64 * MIB
+    max_age_ns: int = DAY_NS
+    live_samples: int = 12
+    frame_samples: int = 60
+    frame_bytes: int = 256 * 1024
+    losses: int = 100
+
+
+IN_MEMORY = SpoolLimits(max_bytes=8 * MIB)
+"""Of the spool that takes the disk's place: five to eight hours at one sample in 5 s."""
