@@ -20,6 +20,7 @@ from services.ingest.ledger.streams import Former, Holder, Stream, pack_spool, s
 
 WRITE_EVERY_S = 5.0  # streams tell of their spools once a minute: a twelfth of them in each statement
 LINGER_S = 0.1  # the end of a stream is written at once, together with others that end
+MAX_NEWS = 20_000  # streams whose news wait while the database is away; then the oldest go, which is harmless
 CLOCK_OFFSET_TOLERATED_S = 10.0  # samples further ahead than that are refused
 # A claim is seen only once it is committed: as long as a statement may take, and a little.
 _LATE_CLAIMS_S = 15.0
@@ -46,7 +47,8 @@ class Ledger:
         self._store = store
         self._clock = clock
         self._on_failure = on_failure
-        self._news: dict[uuid.UUID, News] = {}  # by server id, so that it is bounded while the database is away
+        self._news: dict[uuid.UUID, News] = {}  # by stream id
+        self._claiming: set[uuid.UUID] = set()  # streams of which the database can't be told anything yet
         self._events = Events()
         self._degraded: dict[uuid.UUID, str] = {}  # by stream id: the reason, while there is one
         self._ended = asyncio.Event()
@@ -76,15 +78,22 @@ class Ledger:
         Returns the stream that was the newest before, if any; a stream of another process learns it by `taken_over`.
         Raises UNAVAILABLE or DEADLINE_EXCEEDED when the database does not answer; it may be claimed again.
         """
+        said_hello_at_s = self._clock.monotonic_s() - age_s  # to wait for a connection makes no stream younger
+        if self._ended.is_set():  # perhaps the stream before this one, which would else seem to be open
+            await self.write()
         now = utc(self._clock)
         packed = None if spool is None else pack_spool(spool)
-        former = await self._store.claim(
-            stream,
-            instance_id=self.instance_id,
-            spool=packed,
-            spool_at=None if packed is None else now,
-            age=timedelta(seconds=age_s),
-        )
+        self._claiming.add(stream.stream_id)
+        try:
+            former = await self._store.claim(
+                stream,
+                instance_id=self.instance_id,
+                spool=packed,
+                spool_at=None if packed is None else now,
+                age=lambda: timedelta(seconds=self._clock.monotonic_s() - said_hello_at_s),
+            )
+        finally:
+            self._claiming.discard(stream.stream_id)
         if spool is not None:
             self._note_degraded(stream, spool.degraded_reason)
         offset_s = stream.clock_offset_s
@@ -126,6 +135,7 @@ class Ledger:
 
     async def write(self) -> None:
         """Write what waits. What can't be written now waits on, unless newer news replace it."""
+        self._ended.clear()
         try:
             await self._write_news()
             await self._write_events()
@@ -135,12 +145,12 @@ class Ledger:
             self._failing = False
 
     async def _write_news(self) -> None:
-        news = dict(self._news)
+        news = {stream_id: one for stream_id, one in self._news.items() if stream_id not in self._claiming}
         if news:
             await self._store.update(list(news.values()))
-        for server_id, written in news.items():
-            if self._news[server_id] is written:
-                del self._news[server_id]
+        for stream_id, written in news.items():
+            if self._news.get(stream_id) is written:
+                del self._news[stream_id]
 
     async def _write_events(self) -> None:
         events = self._events.take()
@@ -152,9 +162,10 @@ class Ledger:
             raise
 
     def _tell(self, news: News) -> None:
-        waiting = self._news.get(news.stream.server_id, news)
-        if waiting.stream.stream_id <= news.stream.stream_id:  # ids are in the order of their making
-            self._news[news.stream.server_id] = waiting.followed_by(news)
+        waiting = self._news.get(news.stream.stream_id)
+        self._news[news.stream.stream_id] = news if waiting is None else waiting.followed_by(news)
+        if len(self._news) > MAX_NEWS:
+            del self._news[next(iter(self._news))]
 
     def _note_degraded(self, stream: Stream, reason: str) -> None:
         reason = storable(reason)
@@ -175,7 +186,6 @@ class Ledger:
                 async with asyncio.timeout(WRITE_EVERY_S):
                     await self._ended.wait()
             await self._clock.sleep(LINGER_S)
-            self._ended.clear()
             await self.write()
 
     async def _prune_on(self) -> None:

@@ -55,7 +55,7 @@ with claimed as (
         former_stream_id = held.stream_id,
         former_spool_id = held.spool_id,
         former_agent_version = held.agent_version,
-        former_open = held.ended_at is null
+        former_open = (held.ended_at is null or held.end_reason = 'superseded')
             and greatest(held.opened_at, held.spool_at) > clock_timestamp() - $10::interval
     where held.stream_id <> excluded.stream_id
         and (held.said_hello_at <= excluded.said_hello_at or held.opened_at > clock_timestamp())

@@ -1,7 +1,7 @@
 """The ledger's streams and events in PostgreSQL, and what is forgotten of it in time."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -41,9 +41,7 @@ class News:
     end_reason: str | None = None
 
     def followed_by(self, newer: "News") -> "News":
-        """Both together, if they are of the same stream; else the newer."""
-        if newer.stream.stream_id != self.stream.stream_id:
-            return newer
+        """Both together; they are of the same stream."""
         return News(
             stream=self.stream,
             spool=newer.spool or self.spool,
@@ -61,25 +59,35 @@ class LedgerStore:
         self._queries = load_queries(Path(__file__).with_name("queries.sql"))
 
     async def claim(
-        self, stream: Stream, *, instance_id: uuid.UUID, spool: bytes | None, spool_at: datetime | None, age: timedelta
+        self,
+        stream: Stream,
+        *,
+        instance_id: uuid.UUID,
+        spool: bytes | None,
+        spool_at: datetime | None,
+        age: Callable[[], timedelta],
     ) -> Former | None:
-        """Make `stream` its server's newest. Returns the one that was that before, if any."""
-        row = await self._pool.fetchrow(
-            self._queries["claim_stream"],
-            stream.server_id,
-            stream.organization_id,
-            stream.stream_id,
-            instance_id,
-            stream.spool_id,
-            stream.agent_version,
-            stream.clock_offset_s,
-            spool,
-            spool_at,
-            PRESUMED_GONE_AFTER,
-            delivery_pb2.DELIVERY_EVENT_KIND_SUPERSEDED,
-            _SUPERSEDED,
-            age,
-        )
+        """Make `stream` its server's newest, unless a newer one is. Returns the one that was that before, if any.
+
+        `age` tells how long ago it said Hello; it is asked when a connection is there.
+        """
+        async with self._pool.acquire() as connection:
+            row = await connection.fetchrow(
+                self._queries["claim_stream"],
+                stream.server_id,
+                stream.organization_id,
+                stream.stream_id,
+                instance_id,
+                stream.spool_id,
+                stream.agent_version,
+                stream.clock_offset_s,
+                spool,
+                spool_at,
+                PRESUMED_GONE_AFTER,
+                delivery_pb2.DELIVERY_EVENT_KIND_SUPERSEDED,
+                _SUPERSEDED,
+                age(),
+            )
         if row is None:
             return None
         return Former(

@@ -51,7 +51,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Former:
-    """The stream that another one took over from. `open`: it had not ended, and was heard of within 3 minutes."""
+    """The stream that another one took over from.
+
+    `open`: it was heard of within 3 minutes, and had not ended but by being superseded.
+    """
 
     stream_id: uuid.UUID
     spool_id: str

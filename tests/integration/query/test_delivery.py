@@ -219,8 +219,9 @@ async def test_the_newest_stream_is_connected_while_it_is_heard_of(
     spool = ingest_pb2.SpoolStatus(held_samples=3, taken_samples=2**63, degraded_reason="disk full")
     await house.telemetry.connection.execute(
         "insert into telemetry.streams (server_id, organization_id, stream_id, instance_id, spool_id, agent_version,"
-        " opened_at, clock_offset_s, spool, spool_at, ended_at, end_reason) values ($1, $2, $3, $4, 'spool', '1.2',"
-        " now() - $5::text::interval, -12.5, $6, now() - $7::text::interval, now() - $8::text::interval, $9)",
+        " opened_at, said_hello_at, clock_offset_s, spool, spool_at, ended_at, end_reason)"
+        " select $1, $2, $3, $4, 'spool', '1.2', opened_at, opened_at, -12.5, $6, now() - $7::text::interval,"
+        " now() - $8::text::interval, $9 from (select now() - $5::text::interval as opened_at) as opened",
         *(server_id, ORGANIZATION, stream_id, ingest_id, opened, spool.SerializeToString() if reported else None),
         *(reported, ended, "drained" if ended else None),
     )

@@ -102,11 +102,11 @@ def test_events_of_a_kind_and_server_are_one_that_counts() -> None:
     assert events.take() == []
 
 
-def test_news_of_one_stream_add_up_and_those_of_another_replace_them() -> None:
-    now, stream, other = utc(SystemClock()), _stream(), _stream()
+def test_news_of_a_stream_add_up() -> None:
+    now, stream = utc(SystemClock()), _stream()
     reported = News(stream=stream, spool=b"1", spool_at=now)
     ended = reported.followed_by(News(stream=stream, ended_at=now, end_reason="client"))
-    replaced = ended.followed_by(News(stream=other, spool=b"2", spool_at=now))
+    told_again = reported.followed_by(News(stream=stream, spool=b"2", spool_at=now))
 
-    assert (ended.spool, ended.end_reason) == (b"1", "client")
-    assert (replaced.stream, replaced.spool, replaced.ended_at) == (other, b"2", None)
+    assert (ended.spool, ended.spool_at, ended.ended_at, ended.end_reason) == (b"1", now, now, "client")
+    assert (told_again.spool, told_again.ended_at) == (b"2", None)

@@ -47,6 +47,20 @@ async def test_claiming_again_after_an_answer_that_got_lost_changes_nothing(ledg
     assert [one["count"] for one in await ledgers.events(first)] == [1]
 
 
+async def test_after_the_database_s_clock_was_set_back_a_new_stream_is_the_newest_at_once(ledgers: Ledgers) -> None:
+    ledger, first = ledgers.ledger(), opened()
+    await ledger.claim(first, spool=None)
+    await ledgers.owner.execute(
+        "update telemetry.streams set opened_at = now() + interval '1 h', said_hello_at = now() + interval '1 h'"
+        " where server_id = $1",
+        first.server_id,
+    )
+    second = opened(first)
+    await ledger.claim(second, spool=None)
+
+    assert (await ledgers.stream(first))["stream_id"] == second.stream_id
+
+
 async def test_another_agent_that_pushes_an_open_one_aside_is_an_event(ledgers: Ledgers) -> None:
     ledger, first = ledgers.ledger(), opened(spool_id="one")
     await ledger.claim(first, spool=None)
@@ -68,6 +82,39 @@ async def test_an_agent_that_comes_after_another_has_ended_is_no_event(ledgers: 
     assert former is not None
     assert not former.open
     assert await ledgers.events(first) == []
+
+
+async def test_an_agent_that_comes_right_after_another_has_ended_is_no_event_either(ledgers: Ledgers) -> None:
+    ledger, first = ledgers.ledger(), opened(spool_id="one")
+    await ledger.claim(first, spool=None)
+    ledger.release(first, reason="client")
+    await ledger.claim(opened(first, spool_id="two"), spool=None)
+
+    assert await ledgers.events(first) == []
+
+
+async def test_an_agent_that_another_one_ended_in_the_same_process_was_pushed_aside(ledgers: Ledgers) -> None:
+    ledger, first = ledgers.ledger(), opened(spool_id="one")
+    await ledger.claim(first, spool=None)
+    ledger.release(first, reason="superseded")
+    await ledger.claim(opened(first, spool_id="two"), spool=None)
+    (event,) = await ledgers.events(first)
+
+    assert (event["spool_id"], event["former_spool_id"]) == ("two", "one")
+
+
+async def test_a_stream_that_ends_while_it_is_claimed_has_ended(own_ledgers: Ledgers) -> None:
+    ledger, stream = own_ledgers.ledger(), opened()
+    async with own_ledgers.owner.transaction():
+        await own_ledgers.owner.execute("lock table telemetry.delivery_events")  # a claim looks at it last
+        claiming = asyncio.create_task(ledger.claim(stream, spool=None))
+        assert await eventually(own_ledgers.waiting, bool, within_s=5, every_s=0.01)
+        ledger.release(stream, reason="client")
+        await ledger.write()
+    await claiming
+    await ledger.write()
+
+    assert (await own_ledgers.stream(stream))["end_reason"] == "client"
 
 
 async def test_a_stream_that_fell_silent_with_its_process_is_not_open(ledgers: Ledgers) -> None:
