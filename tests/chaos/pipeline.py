@@ -23,6 +23,7 @@ from tests.chaos.checker import Findings, check
 from tests.chaos.load import LoadAgent
 from tests.databases import DatabaseServer
 from tests.deployables import Program, program
+from tests.integration.agent.certificates import Authority
 from tests.tiny_auth import Enrolled, TinyAuth, make_auth
 from tests.waiting import eventually, until
 
@@ -113,8 +114,9 @@ async def pipeline(
     module: str = "services.ingest",
     agents: int = AGENTS,
     interval_s: float = INTERVAL_S,
+    authority: Authority | None = None,
 ) -> AsyncIterator[Pipeline]:
-    """An ingest, serving while entered, and agents that know it."""
+    """An ingest, serving while entered, and agents that know it. With an authority over TLS, as real agents want it."""
     auth, rng = make_auth(), random.Random(SEED)
     enrolled = [auth.enroll() for _ in range(agents)]
     metrics, log = f"127.0.0.1:{free_port()}", folder / "ingest.log"
@@ -126,6 +128,7 @@ async def pipeline(
             "FLICK_INGEST_SERVICE_SECRET": "secret",
             "FLICK_REDIS_URL": redis_url,
             "FLICK_AUTH_ADDRESS": auth_address,
+            **(_tls(authority, folder) if authority else {}),
         }
         async with program(module, environment=environment, log=log) as ingest:
             yield Pipeline(
@@ -133,7 +136,7 @@ async def pipeline(
                 auth=auth,
                 auth_address=auth_address,
                 enrolled=enrolled,
-                agents=[_agent(ingest.address, one, interval_s, rng) for one in enrolled],
+                agents=[_agent(ingest.address, one, interval_s, rng, authority) for one in enrolled],
                 metrics=metrics,
                 log=log,
                 owner_url=postgres.url(database=database),
@@ -236,8 +239,19 @@ def _has(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return all(found.get(name) == value for name, value in wanted.items())
 
 
-def _agent(address: str, enrolled: Enrolled, interval_s: float, rng: random.Random) -> LoadAgent:
+def _tls(authority: Authority, folder: Path) -> Mapping[str, str]:
+    issued = authority.issue()
+    files = {"CERT": issued.certificate_pem, "KEY": issued.key_pem}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return {f"FLICK_INGEST_TLS_{name}_FILE": str(folder / name) for name in files}
+
+
+def _agent(
+    address: str, enrolled: Enrolled, interval_s: float, rng: random.Random, authority: Authority | None
+) -> LoadAgent:
     return LoadAgent(
+        ca_pem=authority.pem.encode() if authority else None,
         address=address,
         key=enrolled.key,
         server_id=enrolled.server_id,

@@ -1,25 +1,34 @@
 """PostgreSQL away for long: agents keep everything; when it is back, live samples come at once, the backlog beside."""
 
 import asyncio
+import os
+import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from agent import identity
+from agent.identity import Identity
 from flick.db.pool import Connection, connect
 from flick.lifecycle import background
 from services.ingest.writing.writer import RETRY_CAP_S
 from tests.chaos.faults.own_postgres import OwnPostgres
 from tests.chaos.load import under_load
 from tests.chaos.pipeline import Pipeline, pipeline, report
-from tests.waiting import until
+from tests.deployables import ROOT, end
+from tests.integration.agent.certificates import Authority
+from tests.tiny_auth import Enrolled
+from tests.waiting import eventually, until
 
 LIVE_LAG_S = 5.0  # of the table of scenarios, and
 DRAIN_RATIO = 3.0  # of the live rate; the long form holds both
 LOOK_EVERY_S = 0.25
+REAL_AGENTS = 2
+MEASURED = 0.5  # of the moments of the grid, at least: on a machine without time an agent misses some
 
 
 @dataclass(kw_only=True)
@@ -77,6 +86,86 @@ async def test_everything_arrives_and_what_is_live_does_not_wait_for_the_backlog
     assert worst_s < (LIVE_LAG_S if long_form else away_s)
     assert not long_form or drain_per_s > DRAIN_RATIO * live_per_s
     assert len(line.logged("serving")) == 1, "ingest itself was started again"
+
+
+@pytest.mark.timeout(600)
+async def test_real_agents_keep_what_they_measure_and_hand_it_in(
+    mortal_postgres: OwnPostgres, mortal_telemetry: str, redis_url: str, tmp_path: Path, long_form: bool
+) -> None:
+    away_s, authority = 120.0 if long_form else 5.0, Authority()
+    async with pipeline(
+        postgres=mortal_postgres.server,
+        database=mortal_telemetry,
+        redis_url=redis_url,
+        folder=tmp_path,
+        agents=1,
+        authority=authority,
+    ) as line:
+        real = [line.auth.enroll() for _ in range(REAL_AGENTS)]
+        for one in real:
+            line.auth.change_settings(one, interval_s=1)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(under_load(line.agents))
+            for one in real:
+                await stack.enter_async_context(_real_agent(one, line.ingest.address, authority, tmp_path))
+            assert min(await eventually(lambda: _counts(line, real, since=0.0), lambda counts: min(counts) > 0)) > 0
+            await mortal_postgres.process.stop()
+            stopped = time.time()
+            await asyncio.sleep(away_s)
+            back = time.time()
+            await mortal_postgres.start()
+            counts = await eventually(
+                lambda: _counts(line, real, since=stopped, until=back), lambda counts: min(counts) >= away_s * MEASURED
+            )
+            gaps = await _fetchval(line, "select count(*) from telemetry.gaps")
+        findings = await line.findings()
+    report(f"real agents, database away for {away_s:g} s", measured_while_away=counts, gaps=gaps)
+
+    assert min(counts) >= away_s * MEASURED
+    assert gaps == 0
+    assert findings.clean, findings
+
+
+@asynccontextmanager
+async def _real_agent(enrolled: Enrolled, address: str, authority: Authority, folder: Path) -> AsyncIterator[None]:
+    """The agent's own program, with a spool of its own."""
+    home = folder / enrolled.server_id
+    home.mkdir()
+    file = home / "identity.json"
+    identity.write(
+        file,
+        Identity(server_id=enrolled.server_id, agent_key=enrolled.key, ingest_address=address, ca_pem=authority.pem),
+    )
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FLICK_")}
+    with (home / "agent.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "agent", "run", "--identity", str(file)),
+            env={**inherited, "FLICK_AGENT_SPOOL_DIR": str(home)},
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
+        )
+    try:
+        yield
+    finally:
+        await end(process, within_s=15.0)
+
+
+async def _counts(line: Pipeline, servers: Sequence[Enrolled], *, since: float, until: float = 2.0**32) -> list[int]:
+    """How many samples of each server are stored that were measured within a span of seconds since the Unix epoch."""
+    query = (
+        "select count(*) from telemetry.metrics"
+        " where server_id = $1 and time between to_timestamp($2) and to_timestamp($3)"
+    )
+    return [int(await _fetchval(line, query, one.server_id, since, until)) for one in servers]
+
+
+async def _fetchval(line: Pipeline, query: str, *arguments: object) -> int:
+    owner = await connect(line.owner_url, application_name="test")
+    try:
+        return int(await owner.fetchval(query, *arguments))
+    finally:
+        await owner.close()
 
 
 async def _drained(line: Pipeline) -> int:
