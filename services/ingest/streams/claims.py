@@ -32,6 +32,11 @@ class Claimed(Protocol):
         ...
 
     @property
+    def began_at_s(self) -> float:
+        """When it said Hello, in monotonic seconds."""
+        ...
+
+    @property
     def spool(self) -> ingest_pb2.SpoolStatus | None:
         """The spool's state as Hello told it."""
         ...
@@ -98,11 +103,12 @@ class Claims:
 
     async def _claim(self, *, until_s: float) -> None:
         for server_id, session in list(self._unclaimed.items()):
-            if self._clock.monotonic_s() >= until_s:
+            now_s = self._clock.monotonic_s()
+            if now_s >= until_s:
                 return
             if self._unclaimed.get(server_id) is not session:  # it ended, or a newer one came
                 continue
-            await self._ledger.claim(session.stream, spool=session.spool)
+            await self._ledger.claim(session.stream, spool=session.spool, age_s=now_s - session.began_at_s)
             if self._unclaimed.get(server_id) is session:
                 del self._unclaimed[server_id]
                 self._held[server_id] = session

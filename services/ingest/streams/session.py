@@ -64,9 +64,10 @@ class Session:
             outbox=self._outbox,
             parts=parts,
         )
+        self.began_at_s = parts.clock.monotonic_s()
         self._vigil = Vigil(
             times=parts.times,
-            now_s=parts.clock.monotonic_s(),
+            now_s=self.began_at_s,
             lifetime_s=parts.times.lifetime_s * parts.rng.uniform(0.8, 1.2),
         )
         self._pings = 0

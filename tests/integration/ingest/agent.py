@@ -58,15 +58,16 @@ def now_ns() -> int:
 class ScriptedAgent:
     """One stream."""
 
-    def __init__(self, *, call: Call) -> None:
+    def __init__(self, *, call: Call, spool_id: str = "") -> None:
         self.call = call
+        self.spool_id = spool_id or str(new_id())
         self.heard: list[ingest_pb2.StreamTelemetryResponse] = []
 
     async def hello(self, *, live: int = 1, backfill: int = 1, spool_id: str = "") -> ingest_pb2.Welcome:
         """Say Hello; the answer."""
         hello = ingest_pb2.Hello(
             agent_version="0.0.0",
-            spool_id=spool_id or str(new_id()),
+            spool_id=spool_id or self.spool_id,
             lanes=[
                 ingest_pb2.LanePosition(lane=LIVE, seq=live),
                 ingest_pb2.LanePosition(lane=BACKFILL, seq=backfill),
@@ -124,7 +125,7 @@ async def scripted_agent(address: str, *, key: str, ca_pem: bytes | None = None)
         stub: ingest_pb2_grpc.IngestServiceAsyncStub = ingest_pb2_grpc.IngestServiceStub(channel)
         call = stub.StreamTelemetry(metadata=(("authorization", f"Bearer {key}"),))
         try:
-            yield ScriptedAgent(call=call)
+            yield ScriptedAgent(call=call, spool_id=f"the one of {key}")
         finally:
             call.cancel()
 

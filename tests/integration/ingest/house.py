@@ -40,6 +40,11 @@ class IngestHouse:
     async def enroll(self, **settings: Any) -> Enrolled:
         """A new server, once ingest knows of its key."""
         enrolled = self.auth.enroll(**settings)
+        await self.knows(enrolled)
+        return enrolled
+
+    async def knows(self, enrolled: Enrolled) -> None:
+        """Wait until ingest knows of a server's key."""
 
         async def known() -> bool:
             async with self.agent(enrolled) as agent:
@@ -50,7 +55,6 @@ class IngestHouse:
                 return True
 
         assert await eventually(known, bool, within_s=5, every_s=0.02)
-        return enrolled
 
     def agent(self, enrolled: Enrolled) -> AbstractAsyncContextManager[ScriptedAgent]:
         """A stream of the server's agent."""
@@ -123,9 +127,10 @@ async def ingest_house(
     redis_url: str,
     times: StreamTimes = QUICK,
     admission: Admission | None = None,
+    auth: TinyAuth | None = None,
 ) -> AsyncIterator[IngestHouse]:
     """Ingest, serving while entered."""
-    auth, registry, clock = make_auth(), CollectorRegistry(), SystemClock()
+    auth, registry, clock = auth or make_auth(), CollectorRegistry(), SystemClock()
     async with AsyncExitStack() as stack:
         auth_serving = await stack.enter_async_context(AsyncExitStack())
         auth_address = await auth_serving.enter_async_context(auth.serving())

@@ -1,0 +1,105 @@
+"""How streams end: sent away, given up, left."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from flick.errors import Kind
+from flick.v1 import ingest_pb2
+from services.ingest.streams.times import StreamTimes
+from tests.databases import DatabaseServer
+from tests.integration.ingest.agent import BACKFILL, LIVE, batch, now_ns, sample
+from tests.integration.ingest.house import IngestHouse, ingest_house
+from tests.waiting import eventually, until
+
+
+async def test_stopping_drains_every_stream_and_acks_what_came(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
+    async with fresh.agent(enrolled) as agent:
+        await agent.hello()
+        stopping = asyncio.create_task(fresh.serving.aclose())
+        drain = await agent.expect(ingest_pb2.Drain)
+        await agent.send(batch(1, sample(now_ns())))
+        await agent.call.done_writing()
+        await agent.acked(1)
+        error = await agent.ending()
+        await asyncio.wait_for(stopping, timeout=10)
+
+    assert error is None
+    assert drain.deadline.ToNanoseconds() == 500_000_000
+    assert 0 <= drain.reconnect_after.ToNanoseconds() <= 10**9
+    assert len(await fresh.stored(enrolled)) == 1
+
+
+async def test_stopping_does_not_wait_for_an_agent_that_stays(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
+    async with fresh.agent(enrolled) as agent:
+        await agent.hello()
+        stopping = asyncio.create_task(fresh.serving.aclose())
+        error = await agent.ending(within_s=8)
+        await asyncio.wait_for(stopping, timeout=10)
+
+    assert error is None
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def hasty(postgres: DatabaseServer, telemetry: str, redis_url: str) -> AsyncIterator[IngestHouse]:
+    """An ingest whose streams live for half a second, and end after a second of silence."""
+    times = StreamTimes(
+        look_every_s=0.02, lifetime_s=0.5, drain_s=0.3, settle_s=0.3, ping_every_s=0.1, silent_after_s=1.0
+    )
+    async with ingest_house(postgres=postgres, database=telemetry, redis_url=redis_url, times=times) as house:
+        yield house
+
+
+async def test_a_stream_is_sent_away_at_the_end_of_its_life(hasty: IngestHouse) -> None:
+    enrolled = await hasty.enroll()
+    async with hasty.agent(enrolled) as agent:
+        await agent.hello()
+        await agent.expect(ingest_pb2.Drain)
+        await agent.call.done_writing()
+        error = await agent.ending()
+
+    assert error is None
+
+
+async def test_a_silent_stream_is_given_up(postgres: DatabaseServer, telemetry: str, redis_url: str) -> None:
+    times = StreamTimes(look_every_s=0.02, ping_every_s=0.1, silent_after_s=0.4)
+    async with ingest_house(postgres=postgres, database=telemetry, redis_url=redis_url, times=times) as house:
+        enrolled = await house.enroll()
+        async with house.agent(enrolled) as agent:
+            await agent.hello()
+            error = await agent.ending(within_s=5)
+
+    assert error is not None
+    assert (error.kind, agent.last("ping").ping_id >= 2) == (Kind.UNAVAILABLE, True)
+
+
+async def test_a_stream_that_answers_pings_stays(postgres: DatabaseServer, telemetry: str, redis_url: str) -> None:
+    times = StreamTimes(look_every_s=0.02, ping_every_s=0.1, silent_after_s=0.4)
+    async with ingest_house(postgres=postgres, database=telemetry, redis_url=redis_url, times=times) as house:
+        enrolled = await house.enroll()
+        async with house.agent(enrolled) as agent:
+            await agent.hello()
+            for number in range(1, 11):
+                ping = await agent.expect(ingest_pb2.Ping)
+                assert ping.ping_id == number
+                await agent.send(ingest_pb2.Pong(ping_id=ping.ping_id))
+            await agent.send(batch(1, sample(now_ns())))
+            await agent.acked(1)
+
+
+async def test_a_client_that_goes_away_leaves_nothing_behind(fresh: IngestHouse) -> None:
+    enrolled = await fresh.enroll()
+    async with fresh.agent(enrolled) as agent:
+        await agent.hello()
+        await agent.send(batch(1, sample(now_ns()), lane=BACKFILL))
+        await agent.send(batch(1, sample(now_ns() + 1000), lane=LIVE))
+    await fresh.settled()
+
+    async def stored() -> int:
+        return len(await fresh.stored(enrolled))
+
+    assert await eventually(stored, lambda count: count == 2, within_s=5, every_s=0.05) == 2
+    await until(lambda: fresh.count("admitted_bytes") == 0)
