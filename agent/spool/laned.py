@@ -39,7 +39,7 @@ class LanedSpool:
         self._state = state
         self._limits = limits
         self._layouts = Layouts(shelf.layouts())
-        self._waiting = take_census(shelf.heads(), state, losses=limits.losses)
+        self._waiting = take_census(shelf, state, losses=limits.losses)
         self._was_clean, state.clean = state.clean, False
         self._live_from = state.last_id + 1
         self._oldest: Head | None = None

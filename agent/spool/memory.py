@@ -39,10 +39,15 @@ class MemoryShelf:
         for row_id in reversed(found) if newest_first else found:
             yield self._rows[row_id]
 
-    def heads(self) -> Iterator[Head]:
+    def heads(self, first_id: int) -> Iterator[Head]:
         """See `Shelf`."""
-        for row_id in self._ids:
+        for row_id in self._ids[bisect_left(self._ids, first_id) :]:
             yield _head(self._rows[row_id])
+
+    def tally(self, first_id: int, last_id: int) -> tuple[int, int]:
+        """See `Shelf`."""
+        found = self._ids[self._between(first_id, last_id)]
+        return len(found), sum(len(self._rows[row_id].payload) for row_id in found)
 
     def head(self, first_id: int, last_id: int) -> Head | None:
         """See `Shelf`."""

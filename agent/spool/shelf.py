@@ -52,8 +52,12 @@ class Shelf(Protocol):
         """The rows from one number to another, both included. To be read to its end, or closed."""
         ...
 
-    def heads(self) -> Iterator[Head]:
-        """All rows without their content. To be read to its end."""
+    def heads(self, first_id: int) -> Iterator[Head]:
+        """The rows from a number on, without their content. To be read to its end."""
+        ...
+
+    def tally(self, first_id: int, last_id: int) -> tuple[int, int]:
+        """How many rows there are from one number to another, both included, and the bytes of their payloads."""
         ...
 
     def head(self, first_id: int, last_id: int) -> Head | None:

@@ -101,6 +101,15 @@ class SqliteShelf:
         self._depth -= 1
         if self._depth == 0:
             self._connection.execute("commit")
+            if self._removals >= _LOOK_EVERY:
+                self._shrink()
+
+    def _shrink(self) -> None:
+        self._removals = 0
+        (free,) = self._connection.execute("pragma freelist_count").fetchone()
+        if free > _FREE_PAGES:
+            # Not by execute, which frees one page only: it ends a statement that has no columns after its first step.
+            self._connection.executescript(f"pragma incremental_vacuum({free - _FREE_PAGES // 2})")
 
     def add(self, row: Row) -> None:
         """See `Shelf`."""
@@ -126,12 +135,19 @@ class SqliteShelf:
         finally:
             cursor.close()
 
-    def heads(self) -> Iterator[Head]:
+    def heads(self, first_id: int) -> Iterator[Head]:
         """See `Shelf`."""
         for row_id, time_ns, size in self._connection.execute(
-            "select id, time, length(payload) from samples order by id"
+            "select id, time, length(payload) from samples where id >= ? order by id", (first_id,)
         ):
             yield Head(row_id, _integer(time_ns), size or 0)
+
+    def tally(self, first_id: int, last_id: int) -> tuple[int, int]:
+        """See `Shelf`."""
+        count, size = self._connection.execute(
+            "select count(*), total(length(payload)) from samples where id between ? and ?", (first_id, last_id)
+        ).fetchone()
+        return count, int(size)
 
     def head(self, first_id: int, last_id: int) -> Head | None:
         """See `Shelf`."""
@@ -145,10 +161,6 @@ class SqliteShelf:
         """See `Shelf`."""
         self._connection.execute("delete from samples where id between ? and ?", (first_id, last_id))
         self._removals += 1
-        if self._removals % _LOOK_EVERY == 0:
-            (free,) = self._connection.execute("pragma freelist_count").fetchone()
-            if free > _FREE_PAGES:
-                self._connection.execute(f"pragma incremental_vacuum({_FREE_PAGES})").fetchall()
 
     def set_aside(self, first_id: int, last_id: int, *, lane: Lane, seq: int) -> None:
         """See `Shelf`."""

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.spool.epochs import Epochs, Mark
 from agent.spool.frame import BACKFILL, LIVE, Lane, Loss
 from agent.spool.losses import Losses
 from agent.spool.spool import UnknownSeqError
+
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 @dataclass(slots=True)
@@ -25,6 +27,10 @@ class Counts:
     def held(self) -> int:
         """How many must be held."""
         return self.taken - self.acked - self.dropped - self.refused - self.corrupt
+
+    def as_json(self) -> list[int]:
+        """The fields in their order."""
+        return [self.taken, self.acked, self.dropped, self.refused, self.corrupt]
 
 
 @dataclass(slots=True)
@@ -97,18 +103,17 @@ class State:
 
     def to_json(self) -> str:
         """For `from_json`."""
-        return json.dumps(
+        return _encode(
             {
                 "spool_id": self.spool_id,
                 "clean": self.clean,
                 "last_id": self.last_id,
-                "counts": astuple(self.counts),
-                "mark": self.mark and astuple(self.mark),
+                "counts": self.counts.as_json(),
+                "mark": self.mark and [self.mark.boot_id, self.mark.offset_ns, self.mark.corrected],
                 "epochs": self.epochs.as_json(),
                 "lines": [[lane, line.first, list(map(_piece, line.pieces))] for lane, line in self.lines.items()],
-                "losses": [astuple(loss) for loss in self.losses.all],
-            },
-            separators=(",", ":"),
+                "losses": [_loss(loss) for loss in self.losses.all],
+            }
         )
 
     @classmethod
@@ -130,8 +135,12 @@ class State:
 
 
 def _piece(piece: Piece) -> list[object]:
-    loss = piece.loss and astuple(piece.loss)
+    loss = piece.loss and _loss(piece.loss)
     return [piece.first_id, piece.last_id, piece.count, piece.size, piece.faults, piece.part, loss]
+
+
+def _loss(loss: Loss) -> list[int]:
+    return [loss.start_ns, loss.end_ns, loss.reason, loss.dropped, loss.start_id, loss.end_id]
 
 
 def _piece_of(parts: list[Any]) -> Piece:
