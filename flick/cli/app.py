@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flick.cli import account, join_tokens, local, servers
+from flick.cli import account, delivery, join_tokens, local, servers
 from flick.cli.failure import CliError, ExitCode
 from flick.cli.invocation import Invocation
 from flick.cli.top.command import top
@@ -32,6 +32,7 @@ app.command()(local.doctor)
 app.command()(account.login)
 app.command()(account.logout)
 app.command()(account.whoami)
+servers.app.command()(delivery.delivery)
 app.add_typer(servers.app, name="servers")
 app.add_typer(join_tokens.app, name="join-tokens")
 app.command()(top)

@@ -22,11 +22,6 @@ _STATES = {
 }
 
 
-@app.callback()
-def servers() -> None:
-    """Keep `ls` a command of its own."""
-
-
 @app.command("ls")
 def ls(context: typer.Context, url: Url = "", json: Json = False) -> None:
     """List the servers with their state."""

@@ -18,6 +18,7 @@ from flick.rpc.server import Registration, serve
 from flick.v1 import (
     auth_pb2,
     auth_pb2_grpc,
+    delivery_pb2,
     enrollment_pb2,
     enrollment_pb2_grpc,
     options_pb2,
@@ -165,6 +166,8 @@ class ScriptedQuery(query_pb2_grpc.QueryServiceServicer):
     def __init__(self, accounts: Accounts, names: dict[str, str]) -> None:
         self.accounts = accounts
         self.names = names
+        self.delivery = delivery_pb2.GetServerDeliveryResponse()
+        self.deliveries_asked: list[delivery_pb2.GetServerDeliveryRequest] = []
         self.watchers: dict[asyncio.Queue[query_pb2.WatchMetricsResponse], frozenset[str]] = {}
 
     async def WatchMetrics(
@@ -212,6 +215,19 @@ class ScriptedQuery(query_pb2_grpc.QueryServiceServicer):
             answer.servers.add(
                 server_id=server_id, state=query_pb2.SERVER_STATE_ONLINE
             ).last_sample_time.GetCurrentTime()
+        return answer
+
+    async def GetServerDelivery(
+        self, request: delivery_pb2.GetServerDeliveryRequest, context: Context
+    ) -> delivery_pb2.GetServerDeliveryResponse:
+        self.accounts.caller(context)
+        if request.server_id not in self.names:
+            raise not_found("server")
+        self.deliveries_asked.append(request)
+        answer = delivery_pb2.GetServerDeliveryResponse()
+        answer.CopyFrom(self.delivery)
+        answer.start_time.CopyFrom(request.start_time)
+        answer.end_time.GetCurrentTime()
         return answer
 
     async def ListProcesses(
