@@ -48,8 +48,18 @@ class IngestServicer:
         except ProtocolError as error:
             await context.write(Response(fatal=error.fatal()))
             raise error.flick_error() from error
+        if self._roster.draining:  # the call was under way when this process was told to end
+            await context.write(Response(drain=self._farewell()))
+            return
         with self._roster.entered(session):
             await session.run(context)
+
+    def _farewell(self) -> ingest_pb2.Drain:
+        drain = ingest_pb2.Drain()
+        drain.reconnect_after.FromNanoseconds(
+            int(self._parts.rng.uniform(0, self._parts.times.reconnect_within_s) * 1e9)
+        )
+        return drain
 
     async def _hello(self, context: Context) -> ingest_pb2.Hello:
         try:

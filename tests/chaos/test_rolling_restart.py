@@ -11,6 +11,7 @@ import pytest
 
 from agent.identity import Identity
 from flick.db.pool import Connection, connect
+from flick.v1 import ingest_pb2
 from tests.chaos.checker import check
 from tests.chaos.crowd import tls_settings
 from tests.chaos.load.program import LoadProgram, Plan, load_program
@@ -19,6 +20,7 @@ from tests.chaos.real_agent import RealAgent, real_agent
 from tests.databases import DatabaseServer
 from tests.deployables import Program, program
 from tests.integration.agent.certificates import Authority
+from tests.integration.ingest.house import ingest_house
 from tests.integration.ingest.schema import telemetry_template
 from tests.tiny_auth import make_auth
 from tests.waiting import until
@@ -147,15 +149,36 @@ async def test_a_rolling_restart_moves_every_agent_without_a_complaint(
     assert findings.clean, findings
     assert complaints == []
     assert min(moved) >= 1
-    assert (status.failures, status.fatals) == (0, 0)
+    assert (status.failures, status.fatals) == ({}, 0)
     assert status.connects > len(simulated)
     assert max(took_s) <= GRACE_S
     assert p99_s <= GAP_S
     assert '"level": "ERROR"' not in instances.logs
 
 
+async def test_who_says_hello_to_an_ingest_that_leaves_is_sent_on_and_not_refused(
+    postgres: DatabaseServer, redis_url: str
+) -> None:
+    async with (
+        postgres.database(template=await telemetry_template(postgres)) as database,
+        ingest_house(postgres=postgres, database=database, redis_url=redis_url) as house,
+    ):
+        enrolled = await house.enroll()
+        async with house.agent(enrolled) as early, house.agent(enrolled) as late:
+            await late.call.wait_for_connection()
+            await early.hello()
+            leaving = asyncio.create_task(house.serving.aclose())
+            await early.expect(ingest_pb2.Drain)
+            await late.send(ingest_pb2.Hello(agent_version="0.0.0", lanes=[]))
+            await late.expect(ingest_pb2.Drain)
+            ended = await late.ending()
+        await leaving
+
+    assert ended is None
+
+
 async def _streaming(load: LoadProgram, agents: Sequence[RealAgent]) -> None:
-    await load.all_acked_again(since_s=0.0, within_s=30)
+    await load.all_acked_again(since_s=0.0, within_s=60)
     await until(lambda: all("streaming" in agent.messages() for agent in agents), within_s=30)
 
 

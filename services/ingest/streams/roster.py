@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flick.errors import unavailable
 from services.ingest.metrics import IngestMetrics
 from services.ingest.streams.claims import Claims
 from services.ingest.streams.session import Session
@@ -13,20 +12,23 @@ logger = logging.getLogger(__name__)
 
 
 class Roster:
-    """The open streams of this process. `claims` tells the other processes of them."""
+    """The open streams of this process. `claims` tells the other processes of them.
+
+    Attributes:
+        draining: whether every agent is sent away, also who comes only now.
+    """
 
     def __init__(self, *, claims: Claims, metrics: IngestMetrics) -> None:
         self._claims = claims
         self._metrics = metrics
         self._sessions: set[Session] = set()
         self._by_server: dict[str, Session] = {}
-        self._draining = False
+        self.draining = False
 
     @contextmanager
     def entered(self, session: Session) -> Iterator[None]:
-        """Keep a stream while entered; an older one of the same server ends. Raises UNAVAILABLE while draining."""
-        if self._draining:
-            raise unavailable("This ingest is about to end. Connect again.", private="draining", retry_after_s=0.5)
+        """Keep a stream while entered; an older one of the same server ends. Not to be called while draining."""
+        assert not self.draining
         older = self._by_server.get(session.server_id)
         if older is not None:
             older.supersede(by_same_agent=older.stream.spool_id == session.stream.spool_id)
@@ -46,7 +48,7 @@ class Roster:
             logger.info("stream ended", extra={"server_id": session.server_id, "reason": session.end_reason})
 
     def drain(self) -> None:
-        """Send every agent away, and take no new ones."""
-        self._draining = True
+        """Send every agent away, and keep no new ones."""
+        self.draining = True
         for session in self._sessions:
             session.drain()

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ class LoadAgent:
         silent_s: after how much silence it gives a stream up.
         backfill_every_s: between two batches of its backlog.
 
-    `failures` counts the streams that ended, or never began, without ingest having asked for it.
+    `failures` counts, by reason, the streams that ended, or never began, without ingest having asked for it.
     """
 
     address: str
@@ -64,7 +65,7 @@ class LoadAgent:
     refused: int = field(default=0, init=False)
     connects: int = field(default=0, init=False)
     streams: int = field(default=0, init=False)
-    failures: int = field(default=0, init=False)
+    failures: Counter[str] = field(default_factory=Counter, init=False)
     fatals: int = field(default=0, init=False)
     acked_at_s: float = field(default=0.0, init=False)
     open: bool = field(default=False, init=False)
@@ -153,7 +154,7 @@ class LoadAgent:
             self._backoff.healthy(time.monotonic() - self._welcomed_at_s)
         if ending.come_back_s is not None:
             return ending.come_back_s
-        self.failures += 1
+        self.failures[f"{ending.error.kind.name}: {ending.error.public}" if ending.error else "no answer"] += 1
         return self._backoff.next_s()
 
     def welcomed(self) -> None:

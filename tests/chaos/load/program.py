@@ -41,7 +41,7 @@ class Status:
         open: agents that have a stream.
         oldest_ack_s: when the agent that has waited longest had its last ack; 0 while one never had any.
         connects: attempts to open a stream since the start.
-        failures: streams that ended, or never began, without ingest having asked for it.
+        failures: streams that ended, or never began, without ingest having asked for it, by reason.
         fatals: streams that ingest ended by Fatal.
     """
 
@@ -51,7 +51,7 @@ class Status:
     open: int
     oldest_ack_s: float
     connects: int
-    failures: int
+    failures: Mapping[str, int]
     fatals: int
 
     def to_json(self) -> str:
@@ -73,7 +73,7 @@ class LoadProgram:
     def __init__(self, *, plan: Plan, process: asyncio.subprocess.Process) -> None:
         self.plan = plan
         self.process = process
-        self.status = Status(at_s=0, measured=0, acked=0, open=0, oldest_ack_s=0, connects=0, failures=0, fatals=0)
+        self.status = Status(at_s=0, measured=0, acked=0, open=0, oldest_ack_s=0, connects=0, failures={}, fatals=0)
 
     @property
     def agents(self) -> list[LoggedAgent]:
