@@ -100,6 +100,25 @@ async def test_history_holds_samples_on_the_five_second_grid(
     assert [later - earlier for earlier, later in itertools.pairwise(found)] == [5.0] * (len(found) - 1)
 
 
+async def test_the_delivery_tells_what_is_stored_how_late_and_by_whom(
+    installation: Installation, client: httpx.AsyncClient
+) -> None:
+    async def delivery() -> Mapping[str, Any]:
+        answer = await client.get(f"/api/v1/servers/{installation.server_id}/delivery")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    found = await eventually(delivery, lambda one: int(one["committedCount"]) >= 3 and bool(one["stream"]))
+    unknown = await client.get("/api/v1/servers/019a0000-0000-7000-8000-000000000001/delivery")
+
+    assert int(found["receivedCount"]) >= int(found["committedCount"]) >= 3
+    assert (found["conflictCount"], found["rejected"], found["overflowed"]) == ("0", [], [])
+    assert 0 <= float(found["lag"]["p50"].removesuffix("s")) <= float(found["lag"]["p99"].removesuffix("s"))
+    assert found["stream"]["connected"]
+    assert found["stream"]["agent"]["spoolId"]
+    assert unknown.status_code == 404
+
+
 async def test_processes_name_this_very_test(installation: Installation, client: httpx.AsyncClient) -> None:
     async def pids() -> set[int]:
         answer = await client.get(f"/api/v1/servers/{installation.server_id}/processes")
