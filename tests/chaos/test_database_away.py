@@ -46,7 +46,7 @@ class Lags:
 async def test_everything_arrives_and_what_is_live_does_not_wait_for_the_backlog(
     mortal_postgres: OwnPostgres, mortal_telemetry: str, redis_url: str, tmp_path: Path, long_form: bool
 ) -> None:
-    away_s, agents, interval_s = (600.0, 200, 1.0) if long_form else (6.0, 20, 0.2)
+    away_s, agents, interval_s = (600.0, 200, 1.0) if long_form else (4.0, 20, 0.2)
     async with pipeline(
         postgres=mortal_postgres.server,
         database=mortal_telemetry,
@@ -92,7 +92,7 @@ async def test_everything_arrives_and_what_is_live_does_not_wait_for_the_backlog
 async def test_real_agents_keep_what_they_measure_and_hand_it_in(
     mortal_postgres: OwnPostgres, mortal_telemetry: str, redis_url: str, tmp_path: Path, long_form: bool
 ) -> None:
-    away_s, authority = 120.0 if long_form else 5.0, Authority()
+    away_s, authority = 120.0 if long_form else 4.0, Authority()
     async with pipeline(
         postgres=mortal_postgres.server,
         database=mortal_telemetry,

@@ -58,7 +58,7 @@ class Seen:
 async def test_it_acks_nothing_stays_small_and_recovers(
     mortal_postgres: OwnPostgres, mortal_telemetry: str, redis_url: str, tmp_path: Path, long_form: bool, stall: Stall
 ) -> None:
-    stall_s = 60.0 if long_form else 4.0
+    stall_s = 60.0 if long_form else 3.0
     postgres = mortal_postgres.server
     async with (
         pipeline(postgres=postgres, database=mortal_telemetry, redis_url=redis_url, folder=tmp_path) as line,

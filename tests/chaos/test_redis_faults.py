@@ -75,7 +75,7 @@ class Seen:
 async def test_only_the_live_view_notices_and_it_is_back_soon(
     postgres: DatabaseServer, mortal_redis: OwnRedis, tmp_path: Path, long_form: bool
 ) -> None:
-    phase_s, seen = 30.0 if long_form else 2.0, dict[str, Seen]()
+    phase_s, seen = 30.0 if long_form else 1.0, dict[str, Seen]()
     url = mortal_redis.url
     async with (
         postgres.database(template=await telemetry_template(postgres)) as database,
