@@ -51,7 +51,7 @@ bench: install-dev ## Measure against the goals; writes build/bench.json
 
 # Both run, whatever the first finds.
 chaos: install-dev ## Run the long fault scenarios, then an hour's soak
-	@$(BIN)/python -m pytest tests/chaos --long --numprocesses 0 --capture no $(ARGS); found=$$?; \
+	@$(BIN)/python -m pytest tests/chaos tests/fuzz --long --numprocesses 0 --capture no $(ARGS); found=$$?; \
 	$(BIN)/python -m tests.chaos.soak $(SOAK) && exit $$found
 
 fresh: ## Try `make up` and `make test` on a fresh Debian in a chroot (as root)
