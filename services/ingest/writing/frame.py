@@ -52,6 +52,11 @@ class Frame:
     rejections: Rejections = field(default_factory=Rejections)
     overflows: Overflows = field(default_factory=Overflows)
 
+    @property
+    def samples(self) -> int:
+        """How many samples or log records came with it, refused ones included."""
+        return len(self.rows) + sum(self.rejections.counts.values())
+
     def outcomes(self) -> Outcomes:
         """What became of samples beside being stored, as far as it is known before the commit."""
         outcomes = Outcomes()
