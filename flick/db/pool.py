@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -75,11 +75,12 @@ class Pool:
         try:
             yield connection
         except asyncpg.InterfaceError as error:
-            if connection.is_closed():  # it broke while it was used; everything else is a mistake of ours
+            if _is_broken(connection):  # while it was used; everything else is a mistake of ours
                 raise lost(error) from error
             raise
         except asyncpg.InternalClientError as error:  # the server ended it in the very moment in which it was used
-            connection.terminate()
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
             raise lost(error) from error
         except (asyncpg.PostgresError, OSError) as error:
             told = to_flick_error(error)
@@ -114,6 +115,13 @@ class Pool:
         """Run a statement; returns PostgreSQL's command tag, for example `UPDATE 1`."""
         async with self.acquire() as connection:
             return await connection.execute(query, *arguments)
+
+
+def _is_broken(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # it broke, and its pool has taken it back already
+        return True
 
 
 @asynccontextmanager
