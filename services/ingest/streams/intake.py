@@ -145,6 +145,8 @@ class Intake:
             metrics.discarded.labels("stream_ended").inc(samples)
             raise
         else:
+            if isinstance(frame, ingest_pb2.Gap) and not entry.gaps:
+                metrics.frames_ignored.labels("gap").inc()
             self._pass_on(place, entry, room_bytes)
 
     def _accept(self, frame: Stored, size_bytes: int) -> Place | None:

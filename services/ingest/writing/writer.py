@@ -109,7 +109,7 @@ class Writer:
                 frames.append(frame)
                 samples += len(frame.rows)
             else:
-                self._metrics.discarded.labels("not_wanted").inc(len(frame.rows))
+                self._metrics.discarded.labels("not_wanted").inc(frame.samples)
                 self._release(frame)
         if not self._queue:
             self._queued.clear()
@@ -149,7 +149,7 @@ class Writer:
                 if frame.owner.wants(frame.place):
                     await self._flush([frame])
                 else:  # a frame before it in its lane was returned
-                    self._metrics.discarded.labels("not_wanted").inc(len(frame.rows))
+                    self._metrics.discarded.labels("not_wanted").inc(frame.samples)
                     self._release(frame)
             return
         (frame,) = frames
@@ -200,7 +200,7 @@ class Writer:
         cap_s = min(RETRY_CAP_S, RETRY_BASE_S * RETRY_GROWTH ** min(self._condition.failures, 10))
         reason = "not_durable" if self._condition.failed(error) is Trouble.NOT_DURABLE else "database"
         for frame in frames:
-            self._metrics.returned.labels(reason).inc(len(frame.rows))
+            self._metrics.returned.labels(reason).inc(frame.samples)
             frame.owner.returned(frame.place, delay_s=self._rng.uniform(cap_s / 2, cap_s))
             self._release(frame)
 
