@@ -58,7 +58,7 @@ class LoadStream:
 
     Args:
         call: just made.
-        hello: all but the positions of its lanes.
+        hello: all but the positions of its lanes, and but the time, unless it is there.
         layout: what every sample uses; told with each batch until the first ack.
         held: what is to be sent.
         listener: told of everything.
@@ -124,7 +124,8 @@ class LoadStream:
     async def _greet(self) -> None:
         async with asyncio.timeout(self._silent_s):
             await self._call.wait_for_connection()
-        self._hello.send_time.FromNanoseconds(time.time_ns())
+        if not self._hello.HasField("send_time"):  # else by a clock of the agent's own
+            self._hello.send_time.FromNanoseconds(time.time_ns())
         for lane, cursor in self._cursors.items():
             self._hello.lanes.add(lane=lane, seq=cursor.next)
         await self._call.write(Request(hello=self._hello))
