@@ -124,7 +124,13 @@ class Ledger:
         self._note_degraded(stream, spool.degraded_reason)
 
     def release(self, stream: Stream, *, reason: str) -> None:
-        """The stream has ended, for a reason in a word."""
+        """The stream has ended, for a reason in a word; `revoked` is an event too."""
+        if reason == "revoked":
+            self.note(
+                stream,
+                delivery_pb2.DELIVERY_EVENT_KIND_KEY_REVOKED,
+                "The agent's key was revoked while it was connected. Enroll the server anew if it is to go on.",
+            )
         self._tell(News(stream=stream, ended_at=utc(self._clock), end_reason=reason))
         self._degraded.pop(stream.stream_id, None)
         self._ended.set()
