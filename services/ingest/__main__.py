@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -34,6 +35,7 @@ from services.ingest.writing.condition import COMMITS
 
 NAME = "ingest"
 AUTH = "auth"
+GC_AFTER_OBJECTS = 20_000  # new ones: those of about 2,000 samples
 CONNECTIONS = 4  # one writes; the others store layouts
 
 
@@ -85,6 +87,16 @@ async def running(
         yield server
 
 
+def _calm_collector() -> None:
+    """Have the garbage collector pass over what lives as long as the process, and look at the rest less often.
+
+    Frames that wait for their commit are no garbage: looking at them after every 700 new objects, as is Python's
+    default, took 7 % of ingest's processor time.
+    """
+    gc.freeze()
+    gc.set_threshold(GC_AFTER_OBJECTS, 20, 20)
+
+
 async def _serve(config: IngestConfig, *, shares_port: bool) -> None:
     service = running(
         config,
@@ -106,6 +118,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         config = load(IngestConfig, environ=os.environ)
+        _calm_collector()
         log.configure(service=NAME, level=config.log_level)
         if arguments.workers is not None:
             config = dataclasses.replace(config, workers=arguments.workers)

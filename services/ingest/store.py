@@ -175,7 +175,8 @@ async def _copy_in(
     connection: Connection, table: str, columns: Sequence[str], rows: Sequence[bytes], *, schema: str | None = None
 ) -> None:
     async def source() -> AsyncIterator[bytes]:
-        yield binary.stream(len(columns), rows)
+        for piece in binary.stream(len(columns), rows):
+            yield piece
 
     await connection.copy_to_table(table, source=source(), schema_name=schema, columns=columns, format="binary")
 

@@ -8,9 +8,10 @@ functions. asyncpg's records would be encoded value by value; see docs/decisions
 import struct
 import uuid
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 NULL = b"\xff\xff\xff\xff"
+ROWS_PER_PIECE = 64  # below glibc's threshold of 128 KiB, beyond which every piece would be mapped and unmapped
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no extension
 _TRAILER = b"\xff\xff"
@@ -26,9 +27,13 @@ _pack_double = struct.Struct(">id").pack
 _pack_array = struct.Struct(">6i").pack
 
 
-def stream(columns: int, rows: Iterable[bytes]) -> bytes:
-    """A whole COPY stream of rows, each of which is its columns one behind the other."""
-    return _pack_count(columns).join([_HEADER, *rows]) + _TRAILER
+def stream(columns: int, rows: Sequence[bytes]) -> Iterator[bytes]:
+    """A COPY stream of rows, each of which is its columns one behind the other; in pieces of `ROWS_PER_PIECE` rows."""
+    count = struct.pack(">h", columns)  # stands before each row
+    yield _HEADER
+    for start in range(0, len(rows), ROWS_PER_PIECE):
+        yield count.join((b"", *rows[start : start + ROWS_PER_PIECE]))
+    yield _TRAILER
 
 
 def moment(time_ns: int) -> bytes:
@@ -76,7 +81,3 @@ def reals(values: Sequence[float], *, whole: bool) -> bytes:
             for index, value in enumerate(values)
         )
     return _pack_array(20 + len(elements), 1, int(not whole), _FLOAT4_OID, count, 1) + elements
-
-
-def _pack_count(columns: int) -> bytes:
-    return struct.pack(">h", columns)

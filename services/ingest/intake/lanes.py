@@ -46,7 +46,7 @@ class ProtocolError(Exception):
         return FlickError(Kind.INVALID_ARGUMENT, str(self), reason=reason)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False)  # not frozen: that would cost three times as much to make
 class Place:
     """Where a frame stands. The same frame sent again gets another place."""
 

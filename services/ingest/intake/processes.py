@@ -1,7 +1,7 @@
 """Snapshots of processes: what query will read must be readable, and within the limits. Pure."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -40,15 +40,15 @@ def check_processes(packed: bytes, *, commands_enabled: bool) -> Snapshot:
     if (
         len(processes) <= MAX_PROCESSES
         and len(packed) <= MAX_TEXT_BYTES
-        and _are_shares(process.cpu_utilization for process in processes)
+        and _are_shares([process.cpu_utilization for process in processes])
         and (commands_enabled or not any(process.command for process in processes))
     ):
         return Snapshot(packed=packed)
     return _cut(parsed, commands_enabled=commands_enabled)
 
 
-def _are_shares(values: Iterable[float]) -> bool:
-    return all(0 <= value < math.inf for value in values)
+def _are_shares(values: Sequence[float]) -> bool:
+    return min(values, default=0) >= 0 and sum(values) < math.inf  # a sum with NaN is NaN, and less than nothing
 
 
 def _cut(parsed: telemetry_pb2.ProcessSnapshot, *, commands_enabled: bool) -> Snapshot:

@@ -115,7 +115,7 @@ def _to_row(sample: telemetry_pb2.Sample, context: Context, received_at: bytes, 
     core = sample.core[:_CORE_COUNT]
     core_columns = binary.doubles(core, whole=_are_whole(core, "core"))
     _fit_layout(sample, context, left_out)
-    labelled = sample.labelled
+    labelled = sample.labelled[:]
     layout = (
         binary.integer(sample.layout_id) + binary.reals(labelled, whole=_are_whole(labelled, "labelled"))
         if sample.layout_id

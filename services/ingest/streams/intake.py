@@ -87,6 +87,21 @@ class Intake:
     def committed(self, place: Place, rejections: Rejections, overflows: Overflows) -> None:
         """See `Owner`."""
         self._lanes.commit(place)
+        if rejections.counts or overflows.counts:
+            self._tell_remarks(place, rejections, overflows)
+        else:
+            self._outbox.put_ack(lane=place.lane, seq=place.seq)
+        self._moved()
+
+    def returned(self, place: Place, *, delay_s: float) -> None:
+        """See `Owner`."""
+        if self._lanes.rewind(place):
+            delay = Duration()
+            delay.FromNanoseconds(int(delay_s * 1e9))
+            self._outbox.put(Response(retry_after=ingest_pb2.RetryAfter(lane=place.lane, seq=place.seq, delay=delay)))
+        self._moved()
+
+    def _tell_remarks(self, place: Place, rejections: Rejections, overflows: Overflows) -> None:
         for reason, count in rejections.counts.items():
             name = _short(ingest_pb2.RejectionReason.Name(reason), "REJECTION_REASON_")
             self._parts.metrics.rejected.labels(name).inc(count)
@@ -99,15 +114,6 @@ class Intake:
             rejected=rejections.to_messages(seq=place.seq),
             overflows=overflows.to_messages(seq=place.seq),
         )
-        self._moved()
-
-    def returned(self, place: Place, *, delay_s: float) -> None:
-        """See `Owner`."""
-        if self._lanes.rewind(place):
-            delay = Duration()
-            delay.FromNanoseconds(int(delay_s * 1e9))
-            self._outbox.put(Response(retry_after=ingest_pb2.RetryAfter(lane=place.lane, seq=place.seq, delay=delay)))
-        self._moved()
 
     def _moved(self) -> None:
         if self._settled is not None and not self._settled.done():
@@ -133,7 +139,6 @@ class Intake:
         except BaseException:  # the stream ends, whatever it is
             metrics.discarded.labels("stream_ended").inc(samples)
             raise
-        metrics.admitted_bytes.set(self._parts.admission.admitted_bytes)
         try:
             entry = await self._reading.read(frame)
         except FlickError as error:

@@ -1,7 +1,7 @@
 """What one agent is still to be sent. Acks of a lane are cumulative, so waiting ones become one."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from flick.errors import unavailable
 from flick.v1 import ingest_pb2
@@ -41,8 +41,8 @@ class Outbox:
         *,
         lane: ingest_pb2.Lane.ValueType,
         seq: int,
-        rejected: Iterable[ingest_pb2.Rejection] = (),
-        overflows: Iterable[ingest_pb2.Overflow] = (),
+        rejected: Sequence[ingest_pb2.Rejection] = (),
+        overflows: Sequence[ingest_pb2.Overflow] = (),
     ) -> None:
         """Ack everything of a lane up to `seq`."""
         waiting = self._acks.get(lane)
@@ -51,6 +51,8 @@ class Outbox:
             waiting = self._acks[lane] = response.ack
             self.put(response)
         waiting.seq = seq
+        if not rejected and not overflows:
+            return
         waiting.rejected.extend(rejected)
         waiting.overflows.extend(overflows)
         if len(waiting.rejected) + len(waiting.overflows) > MAX_REMARKS:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -13,6 +12,7 @@ from flick.clock import Clock
 from flick.errors import FlickError
 from flick.v1 import ingest_pb2
 from services.ingest.intake.admission import Admission
+from services.ingest.intake.lanes import LaneId
 from services.ingest.intake.overflows import Overflows
 from services.ingest.intake.samples import Row
 from services.ingest.ledger.outcomes import Outcomes
@@ -20,9 +20,12 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.store import NotDurableError, Store, Written
 from services.ingest.writing.condition import Condition, Trouble
 from services.ingest.writing.frame import Frame
+from services.ingest.writing.queue import LANES, FrameQueue
 
-LINGER_S = 0.02  # lets frames of many agents share a commit; a fsync costs about as much
-MAX_SAMPLES = 20_000  # of one commit: keeps it well below a second
+LINGER_S = 0.05  # lets frames of many agents share a commit; viewers have them already, only the ack waits
+FULL_FRAMES = 2_000  # as many waiting frames are enough for a commit at once
+# Of one commit: keeps it well below a second, and that of a backlog so short that live frames hardly wait for it.
+MAX_SAMPLES = {ingest_pb2.LANE_LIVE: 20_000, ingest_pb2.LANE_BACKFILL: 2_000}
 LAGS_OBSERVED = 8  # of one commit: 1.4 µs each, which every frame of a thousand agents would make felt
 RETRY_BASE_S = 0.5
 RETRY_GROWTH = 1.6
@@ -34,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class Writer:
-    """Commits frames in the order in which they came.
+    """Commits frames, those of each lane in the order in which they came, live ones first.
 
     Args:
         store: where they go.
@@ -62,15 +65,13 @@ class Writer:
         self._metrics = metrics
         self._clock = clock
         self._rng = rng
-        self._queue: deque[Frame] = deque()
-        self._queued = asyncio.Event()
+        self._queue = FrameQueue()
         self._idle = asyncio.Event()
         self._idle.set()
 
     def put(self, frame: Frame) -> None:
         """Take a frame, whose room is admitted."""
-        self._queue.append(frame)
-        self._queued.set()
+        self._queue.put(frame)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Writer"]:
@@ -79,7 +80,7 @@ class Writer:
         try:
             yield self
         finally:
-            while (self._queue or not self._idle.is_set()) and not task.done():
+            while (len(self._queue) or not self._idle.is_set()) and not task.done():
                 await self._clock.sleep(LINGER_S)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -90,30 +91,32 @@ class Writer:
 
     async def _run(self) -> None:
         while True:
-            await self._queued.wait()
-            if len(self._queue) < MAX_SAMPLES:
+            await self._queue.filled()
+            if len(self._queue) < FULL_FRAMES:
                 await self._clock.sleep(LINGER_S)
-            self._idle.clear()
-            try:
-                await self._flush(self._take())
-            finally:
-                self._idle.set()
+            self._metrics.admitted_bytes.set(self._admission.admitted_bytes)
+            for lane in LANES:  # a commit each: a backlog that is slow to store holds up nothing but itself
+                await self._commit(lane)
+            self._metrics.admitted_bytes.set(self._admission.admitted_bytes)
 
-    def _take(self) -> list[Frame]:
-        """The frames of the next commit. Those that nobody wants any more are let go."""
-        frames: list[Frame] = []
-        samples = 0
-        while self._queue and samples < MAX_SAMPLES:
-            frame = self._queue.popleft()
-            if frame.owner.wants(frame.place):
-                frames.append(frame)
-                samples += len(frame.rows)
-            else:
-                self._metrics.discarded.labels("not_wanted").inc(frame.samples)
-                self._release(frame)
-        if not self._queue:
-            self._queued.clear()
-        return frames
+    async def _commit(self, lane: LaneId) -> None:
+        """Write the next frames of a lane. Those that nobody wants any more are let go."""
+        self._idle.clear()
+        try:
+            taken = self._queue.take(lane, samples=MAX_SAMPLES[lane])
+            frames = []
+            for frame in taken:
+                if frame.owner.wants(frame.place):
+                    frames.append(frame)
+                else:
+                    self._let_go(frame)
+            await self._flush(frames)
+        finally:
+            self._idle.set()
+
+    def _let_go(self, frame: Frame) -> None:
+        self._metrics.discarded.labels("not_wanted").inc(frame.samples)
+        self._release(frame)
 
     async def _flush(self, frames: Sequence[Frame]) -> None:
         if not frames:
@@ -149,8 +152,7 @@ class Writer:
                 if frame.owner.wants(frame.place):
                     await self._flush([frame])
                 else:  # a frame before it in its lane was returned
-                    self._metrics.discarded.labels("not_wanted").inc(frame.samples)
-                    self._release(frame)
+                    self._let_go(frame)
             return
         (frame,) = frames
         if not frame.rows and not frame.gaps:  # nothing of the agent's is left that could be at fault
@@ -206,7 +208,6 @@ class Writer:
 
     def _release(self, frame: Frame) -> None:
         self._admission.release(frame.room_bytes)
-        self._metrics.admitted_bytes.set(self._admission.admitted_bytes)
 
 
 def _gap_reason(number: int) -> str:
