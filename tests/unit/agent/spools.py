@@ -1,5 +1,6 @@
 """Spools of both kinds for tests, and what they are fed."""
 
+import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -65,3 +66,13 @@ def adds_up(spool: LanedSpool) -> bool:
 
 def with_limits(**changes: int) -> SpoolLimits:
     return replace(LIMITS, **changes)
+
+
+def copied(path: Path, to: Path) -> Path:
+    """The files as they are now, which is what a killed process leaves behind."""
+    for side in ("", "-wal"):
+        source, target = path.with_name(path.name + side), to.with_name(to.name + side)
+        target.unlink(missing_ok=True)
+        if source.exists():
+            shutil.copyfile(source, target)
+    return to
