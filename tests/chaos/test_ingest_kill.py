@@ -105,10 +105,11 @@ async def _damaged_step_by_step(owner: Connection, agents: Sequence[Logged]) -> 
         "without processes": "delete from telemetry.processes where (time, server_id) = ($1, $2)",
         "doubled": "insert into telemetry.metrics select * from telemetry.metrics where (time, server_id) = ($1, $2)",
     }
+    concerned = [agent for agent in agents if agent.server_id in {str(row["server_id"]) for row in at}]
     await owner.execute("drop index telemetry.metrics_key")
     seen = {}
     for (name, statement), row in zip(damages.items(), at, strict=True):
         await owner.execute(statement, row["time"], row["server_id"])
-        found: Findings = await check(owner, agents)
+        found: Findings = await check(owner, concerned)
         seen[name] = (found.acked_not_stored, found.changed, found.duplicated)
     return seen
