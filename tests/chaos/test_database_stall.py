@@ -10,6 +10,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from flick.db.pool import open_pool
+from flick.errors import FlickError, Kind
 from tests.chaos.faults.own_postgres import OwnPostgres
 from tests.chaos.load import under_load
 from tests.chaos.pipeline import Pipeline, Reader, pipeline, reader, report
@@ -92,6 +94,34 @@ async def test_it_acks_nothing_stays_small_and_recovers(
     assert status == 200
     assert findings.clean, findings
     assert len(line.logged("serving")) == 1, "ingest itself was started again"
+
+
+async def test_a_call_under_way_ends_when_the_database_falls_silent_and_the_next_one_works(
+    mortal_postgres: OwnPostgres, mortal_telemetry: str
+) -> None:
+    url = mortal_postgres.server.url(database=mortal_telemetry)
+    async with open_pool(url, application_name="t", statement_timeout_s=60.0, fail_fast=True) as pool:
+        call = asyncio.create_task(pool.execute("select pg_sleep(50)"))
+        await eventually(lambda: _sleeping(mortal_postgres), bool, every_s=0.05)
+        async with frozen(mortal_postgres, mortal_telemetry):
+            with pytest.raises(FlickError) as under_way:
+                await call
+            with pytest.raises(FlickError) as new:
+                await pool.fetchval("select 1")
+
+        async def answer() -> object:
+            try:
+                return await pool.fetchval("select 1")
+            except FlickError as error:
+                return error.kind
+
+        answered = await eventually(answer, lambda one: one == 1, every_s=0.1)
+
+    assert (under_way.value.kind, new.value.kind, answered) == (Kind.UNAVAILABLE, Kind.UNAVAILABLE, 1)
+
+
+async def _sleeping(postgres: OwnPostgres) -> bool:
+    return bool(await postgres.fetchval("select count(*) from pg_stat_activity where wait_event = 'PgSleep'"))
 
 
 async def _look(line: Pipeline, eyes: Reader, *, for_s: float) -> Seen:
