@@ -20,12 +20,14 @@ from flick.rpc.aspect import Aspect, AspectInterceptor
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # the contract's limit of a batch
 # The gateway passes a head of up to 32 KiB on, the Authorization in it twice: a token that is too long is told so.
 MAX_METADATA_BYTES = 64 * 1024
+IDLE_S = 120.0  # a connection without any call; whoever is honest connects again in a moment
 HANDSHAKE_S = 10.0  # grpc's default of 120 s lets whoever connects and says nothing take all file descriptors
 OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.http2.bdp_probe", 0),  # bounds the memory of a stalled stream: measured 95 KiB against 4 to 5 MiB
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_S * 1000)),
+    ("grpc.max_connection_idle_ms", int(IDLE_S * 1000)),
     # Clients behind NAT ping every 20 s at most; grpc's default of 300 s would send them away.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from flick.errors import FlickError, Kind, invalid
 from flick.rpc.client import open_channel
 from flick.rpc.faults import INTERNAL_TEXT
-from flick.rpc.server import serve
+from flick.rpc.server import OPTIONS, serve
 from flick.rpc.status import from_rpc_error
 from flick.v1 import query_pb2, query_pb2_grpc
 from tests.integration.rpc.conftest import House
@@ -186,14 +186,46 @@ async def test_an_address_in_use_is_named(house: House) -> None:
             raise AssertionError("it served")
 
 
+def _hurry(monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    """Make an option that is a time half a second; of the same option twice gRPC takes the first."""
+    assert option in dict(OPTIONS)
+    monkeypatch.setattr("flick.rpc.server.OPTIONS", [(option, 500), *OPTIONS])
+
+
 async def test_who_connects_and_says_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flick.rpc.server.HANDSHAKE_S", 0.5)
+    _hurry(monkeypatch, "grpc.server_handshake_timeout_ms")
     async with serve(listen="127.0.0.1:0", registrations=[], aspects=[]) as running:
         host, _, port = running.address.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await reader.read(1024):  # the server's own greeting
                 pass
         writer.close()
 
     assert reader.at_eof()
+
+
+async def test_who_connects_and_calls_nothing_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    _hurry(monkeypatch, "grpc.max_connection_idle_ms")
+    async with (
+        serve(listen="127.0.0.1:0", registrations=[], aspects=[]) as running,
+        open_channel(running.address) as channel,
+    ):
+        state = channel.get_state(try_to_connect=True)
+        seen = {state}
+        async with asyncio.timeout(30):
+            while not (grpc.ChannelConnectivity.READY in seen and state is grpc.ChannelConnectivity.IDLE):
+                await channel.wait_for_state_change(state)
+                state = channel.get_state()
+                seen.add(state)
+
+    assert state is grpc.ChannelConnectivity.IDLE
+
+
+async def test_health_is_told_as_it_changes(house: House, channel: grpc.aio.Channel) -> None:
+    health: Any = health_pb2_grpc.HealthStub(channel)
+    call = health.Watch(health_pb2.HealthCheckRequest(service=""), metadata=house.metadata())
+    first = await call.read()
+    call.cancel()
+
+    assert first.status == health_pb2.HealthCheckResponse.SERVING
