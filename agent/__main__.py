@@ -30,14 +30,14 @@ class AgentConfig:
         identity: the identity file. Default: /var/lib/flick-agent/identity.json for root, else below ~/.local/state.
         spool_dir: the folder of the spool, a file by the server's id. Default: that of the identity file.
         spool_max_bytes: of samples that are kept until ingest has them; then the oldest go. Default 64 MiB.
-        spool_max_age_s: how old they may become. Default 24 h.
+        spool_max_age_s: how old they may become. Default 25 h: a day, and the time to send it.
         log_level: the least severe log records that are written. Default INFO.
     """
 
     identity: Path | None = config.setting("FLICK_AGENT_IDENTITY", default=None)
     spool_dir: Path | None = config.setting("FLICK_AGENT_SPOOL_DIR", default=None)
     spool_max_bytes: int = config.setting("FLICK_AGENT_SPOOL_MAX_BYTES", default=64 * 1024 * 1024)
-    spool_max_age_s: int = config.setting("FLICK_AGENT_SPOOL_MAX_AGE_S", default=86_400)
+    spool_max_age_s: int = config.setting("FLICK_AGENT_SPOOL_MAX_AGE_S", default=90_000)
     log_level: str = config.setting("FLICK_LOG_LEVEL", default="INFO")
 
 

@@ -119,7 +119,7 @@ def test_full_it_drops_the_oldest_and_a_gap_says_exactly_how_many(make: Make) ->
     assert seconds(full.frame(BACKFILL, 2)) == [240, 250, 260, 270]
 
 
-def test_what_is_older_than_a_day_is_dropped(make: Make) -> None:
+def test_what_is_too_old_is_dropped(make: Make) -> None:
     full = make(with_limits(max_age_ns=60 * S))
     for second in (1, 2, 62.5, 63):
         full.put(entry(second))
