@@ -13,6 +13,7 @@ from flick.bus.client import Bus
 from flick.clock import Clock
 from flick.db.pool import Pool
 from flick.errors import FlickError
+from flick.lifecycle import background
 from flick.rpc.access.aspect import AccessAspect
 from flick.rpc.access.rules import read_rules
 from flick.rpc.access.source import AccessSource, KeySource
@@ -41,6 +42,7 @@ from services.ingest.writing.writer import Writer
 
 AUDIENCE = "ingest"
 CALL_LIMIT_S = 10.0
+TELL_ROOM_EVERY_S = 1.0
 ENDLESS = frozenset({"/flick.v1.IngestService/StreamTelemetry"})
 
 logger = logging.getLogger(__name__)
@@ -107,6 +109,7 @@ async def running(
     async with AsyncExitStack() as stack:
         for part in (announcer, watched, ledger, claims, minding, rounds, writer):
             await stack.enter_async_context(part.running())
+        await stack.enter_async_context(background(_tell_room(admission, metrics, clock), name="room"))
         registration = Registration(add=servicer.add_to, descriptor=DESCRIPTOR)
         yield Running(registration=registration, roster=roster, condition=condition)
 
@@ -119,6 +122,13 @@ def aspects(*, source: AccessSource, keys: KeySource, registry: CollectorRegistr
         DeadlineAspect(limit_s=CALL_LIMIT_S, exempt=ENDLESS),
         AccessAspect(rules=read_rules([DESCRIPTOR]), source=source, keys=keys, audience=AUDIENCE),
     ]
+
+
+async def _tell_room(admission: Admission, metrics: IngestMetrics, clock: Clock) -> None:
+    """Tell how much is held, also while no commit ends."""
+    while True:
+        metrics.admitted_bytes.set(admission.admitted_bytes)
+        await clock.sleep(TELL_ROOM_EVERY_S)
 
 
 async def _report_durability(store: Store, metrics: IngestMetrics) -> None:
