@@ -16,6 +16,7 @@ _ABSURD_TEXTS = ("", "\0", "x" * 70_000, "\N{REPLACEMENT CHARACTER}", "𝕏" * 1
 _ABSURD_BYTES = (b"", b"\0", b"\xff" * 9, b"\x0a\x80", b"\xa3\x06" * 200, b"x" * 70_000)
 _VARINTS = (b"\x00", b"\x7f", b"\xff\x01", b"\xff\xff\xff\xff\x0f", b"\xff" * 9 + b"\x01", b"\x80" * 11)
 _DEPTH = 5
+_STRING = FieldDescriptor.CPPTYPE_STRING
 
 Spoil = Callable[[random.Random, bytes], bytes]
 
@@ -25,7 +26,8 @@ def spoilt(rng: random.Random, frame: bytes, *, others: Sequence[bytes]) -> byte
     for _ in range(rng.randint(1, 6)):
         way = rng.choice((*_WAYS, _spoil_field, _spoil_field, _spoil_field))
         frame = _splice(rng, frame, rng.choice(others)) if rng.random() < 0.1 else way(rng, frame)
-    return frame[:MAX_BYTES]
+        frame = frame[:MAX_BYTES]  # at once, or what is repeated is repeated again
+    return frame
 
 
 def _flip(rng: random.Random, frame: bytes) -> bytes:
@@ -101,7 +103,8 @@ def _set(rng: random.Random, message: Message, field: FieldDescriptor) -> None:
     if field.message_type is not None:
         message.ClearField(field.name)
     elif field.is_repeated:
-        getattr(message, field.name).extend(_absurd(rng, field) for _ in range(rng.choice((1, 3, 2_000))))
+        values = getattr(message, field.name)
+        values.extend(_absurd(rng, field) for _ in range(3 if field.cpp_type == _STRING else rng.choice((1, 3, 2_000))))
     else:
         setattr(message, field.name, _absurd(rng, field))
 
@@ -113,7 +116,8 @@ def _multiply(rng: random.Random, messages: Any) -> None:
     elif rng.random() < 0.3:
         del messages[rng.randrange(len(messages)) :]
     else:
-        messages.extend([messages[-1]] * rng.choice((1, 10, 1_100)))
+        last = messages[-1]
+        messages.extend([last] * min(rng.choice((1, 10, 1_100)), 1 + MAX_BYTES // (1 + last.ByteSize())))
 
 
 def _absurd(rng: random.Random, field: FieldDescriptor) -> Any:
