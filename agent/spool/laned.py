@@ -7,23 +7,22 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
 from agent.collectors.collector import SeriesKey
-from agent.spool.census import take_census
 from agent.spool.epochs import Mark
-from agent.spool.frame import BACKFILL, LIVE, Entry, Frame, Lane, Loss, Reason
+from agent.spool.frame import BACKFILL, Entry, Frame, Lane, Loss, Reason
 from agent.spool.layouts import Layouts, series_of
 from agent.spool.limits import SpoolLimits
 from agent.spool.losses import INSTANT_NS
 from agent.spool.shelf import Head, Row, Shelf
 from agent.spool.spool import UnknownSeqError
 from agent.spool.state import Counts, Piece, State
+from agent.spool.waiting import Waiting
 from flick.v1 import ingest_pb2, telemetry_pb2
 
 _STEP_NS = 1_000_000  # a sample that would not come after the last one comes so long after it
 _MAX_FAULTS = 3  # then a frame is set aside
 _UNSAVED = 256  # samples since the state was saved; what a start must look through beyond the state
-FULL = ingest_pb2.GAP_REASON_SPOOL_FULL
-CORRUPT = ingest_pb2.GAP_REASON_SPOOL_CORRUPT
-REFUSED = ingest_pb2.GAP_REASON_REFUSED
+_CORRUPT = ingest_pb2.GAP_REASON_SPOOL_CORRUPT
+_REFUSED = ingest_pb2.GAP_REASON_REFUSED
 
 
 class LanedSpool:
@@ -37,12 +36,9 @@ class LanedSpool:
     def __init__(self, *, shelf: Shelf, state: State, limits: SpoolLimits) -> None:
         self._shelf = shelf
         self._state = state
-        self._limits = limits
         self._layouts = Layouts(shelf.layouts())
-        self._waiting = take_census(shelf, state, losses=limits.losses)
+        self._waiting = Waiting(shelf=shelf, state=state, layouts=self._layouts, limits=limits)
         self._was_clean, state.clean = state.clean, False
-        self._live_from = state.last_id + 1
-        self._oldest: Head | None = None
         self._unsaved = 0
 
     @property
@@ -92,17 +88,16 @@ class LanedSpool:
             self._shelf.add(row)
             state.last_id = row.id
             state.counts.taken += 1
-            self._waiting.add(len(row.payload))
+            self._waiting.enter(row)
             self._unsaved += 1
             worth_saving = [
                 state.epochs.note(row.time_ns),
                 state.losses.end(time_ns=row.time_ns, sample_id=row.id),
-                self._drop_what_is_too_much(row),
+                self._waiting.drop_what_is_too_much(row),
                 self._unsaved >= _UNSAVED,
             ]
             if any(worth_saving):
                 self._save()
-        self._live_from = max(self._live_from, row.id - self._limits.live_samples + 1)
 
     def lose(self, reason: Reason, *, start_ns: int | None = None) -> None:
         """See `Spool`."""
@@ -113,7 +108,7 @@ class LanedSpool:
             loss = Loss(self.last_ns + INSTANT_NS, 0, reason, start_id=state.last_id)
         else:
             loss = Loss(start_ns, 0, reason, start_id=state.last_id + 1)
-        self._tell(loss)
+        self._waiting.tell(loss)
         self._save()
 
     def frame(self, lane: Lane, seq: int) -> Frame | None:
@@ -128,11 +123,10 @@ class LanedSpool:
         if not self.has_frame(lane, seq):
             return None
         with self._shelf.writing():
-            rows = self._take(lane)
+            rows = self._waiting.take(lane)
             if rows:
                 size = sum(len(row.payload) for row in rows)
                 line.pieces.append(Piece(rows[0].id, rows[-1].id, len(rows), size))
-                self._waiting.remove(size, count=len(rows))
             self._save()
         return Frame(lane, seq, tuple(map(self._entry, rows))) if rows else None
 
@@ -141,10 +135,8 @@ class LanedSpool:
         state = self._state
         if seq != state.lines[lane].next:
             return True
-        live = state.last_id - self._live_from + 1
-        if lane == LIVE:
-            return live > 0
-        return bool(state.losses.all and state.losses.all[0].end_ns) or self._waiting.count > live
+        told = lane == BACKFILL and state.losses.all and state.losses.all[0].end_ns
+        return bool(told) or self._waiting.has(lane)
 
     def position(self, lane: Lane) -> int:
         """See `Spool`."""
@@ -192,7 +184,7 @@ class LanedSpool:
 
     def demote(self) -> None:
         """See `Spool`."""
-        self._live_from = self._state.last_id + 1
+        self._waiting.demote()
 
     def held(self) -> int:
         """See `Spool`."""
@@ -212,7 +204,7 @@ class LanedSpool:
         )
         oldest = self._shelf.head(1, self._state.last_id) if counts.held else None
         if oldest is not None:
-            status.oldest_time.FromNanoseconds(max(0, self._time_of(oldest)))
+            status.oldest_time.FromNanoseconds(max(0, self._waiting.time_of(oldest)))
         return status
 
     def layout_id(self, series: tuple[SeriesKey, ...]) -> int:
@@ -248,7 +240,7 @@ class LanedSpool:
     def everything(self) -> Iterator[Entry]:
         """Every sample that is held and can be read, in the order of time."""
         for row in self._shelf.rows(1, self._state.last_id):
-            if self._readable(row):
+            if self._waiting.readable(row):
                 yield self._entry(row)
 
     def losses(self) -> list[Loss]:
@@ -268,7 +260,7 @@ class LanedSpool:
                 layout = other.layout(entry.layout_id) if entry.layout_id else None
                 self.put(replace(entry, layout_id=self.number_of(layout)))
             for loss in other.losses():
-                self._tell(replace(loss, start_id=self._state.last_id, end_id=self._state.last_id))
+                self._waiting.tell(replace(loss, start_id=self._state.last_id, end_id=self._state.last_id))
             counts.taken += theirs.taken - theirs.held
             counts.acked += theirs.acked
             counts.dropped += theirs.dropped
@@ -285,59 +277,12 @@ class LanedSpool:
         """The number that a layout of another spool has here."""
         return self._layouts.id_of(series_of(layout)) if layout is not None else 0
 
-    def _take(self, lane: Lane) -> list[Row]:
-        """The rows of the lane's next frame, in the order of time; what can't be read is lost on the way."""
-        live = (self._live_from, self._state.last_id)
-        for first_id, last_id in [live] if lane == LIVE else list(self._spans(self._live_from - 1)):
-            rows, unreadable = self._read(first_id, last_id, newest_first=lane == BACKFILL)
-            for row in sorted(unreadable, key=lambda row: row.id):
-                self._give_up(Head(row.id, row.time_ns, len(row.payload)), CORRUPT)
-            if rows:
-                rows.sort(key=lambda row: row.id)
-                if lane == LIVE:
-                    self._live_from = rows[-1].id + 1
-                if self._oldest is not None and rows[0].id <= self._oldest.id <= rows[-1].id:
-                    self._oldest = None
-                return rows
-        if lane == LIVE:
-            self._live_from = self._state.last_id + 1
-        return []
-
-    def _read(self, first_id: int, last_id: int, *, newest_first: bool) -> tuple[list[Row], list[Row]]:
-        rows: list[Row] = []
-        unreadable: list[Row] = []
-        size = 0
-        for row in self._shelf.rows(first_id, last_id, newest_first=newest_first):
-            if not self._readable(row):
-                unreadable.append(row)
-                continue
-            size += len(row.payload)
-            if rows and size > self._limits.frame_bytes:
-                break
-            rows.append(row)
-            if len(rows) == self._limits.frame_samples:
-                break
-        return rows, unreadable
-
-    def _readable(self, row: Row) -> bool:
-        return row.sound and (not row.layout_id or row.layout_id in self._layouts)
-
-    def _spans(self, last_id: int) -> Iterator[tuple[int, int]]:
-        """From where to where the numbers of waiting samples may be, up to `last_id`; the latest first."""
-        for piece in sorted(self._state.pieces(), key=lambda piece: -piece.first_id):
-            if piece.count and piece.first_id <= last_id:
-                if piece.last_id < last_id:
-                    yield piece.last_id + 1, last_id
-                last_id = piece.first_id - 1
-        if last_id >= 1:
-            yield 1, last_id
-
     def _again(self, lane: Lane, seq: int) -> Frame:
         piece = self._state.lines[lane].at(seq)
         if piece.loss is not None:
             return Frame(lane, seq, loss=piece.loss)
         rows = list(self._shelf.rows(piece.first_id, piece.last_id))
-        sound = [row for row in rows if self._readable(row)]
+        sound = [row for row in rows if self._waiting.readable(row)]
         if len(sound) < piece.count:
             with self._shelf.writing():
                 self._lose_of(piece, rows, sound)
@@ -350,76 +295,21 @@ class LanedSpool:
         lost = [Head(row.id, row.time_ns, 0) for row in rows if row.id not in kept]
         missing = piece.count - len(sound)
         around = lost or [Head(piece.first_id, self.last_ns - self._state.epochs.shift_of(piece.first_id), 0)]
-        loss = self._loss(around[0], around[-1], CORRUPT, dropped=missing)
+        loss = self._waiting.loss(around[0], around[-1], _CORRUPT, dropped=missing)
         self._state.counts.corrupt += missing
         for head in lost:
             self._shelf.remove(head.id, head.id)
         if sound:
             piece.count, piece.size = len(sound), sum(len(row.payload) for row in sound)
-            self._tell(loss)
+            self._waiting.tell(loss)
         else:
             piece.become(loss)
 
     def _entry(self, row: Row) -> Entry:
         return Entry(row.time_ns + self._state.epochs.shift_of(row.id), row.layout_id, row.payload)
 
-    def _time_of(self, head: Head) -> int:
-        return head.time_ns + self._state.epochs.shift_of(head.id)
-
     def _held_bytes(self) -> int:
-        return self._waiting.size + sum(piece.size for piece in self._state.pieces())
-
-    def _drop_what_is_too_much(self, newest: Row) -> bool:
-        dropped = False
-        while self._waiting.count and (oldest := self._oldest_waiting()) is not None:
-            # By a clock that is not corrected yet nothing is too old.
-            too_old = not self._state.epochs.all[-1].provisional and (
-                newest.time_ns - self._time_of(oldest) > self._limits.max_age_ns
-            )
-            if not too_old and self._waiting.size <= self._limits.max_bytes:
-                break
-            self._give_up(oldest, FULL)
-            dropped = True
-        return dropped
-
-    def _oldest_waiting(self) -> Head | None:
-        if self._oldest is None:
-            spans = list(self._spans(self._state.last_id))
-            found = (self._shelf.head(first_id, last_id) for first_id, last_id in reversed(spans))
-            self._oldest = next((head for head in found if head is not None), None)
-        return self._oldest
-
-    def _give_up(self, head: Head, reason: Reason) -> None:
-        """A waiting sample becomes a loss."""
-        counts = self._state.counts
-        if reason == FULL:
-            counts.dropped += 1
-        else:
-            counts.corrupt += 1
-        self._waiting.remove(head.size)
-        loss = self._loss(head, head, reason, dropped=1)
-        self._shelf.remove(head.id, head.id)
-        if self._oldest is not None and self._oldest.id == head.id:
-            self._oldest = None
-        self._tell(loss)
-
-    def _loss(self, first: Head, last: Head, reason: Reason, *, dropped: int) -> Loss:
-        """From the first sample that is gone to the next that was taken; open when none was."""
-        start_ns, last_ns = self._time_of(first), self._time_of(last)
-        if reason == CORRUPT:  # what its row says may be wrong as well
-            start_ns = min(max(start_ns, 1), max(self.last_ns, 1))
-            last_ns = min(max(last_ns, start_ns), max(self.last_ns, 1))
-        following = self._shelf.head(last.id + 1, last.id + 1)
-        if following is not None:
-            end_ns, end_id = max(self._time_of(following), start_ns), following.id
-        elif last.id == self._state.last_id:
-            end_ns, end_id = 0, 0
-        else:
-            end_ns, end_id = last_ns + INSTANT_NS, last.id
-        return Loss(start_ns, end_ns, reason, dropped, first.id, end_id)
-
-    def _tell(self, loss: Loss) -> None:
-        self._state.losses.add(loss, most=self._limits.losses)
+        return self._waiting.tally.size + sum(piece.size for piece in self._state.pieces())
 
     def _halve(self, piece: Piece) -> None:
         rows = [Head(row.id, row.time_ns, len(row.payload)) for row in self._shelf.rows(piece.first_id, piece.last_id)]
@@ -433,8 +323,8 @@ class LanedSpool:
         heads = [Head(row.id, row.time_ns, 0) for row in self._shelf.rows(piece.first_id, piece.last_id)]
         first = heads[0] if heads else Head(piece.first_id, self.last_ns, 0)
         last = heads[-1] if heads else first
-        loss = self._loss(first, last, REFUSED, dropped=piece.count)
-        loss.end_ns = loss.end_ns or self._time_of(last) + INSTANT_NS
+        loss = self._waiting.loss(first, last, _REFUSED, dropped=piece.count)
+        loss.end_ns = loss.end_ns or self._waiting.time_of(last) + INSTANT_NS
         self._shelf.set_aside(piece.first_id, piece.last_id, lane=lane, seq=seq)
         self._shelf.remove(piece.first_id, piece.last_id)
         self._state.counts.refused += piece.count
