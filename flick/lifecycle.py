@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -63,3 +64,12 @@ def die_with_parent(*, parent_pid: int, signal_number: int = signal.SIGKILL) -> 
         raise OSError(number, os.strerror(number))
     if os.getppid() != parent_pid:
         os._exit(1)
+
+
+def raise_file_limit() -> None:
+    """Let this process, and those that it starts, hold as many files and connections as the machine allows it.
+
+    The limit that counts is low for the sake of programs that call select(), which nothing here does.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

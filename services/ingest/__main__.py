@@ -19,7 +19,7 @@ from flick.clock import Clock, SystemClock
 from flick.config import ConfigError, load
 from flick.db.pool import open_pool
 from flick.errors import FlickError
-from flick.lifecycle import background, die_with_parent, stop_requested
+from flick.lifecycle import background, die_with_parent, raise_file_limit, stop_requested
 from flick.rpc.access.watch import AccessWatch
 from flick.rpc.client import open_own_channel
 from flick.rpc.identity import RemoteKeys, ServiceIdentity
@@ -119,6 +119,7 @@ def main() -> int:
     try:
         config = load(IngestConfig, environ=os.environ)
         _calm_collector()
+        raise_file_limit()  # every agent is a connection
         log.configure(service=NAME, level=config.log_level)
         if arguments.workers is not None:
             config = dataclasses.replace(config, workers=arguments.workers)

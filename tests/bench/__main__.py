@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from tests.bench import agent, live, startup, storage, transcoding
-from tests.bench.ingest import cost
+from tests.bench.ingest import cost, flat
 from tests.bench.result import Result, report
 
 Measure = Callable[[float], Awaitable[list[Result]]]
@@ -20,6 +20,8 @@ BENCHMARKS: Mapping[str, Measure] = {
     "up_warm": startup.measure,
     "ingest_cpu_per_sample_1": cost.measure_1,
     "ingest_cpu_per_sample_5": cost.measure_5,
+    "ingest_flat": flat.measure,
+    "stream_rss": flat.measure_rss,
     "live_p99": live.measure,
     "bytes_per_sample": storage.measure,
     "agent_cpu": agent.measure_cpu,

@@ -10,11 +10,11 @@ from typing import Any
 import grpc
 import uvloop
 
+from flick.lifecycle import raise_file_limit
 from flick.rpc.server import OPTIONS
 from flick.v1 import ingest_pb2
 from services.ingest.writing.writer import LINGER_S
 from tests.bench.load.agent import METHOD
-from tests.bench.load.files import raise_file_limit
 
 WELCOME = ingest_pb2.StreamTelemetryResponse(welcome=ingest_pb2.Welcome(max_unacked_batches=8)).SerializeToString()
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import uvloop
 
+from flick.lifecycle import raise_file_limit
 from tests.bench.load.agent import LoadAgent, LoadError, Tally
-from tests.bench.load.files import raise_file_limit
 from tests.bench.load.messages import contents
 
 OPENING_AT_ONCE = 50  # handshakes

@@ -10,11 +10,11 @@ import grpc
 
 from flick.ids import new_id
 from flick.v1 import ingest_pb2
-from tests.bench.load.messages import declaration, frame, hello
+from tests.bench.load.messages import declaration, frame, hello, pong
 
 METHOD = "/flick.v1.IngestService/StreamTelemetry"
 CREDITS = 8
-ACK_WITHIN_S = 60.0
+ACK_WITHIN_S = 180.0  # the first frames of thousands of agents wait until their layouts are stored
 
 _SAMPLE_STEP_NS = 1_000  # PostgreSQL keeps microseconds; the samples of a frame lie as close as that allows
 _RESPONSE = ingest_pb2.StreamTelemetryResponse.FromString
@@ -68,6 +68,7 @@ class LoadAgent:
         self._acks = 0
         self._refused = 0
         self._ended = ""
+        self._writing = asyncio.Lock()  # gRPC takes one message at a time
         self._heard = asyncio.Event()
         self._last_ns = 0
         self._call: Any = None
@@ -102,7 +103,8 @@ class LoadAgent:
                 tally.held_back += 1
                 await self._acked_up_to(self._seq - CREDITS + 1)
             self._check()
-            await self._call.write(self._next_frame())
+            async with self._writing:
+                await self._call.write(self._next_frame())
             tally.frames += 1
         await self._acked_up_to(self._seq)
         tally.samples = tally.frames * self._samples
@@ -139,7 +141,12 @@ class LoadAgent:
     async def _read(self) -> None:
         try:
             while (data := await self._call.read()) is not grpc.aio.EOF:
-                self._hear(_RESPONSE(data))
+                response = _RESPONSE(data)
+                if response.HasField("ping"):
+                    async with self._writing:
+                        await self._call.write(pong(response.ping.ping_id))
+                else:
+                    self._hear(response)
             self._ended = "the stream ended"
         except grpc.aio.AioRpcError as error:
             self._ended = f"the stream ended: {error.code().name} {error.details()}"

@@ -62,6 +62,11 @@ def hello(spool_id: str) -> bytes:
     return ingest_pb2.StreamTelemetryRequest(hello=first).SerializeToString()
 
 
+def pong(ping_id: int) -> bytes:
+    """The answer to a Ping."""
+    return ingest_pb2.StreamTelemetryRequest(pong=ingest_pb2.Pong(ping_id=ping_id)).SerializeToString()
+
+
 def contents(rng: random.Random) -> Sequence[bytes]:
     """The variants of one agent's samples: what stands behind their time."""
     return [_content(rng) for _ in range(VARIANTS)]
