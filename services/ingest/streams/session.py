@@ -159,6 +159,7 @@ class Session:
         while (raw := await context.read()) is not grpc.aio.EOF:
             self._busy = True
             await self._intake.take(raw)
+            del raw  # else it would stay in memory until the next one comes
             self._busy = False
             self._vigil.heard_at_s = self._parts.clock.monotonic_s()
         await self._settle()
