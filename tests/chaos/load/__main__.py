@@ -62,7 +62,7 @@ def _status(agents: list[LoadAgent]) -> Status:
         open=sum(agent.open for agent in agents),
         oldest_ack_s=min(agent.acked_at_s for agent in agents),
         connects=sum(agent.connects for agent in agents),
-        failures=sum((agent.failures for agent in agents), Counter[str]()),
+        failures=dict(sum((agent.failures for agent in agents), Counter[str]())),
         fatals=sum(agent.fatals for agent in agents),
     )
 
