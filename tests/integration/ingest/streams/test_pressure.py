@@ -21,7 +21,7 @@ KIB = 1024
 FRAMES = 8  # as many as the credits allow
 SAMPLES, SERIES = 40, 2000  # in a frame: 313 KiB on the wire, about 1 MiB in memory
 MAX_BYTES_PER_STREAM = 100 * KIB
-# The allocators of Python and gRPC keep more than is asked of them: measured 1.5 times. Without a cap it would be 6 times.
+# The allocators of Python and gRPC keep more than is asked of them: measured 1.5 times. Uncapped it would be 6 times.
 MAX_HELD_BYTES = 2 * (ADMITTED_BYTES + WAITING_BYTES)
 
 
