@@ -179,7 +179,7 @@ async def test_who_says_hello_to_an_ingest_that_leaves_is_sent_on_and_not_refuse
 
 async def _streaming(load: LoadProgram, agents: Sequence[RealAgent]) -> None:
     await load.all_acked_again(since_s=0.0, within_s=60)
-    await until(lambda: all("streaming" in agent.messages() for agent in agents), within_s=30)
+    await until(lambda: all("streaming" in agent.messages() for agent in agents), within_s=60)
 
 
 async def _gaps_s(owner: Connection, server_ids: Sequence[str]) -> list[float]:
