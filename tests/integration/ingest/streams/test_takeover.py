@@ -61,12 +61,23 @@ async def _claimed(ingest: IngestHouse, enrolled: Enrolled, spool_id: str) -> No
     assert await eventually(holder, lambda found: found == spool_id, within_s=30, every_s=0.02) == spool_id
 
 
+async def _left(ingest: IngestHouse, enrolled: Enrolled) -> None:
+    """Wait until the ledger knows that no stream of the server is open."""
+
+    async def ended() -> bool:
+        query = "select ended_at is not null from telemetry.streams where server_id = $1"
+        return bool(await ingest.database.fetchval(query, enrolled.server_id))
+
+    assert await eventually(ended, bool, within_s=30, every_s=0.02)
+
+
 async def test_another_agent_on_another_process_takes_over_and_the_first_is_told(
     neighbours: tuple[IngestHouse, IngestHouse],
 ) -> None:
     one, other = neighbours
     enrolled = await one.enroll()
     await other.knows(enrolled)
+    await _left(one, enrolled)
     async with one.agent(enrolled) as first, other.agent(enrolled) as second:
         await first.hello(spool_id="one")
         await _claimed(one, enrolled, "one")
@@ -91,6 +102,7 @@ async def test_the_same_agent_on_another_process_leaves_its_former_stream_quietl
     one, other = neighbours
     enrolled = await one.enroll()
     await other.knows(enrolled)
+    await _left(one, enrolled)
     async with one.agent(enrolled) as first, other.agent(enrolled) as second:
         await first.hello(spool_id="same")
         await _claimed(one, enrolled, "same")
@@ -109,6 +121,7 @@ async def test_a_stream_that_comes_back_to_its_former_process_stays(
     enrolled, another = await one.enroll(), await one.enroll()
     for server in (enrolled, another):
         await other.knows(server)
+        await _left(one, server)
     for ingest, spool_id in ((one, "a"), (other, "b"), (one, "c"), (other, "d")):
         async with ingest.agent(enrolled) as agent:
             await agent.hello(spool_id=spool_id)
@@ -140,7 +153,8 @@ async def test_a_database_that_is_away_delays_no_welcome_and_the_stream_is_claim
 async def test_what_an_agent_says_of_its_spool_stands_in_the_ledger(fresh: IngestHouse) -> None:
     enrolled = await fresh.enroll()
     async with fresh.agent(enrolled) as agent:
-        await agent.hello()
+        await agent.hello(spool_id="told")
+        await _claimed(fresh, enrolled, "told")
         await agent.send(ingest_pb2.Pong(spool=ingest_pb2.SpoolStatus(held_samples=17)))
 
         async def held() -> int:
