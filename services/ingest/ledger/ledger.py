@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
@@ -16,10 +16,10 @@ from flick.lifecycle import background
 from flick.v1 import delivery_pb2, ingest_pb2
 from services.ingest.ledger.events import Event, EventKind, Events
 from services.ingest.ledger.store import PRUNED_EVERY, LedgerStore, News
-from services.ingest.ledger.streams import Former, Holder, Stream, pack_spool, storable
+from services.ingest.ledger.streams import Claim, Former, Holder, Stream, pack_spool, storable
 
 WRITE_EVERY_S = 5.0  # streams tell of their spools once a minute: a twelfth of them in each statement
-LINGER_S = 0.1  # the end of a stream is written at once, together with others that end
+LINGER_S = 1.0  # the end of a stream is written soon, together with others that end
 MAX_NEWS = 20_000  # streams whose news wait while the database is away; then the oldest go, which is harmless
 CLOCK_OFFSET_TOLERATED_S = 10.0  # samples further ahead than that are refused
 # A claim is seen only once it is committed: as long as a statement may take, and a little.
@@ -65,46 +65,26 @@ class Ledger:
             finally:
                 await self.write()
 
-    async def claim(self, stream: Stream, *, spool: ingest_pb2.SpoolStatus | None, age_s: float = 0.0) -> Former | None:
-        """Make `stream` its server's newest, and note when it pushes another agent aside or its clock is off.
+    async def claim(self, claims: Sequence[Claim]) -> Mapping[uuid.UUID, Former]:
+        """Make streams of different servers the newest, and note who pushes another agent aside or whose clock is off.
 
         When a stream that said Hello later is claimed already, that one stays the newest.
 
-        Args:
-            stream: has said Hello.
-            spool: as Hello tells it; None: it does not.
-            age_s: how long ago it said Hello, in seconds.
-
-        Returns the stream that was the newest before, if any; a stream of another process learns it by `taken_over`.
-        Raises UNAVAILABLE or DEADLINE_EXCEEDED when the database does not answer; it may be claimed again.
+        Returns the streams that were the newest before, by server; one of another process learns it by `taken_over`.
+        Raises UNAVAILABLE or DEADLINE_EXCEEDED when the database does not answer; they may be claimed again.
         """
-        said_hello_at_s = self._clock.monotonic_s() - age_s  # to wait for a connection makes no stream younger
-        if self._ended.is_set():  # perhaps the stream before this one, which would else seem to be open
-            await self.write()
-        now = utc(self._clock)
-        packed = None if spool is None else pack_spool(spool)
-        self._claiming.add(stream.stream_id)
+        claiming = {one.stream.stream_id for one in claims}
+        self._claiming |= claiming
         try:
-            former = await self._store.claim(
-                stream,
-                instance_id=self.instance_id,
-                spool=packed,
-                spool_at=None if packed is None else now,
-                age=lambda: timedelta(seconds=self._clock.monotonic_s() - said_hello_at_s),
-            )
+            if self._ended.is_set():  # perhaps a stream before one of these, which would else seem to be open
+                await self.write()
+            formers = await self._store.claim(claims, instance_id=self.instance_id, clock=self._clock)
         finally:
-            self._claiming.discard(stream.stream_id)
-        if spool is not None:
-            self._note_degraded(stream, spool.degraded_reason)
-        offset_s = stream.clock_offset_s
-        if offset_s is not None and abs(offset_s) > CLOCK_OFFSET_TOLERATED_S:
-            ahead = "ahead of" if offset_s > 0 else "behind"
-            self.note(
-                stream,
-                delivery_pb2.DELIVERY_EVENT_KIND_CLOCK_OFFSET,
-                f"The agent's clock was {abs(offset_s):.1f} s {ahead} ingest's. Set the clock of the host.",
-            )
-        return former
+            self._claiming -= claiming
+        for one in claims:
+            self._note_degraded(one.stream, one.spool.degraded_reason if one.spool else "")
+            self._note_offset(one.stream)
+        return formers
 
     async def taken_over(self) -> Sequence[Holder]:
         """The streams that other processes have lately opened. To be asked about once a second.
@@ -172,6 +152,16 @@ class Ledger:
         self._news[news.stream.stream_id] = news if waiting is None else waiting.followed_by(news)
         if len(self._news) > MAX_NEWS:
             del self._news[next(iter(self._news))]
+
+    def _note_offset(self, stream: Stream) -> None:
+        offset_s = stream.clock_offset_s
+        if offset_s is not None and abs(offset_s) > CLOCK_OFFSET_TOLERATED_S:
+            ahead = "ahead of" if offset_s > 0 else "behind"
+            self.note(
+                stream,
+                delivery_pb2.DELIVERY_EVENT_KIND_CLOCK_OFFSET,
+                f"The agent's clock was {abs(offset_s):.1f} s {ahead} ingest's. Set the clock of the host.",
+            )
 
     def _note_degraded(self, stream: Stream, reason: str) -> None:
         reason = storable(reason)

@@ -30,15 +30,23 @@ where counted.outcome = 'overflow'
 order by counted.server_id, counted.reason
 on conflict do nothing;
 
--- name: claim_stream
--- Makes a stream its server's newest, tells which one was that before, and notes it when another agent is pushed aside.
--- Claiming the same stream again changes nothing, nor does a claim that comes later than that of a newer stream; but
--- what was claimed in the future was so before the database's clock was set back.
+-- name: claim_streams
+-- Makes streams of different servers the newest, tells which ones were that before, and notes when another agent is
+-- pushed aside. Claiming the same stream again changes nothing, nor does a claim that comes later than that of a newer
+-- stream of another process; one process claims in order, which it knows better than the moments, since a statement takes
+-- its time. What was claimed in the future was so before the database's clock was set back. In the order of the key, so
+-- that no two processes wait for each other.
 with claimed as (
     insert into telemetry.streams as held
-        (server_id, organization_id, stream_id, instance_id, spool_id, agent_version, opened_at, clock_offset_s, spool,
-        spool_at, said_hello_at)
-    values ($1, $2, $3, $4, $5, $6, clock_timestamp(), $7, $8, $9, clock_timestamp() - $13::interval)
+        (server_id, organization_id, stream_id, instance_id, spool_id, agent_version, opened_at, said_hello_at,
+        clock_offset_s, spool, spool_at)
+    select
+        server_id, organization_id, stream_id, $9, spool_id, agent_version, clock_timestamp(),
+        statement_timestamp() - age,
+        clock_offset_s, spool, case when spool is not null then $10::timestamptz end
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::float8[], $7::bytea[], $8::interval[])
+        as asked (server_id, organization_id, stream_id, spool_id, agent_version, clock_offset_s, spool, age)
+    order by server_id
     on conflict (server_id) do update set
         organization_id = excluded.organization_id,
         stream_id = excluded.stream_id,
@@ -46,19 +54,23 @@ with claimed as (
         spool_id = excluded.spool_id,
         agent_version = excluded.agent_version,
         opened_at = clock_timestamp(),
+        said_hello_at = excluded.said_hello_at,
         clock_offset_s = excluded.clock_offset_s,
         spool = excluded.spool,
         spool_at = excluded.spool_at,
-        said_hello_at = excluded.said_hello_at,
         ended_at = null,
         end_reason = null,
         former_stream_id = held.stream_id,
         former_spool_id = held.spool_id,
         former_agent_version = held.agent_version,
         former_open = (held.ended_at is null or held.end_reason = 'superseded')
-            and greatest(held.opened_at, held.spool_at) > clock_timestamp() - $10::interval
+            and greatest(held.opened_at, held.spool_at) > clock_timestamp() - $11::interval
     where held.stream_id <> excluded.stream_id
-        and (held.said_hello_at <= excluded.said_hello_at or held.opened_at > clock_timestamp())
+        and (
+            held.instance_id = excluded.instance_id
+            or held.said_hello_at <= excluded.said_hello_at
+            or held.opened_at > clock_timestamp()
+        )
     returning
         server_id, organization_id, opened_at, spool_id, agent_version, former_stream_id, former_spool_id,
         former_agent_version, former_open
@@ -67,14 +79,15 @@ with claimed as (
         (server_id, organization_id, time, kind, reason, count, spool_id, agent_version, former_spool_id,
         former_agent_version, detail)
     select
-        server_id, organization_id, opened_at, $11, 0, 1, spool_id, agent_version, former_spool_id,
-        former_agent_version, $12
+        server_id, organization_id, opened_at, $12, 0, 1, spool_id, agent_version, former_spool_id,
+        former_agent_version, $13
     from claimed
     where former_open and former_spool_id <> spool_id
+    order by server_id
     on conflict (server_id, kind, reason, date_bin('1 minute', time, timestamptz '1970-01-01 00:00:00+00'))
     do update set count = known.count + 1
 )
-select former_stream_id, former_spool_id, former_agent_version, former_open
+select server_id, former_stream_id, former_spool_id, former_agent_version, former_open
 from claimed
 where former_stream_id is not null;
 

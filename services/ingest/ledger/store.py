@@ -1,16 +1,17 @@
 """The ledger's streams and events in PostgreSQL, and what is forgotten of it in time."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from flick.clock import Clock, utc
 from flick.db.pool import Pool
 from flick.db.queries import load_queries
 from flick.v1 import delivery_pb2
 from services.ingest.ledger.events import Event
-from services.ingest.ledger.streams import Former, Holder, Stream
+from services.ingest.ledger.streams import Claim, Former, Holder, Stream, pack_spool
 
 # An open stream tells of its spool once a minute: one of which nothing was heard for so long died with its process.
 PRESUMED_GONE_AFTER = timedelta(minutes=3)
@@ -58,44 +59,39 @@ class LedgerStore:
         self._pool = pool
         self._queries = load_queries(Path(__file__).with_name("queries.sql"))
 
-    async def claim(
-        self,
-        stream: Stream,
-        *,
-        instance_id: uuid.UUID,
-        spool: bytes | None,
-        spool_at: datetime | None,
-        age: Callable[[], timedelta],
-    ) -> Former | None:
-        """Make `stream` its server's newest, unless a newer one is. Returns the one that was that before, if any.
+    async def claim(self, claims: Sequence[Claim], *, instance_id: uuid.UUID, clock: Clock) -> dict[uuid.UUID, Former]:
+        """Make streams of different servers the newest, unless newer ones are.
 
-        `age` tells how long ago it said Hello; it is asked when a connection is there.
+        Returns those that were the newest before, by server.
         """
+        spools = [None if one.spool is None else pack_spool(one.spool) for one in claims]
         async with self._pool.acquire() as connection:
-            row = await connection.fetchrow(
-                self._queries["claim_stream"],
-                stream.server_id,
-                stream.organization_id,
-                stream.stream_id,
+            statement = await connection.prepare(self._queries["claim_streams"])
+            now_s = clock.monotonic_s()  # only now: to wait for the database makes no stream younger
+            rows = await statement.fetch(
+                [one.stream.server_id for one in claims],
+                [one.stream.organization_id for one in claims],
+                [one.stream.stream_id for one in claims],
+                [one.stream.spool_id for one in claims],
+                [one.stream.agent_version for one in claims],
+                [one.stream.clock_offset_s for one in claims],
+                spools,
+                [timedelta(seconds=now_s - one.said_hello_at_s) for one in claims],
                 instance_id,
-                stream.spool_id,
-                stream.agent_version,
-                stream.clock_offset_s,
-                spool,
-                spool_at,
+                utc(clock),
                 PRESUMED_GONE_AFTER,
                 delivery_pb2.DELIVERY_EVENT_KIND_SUPERSEDED,
                 _SUPERSEDED,
-                age(),
             )
-        if row is None:
-            return None
-        return Former(
-            stream_id=row["former_stream_id"],
-            spool_id=row["former_spool_id"],
-            agent_version=row["former_agent_version"],
-            open=row["former_open"],
-        )
+        return {
+            row["server_id"]: Former(
+                stream_id=row["former_stream_id"],
+                spool_id=row["former_spool_id"],
+                agent_version=row["former_agent_version"],
+                open=row["former_open"],
+            )
+            for row in rows
+        }
 
     async def claims_of_others(self, *, instance_id: uuid.UUID, within: timedelta) -> Sequence[Holder]:
         """The newest streams that other processes opened within a while."""

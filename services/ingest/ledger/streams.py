@@ -50,6 +50,21 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """That a stream is its server's newest.
+
+    Attributes:
+        stream: has said Hello.
+        spool: as Hello tells it; None: it does not.
+        said_hello_at_s: when it said Hello, in monotonic seconds of this process.
+    """
+
+    stream: Stream
+    spool: ingest_pb2.SpoolStatus | None
+    said_hello_at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Former:
     """The stream that another one took over from.
 

@@ -5,6 +5,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from itertools import islice
 from typing import Protocol
 
 import asyncpg
@@ -14,9 +15,11 @@ from flick.errors import FlickError
 from flick.lifecycle import background
 from flick.v1 import ingest_pb2
 from services.ingest.ledger.ledger import Ledger
-from services.ingest.ledger.streams import Stream
+from services.ingest.ledger.streams import Claim, Stream
 
 _FAILURES = (FlickError, asyncpg.PostgresError, OSError, TimeoutError)
+
+AT_ONCE = 500  # streams that one statement claims: some 30 ms of the database
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class Claimed(Protocol):
 
 
 class Claims:
-    """Claims streams one after the other, behind their Welcome: a database that is away delays no stream.
+    """Claims streams, many at once, behind their Welcome: a database that is away delays no stream.
 
     Args:
         ledger: where they are claimed.
@@ -88,7 +91,7 @@ class Claims:
         while True:
             next_look_s = self._clock.monotonic_s() + self._every_s
             try:
-                await self._claim(until_s=next_look_s)
+                await self._claim()
                 # A stream whose claim is still to come is the newer one, whatever the ledger says: only those that
                 # are claimed can have been taken over. Nothing is claimed while the answer is under way.
                 await self._look()
@@ -101,15 +104,15 @@ class Claims:
                 self._failing = False
                 await self._rest(next_look_s)
 
-    async def _claim(self, *, until_s: float) -> None:
-        for server_id, session in list(self._unclaimed.items()):
-            now_s = self._clock.monotonic_s()
-            if now_s >= until_s:
-                return
-            if self._unclaimed.get(server_id) is not session:  # it ended, or a newer one came
-                continue
-            await self._ledger.claim(session.stream, spool=session.spool, age_s=now_s - session.began_at_s)
-            if self._unclaimed.get(server_id) is session:
+    async def _claim(self) -> None:
+        sessions = dict(islice(self._unclaimed.items(), AT_ONCE))
+        if not sessions:
+            return
+        await self._ledger.claim(
+            [Claim(stream=one.stream, spool=one.spool, said_hello_at_s=one.began_at_s) for one in sessions.values()]
+        )
+        for server_id, session in sessions.items():
+            if self._unclaimed.get(server_id) is session:  # else it ended, or a newer one came
                 del self._unclaimed[server_id]
                 self._held[server_id] = session
 

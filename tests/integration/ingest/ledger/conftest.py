@@ -10,9 +10,10 @@ import pytest_asyncio
 from flick.clock import SystemClock
 from flick.db.pool import Connection, Pool, connect, open_pool
 from flick.ids import new_id
+from flick.v1 import ingest_pb2
 from services.ingest.ledger.ledger import Ledger
 from services.ingest.ledger.store import LedgerStore
-from services.ingest.ledger.streams import Stream
+from services.ingest.ledger.streams import Claim, Former, Stream
 from tests.databases import DatabaseServer
 
 
@@ -87,4 +88,14 @@ def opened(after: Stream | None = None, *, spool_id: str = "", clock_offset_s: f
         spool_id=spool_id or (after.spool_id if after else str(new_id())),
         agent_version="1.0.0",
         clock_offset_s=clock_offset_s,
+    )
+
+
+async def claim(
+    ledger: Ledger, stream: Stream, *, spool: ingest_pb2.SpoolStatus | None = None, age_s: float = 0.0
+) -> Former | None:
+    """Claim one stream; the one that was its server's newest before."""
+    said_hello_at_s = SystemClock().monotonic_s() - age_s
+    return (await ledger.claim([Claim(stream=stream, spool=spool, said_hello_at_s=said_hello_at_s)])).get(
+        stream.server_id
     )

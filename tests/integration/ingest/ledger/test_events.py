@@ -4,7 +4,7 @@ import pytest
 
 from flick.v1 import delivery_pb2, ingest_pb2
 from services.ingest.ledger.store import EVENTS_PER_SERVER
-from tests.integration.ingest.ledger.conftest import Ledgers, opened
+from tests.integration.ingest.ledger.conftest import Ledgers, claim, opened
 
 KEY_REVOKED = delivery_pb2.DELIVERY_EVENT_KIND_KEY_REVOKED
 
@@ -15,7 +15,7 @@ KEY_REVOKED = delivery_pb2.DELIVERY_EVENT_KIND_KEY_REVOKED
 )
 async def test_a_clock_more_than_10_s_off_is_an_event(ledgers: Ledgers, offset_s: float | None, words: str) -> None:
     ledger, stream = ledgers.ledger(), opened(clock_offset_s=offset_s)
-    await ledger.claim(stream, spool=None)
+    await claim(ledger, stream)
     await ledger.write()
     events = await ledgers.events(stream)
 
@@ -25,7 +25,7 @@ async def test_a_clock_more_than_10_s_off_is_an_event(ledgers: Ledgers, offset_s
 
 async def test_a_spool_that_gets_degraded_is_an_event_for_each_new_reason(ledgers: Ledgers) -> None:
     ledger, stream = ledgers.ledger(), opened()
-    await ledger.claim(stream, spool=ingest_pb2.SpoolStatus(degraded_reason="disk full"))
+    await claim(ledger, stream, spool=ingest_pb2.SpoolStatus(degraded_reason="disk full"))
     for reason in ("disk full", "disk full", "read-only"):
         ledger.report(stream, ingest_pb2.SpoolStatus(degraded_reason=reason))
     await ledger.write()
@@ -50,9 +50,9 @@ async def test_the_same_within_a_minute_is_one_row_that_counts(ledgers: Ledgers)
 
 async def test_two_agents_that_fight_for_a_server_leave_one_row_a_minute(ledgers: Ledgers) -> None:
     ledger, first = ledgers.ledger(), opened(spool_id="one")
-    await ledger.claim(first, spool=None)
+    await claim(ledger, first)
     for number in range(10):
-        await ledger.claim(opened(first, spool_id=("two", "one")[number % 2]), spool=None)
+        await claim(ledger, opened(first, spool_id=("two", "one")[number % 2]))
     events = await ledgers.events(first)
 
     assert sum(one["count"] for one in events) == 10
@@ -63,7 +63,7 @@ async def test_what_an_agent_says_can_always_be_stored(ledgers: Ledgers) -> None
     ledger, stream = ledgers.ledger(), opened()
     hostile = ingest_pb2.SpoolStatus(degraded_reason="\0" + 100_000 * "x", held_samples=2**64 - 1)
     hostile.oldest_time.seconds = -(2**63)
-    await ledger.claim(stream, spool=hostile)
+    await claim(ledger, stream, spool=hostile)
     await ledger.write()
     spool = ingest_pb2.SpoolStatus.FromString((await ledgers.stream(stream))["spool"])
 
@@ -93,7 +93,7 @@ async def test_of_each_server_the_newest_events_are_kept_and_none_for_ever(own_l
 async def test_streams_and_counts_that_nobody_asks_for_any_more_are_forgotten(own_ledgers: Ledgers) -> None:
     ledger, gone, here = own_ledgers.ledger(), opened(), opened()
     for stream, age in ((gone, "91 days"), (here, "89 days")):
-        await ledger.claim(stream, spool=None)
+        await claim(ledger, stream)
         await own_ledgers.owner.execute(
             "update telemetry.streams set opened_at = now() - $2::text::interval where server_id = $1",
             *(stream.server_id, age),
