@@ -91,7 +91,7 @@ async def test_live_mode_ends_when_nobody_watches_any_more(
 ) -> None:
     async with ingest_house(postgres=postgres, database=telemetry, redis_url=redis_url) as ingest:
         enrolled = await ingest.enroll()
-        await ingest.bus.put([live.watched_key(enrolled.server_id)], b"1", expire_s=1)
+        await ingest.bus.put([live.watched_key(enrolled.server_id)], b"1", expire_s=3)
         async with ingest.agent(enrolled) as agent:
             await agent.hello()
             modes = [await _watched(agent), await _watched(agent)]
