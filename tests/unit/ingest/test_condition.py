@@ -7,16 +7,21 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from flick.db.failures import to_flick_error
+from flick.errors import FlickError
 from services.ingest.metrics import IngestMetrics
 from services.ingest.store import NotDurableError
 from services.ingest.writing.condition import Condition, Trouble, trouble_of
 
-FULL = to_flick_error(asyncpg.DiskFullError("no space left"))
-AWAY = to_flick_error(ConnectionRefusedError())
-SLOW = to_flick_error(asyncpg.QueryCanceledError("statement timeout"))
-assert FULL is not None
-assert AWAY is not None
-assert SLOW is not None
+
+def _as_told(error: Exception) -> FlickError:
+    told = to_flick_error(error)
+    assert told is not None
+    return told
+
+
+FULL = _as_told(asyncpg.DiskFullError("no space left"))
+AWAY = _as_told(ConnectionRefusedError())
+SLOW = _as_told(asyncpg.QueryCanceledError("statement timeout"))
 
 
 @pytest.fixture
