@@ -35,7 +35,7 @@ def test_plain_http_off_loopback_is_refused_naming_the_settings(listen: str) -> 
 
 @pytest.mark.parametrize("listen", ["8080", ":8080", "localhost", "localhost:http", "localhost:70000"])
 def test_an_address_that_is_none_is_refused(listen: str) -> None:
-    with pytest.raises(ConfigError, match="FLICK_GATEWAY_LISTEN: .* write host:port"):
+    with pytest.raises(ConfigError, match=r"FLICK_GATEWAY_LISTEN: .* write host:port"):
         load(GatewayConfig, environ={**NEEDED, "FLICK_GATEWAY_LISTEN": listen})
 
 
