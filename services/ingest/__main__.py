@@ -94,8 +94,8 @@ def _calm_collector() -> None:
     default, took 7 % of ingest's processor time.
     """
     gc.freeze()
-    # A stream that ends with an error is garbage in a cycle (of the error, its traceback and gRPC's call), some 20 KB of
-    # a hundred objects: the whole is looked at after some 2,000 of them. With (20, 20) 80,000 took 1.1 GB first.
+    # A stream that ends with an error is garbage in a cycle (of the error, its traceback and gRPC's call), some 20 KB
+    # of a hundred objects: all is looked at after some 2,000 of them. With (20, 20) 80,000 took 1.1 GB first.
     gc.set_threshold(GC_AFTER_OBJECTS, 5, 2)
 
 
