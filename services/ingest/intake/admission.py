@@ -8,7 +8,7 @@ WAITING_BYTES = 16 * 1024 * 1024
 
 
 class AdmissionFullError(Exception):
-    """Neither room nor a place in the queue is left."""
+    """There is no room now, and no place to wait for it."""
 
 
 class Admission:
@@ -33,7 +33,7 @@ class Admission:
 
     async def acquire(self, size_bytes: int) -> None:
         """Take room, after those who came before. Raises AdmissionFullError when too much waits already."""
-        if not self._queue and self._fits(size_bytes):
+        if not self._queue and self._fits(size_bytes, self._limit):
             self._admitted += size_bytes
             return
         if self._waiting + size_bytes > self._waiting_limit:
@@ -52,16 +52,26 @@ class Admission:
                 self._let_in()
             raise
 
+    def acquire_spare(self, size_bytes: int) -> None:
+        """Take room for what can wait elsewhere: only while more than half is free, and without waiting here.
+
+        So a backlog leaves room for what is measured now, and never keeps its own stream from being read. Raises
+        AdmissionFullError.
+        """
+        if self._queue or not self._fits(size_bytes, self._limit // 2):
+            raise AdmissionFullError
+        self._admitted += size_bytes
+
     def release(self, size_bytes: int) -> None:
         """Give room back."""
         self._admitted -= size_bytes
         self._let_in()
 
-    def _fits(self, size_bytes: int) -> bool:
-        return self._admitted == 0 or self._admitted + size_bytes <= self._limit
+    def _fits(self, size_bytes: int, limit: int) -> bool:
+        return self._admitted == 0 or self._admitted + size_bytes <= limit
 
     def _let_in(self) -> None:
-        while self._queue and self._fits(self._queue[0][0]):
+        while self._queue and self._fits(self._queue[0][0], self._limit):
             size_bytes, turn = self._queue.popleft()
             self._waiting -= size_bytes
             self._admitted += size_bytes

@@ -135,7 +135,10 @@ class Intake:
             return
         room_bytes = HELD_PER_BYTE * size_bytes + min(samples, MAX_SAMPLES) * ROW_BYTES
         try:
-            await self._parts.admission.acquire(room_bytes)
+            if frame.lane == ingest_pb2.LANE_BACKFILL:
+                self._parts.admission.acquire_spare(room_bytes)
+            else:
+                await self._parts.admission.acquire(room_bytes)
         except AdmissionFullError:
             self._give_back(place, samples, reason="no_room")
             return

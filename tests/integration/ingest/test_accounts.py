@@ -10,7 +10,7 @@ from flick.bus import live
 from flick.v1 import catalog_pb2, ingest_pb2, telemetry_pb2
 from services.ingest.intake.admission import Admission
 from tests.databases import DatabaseServer
-from tests.integration.ingest.agent import BACKFILL, LIVE, SECOND_NS, ScriptedAgent, batch, now_ns, sample
+from tests.integration.ingest.agent import LIVE, SECOND_NS, ScriptedAgent, batch, now_ns, sample
 from tests.integration.ingest.house import IngestHouse, ingest_house
 from tests.waiting import until
 
@@ -155,7 +155,7 @@ async def test_what_waits_for_room_when_its_stream_ends_is_counted(
                 await house.waits_for_a_lock()
                 async with house.agent(second) as waiting:
                     await waiting.hello()
-                    await waiting.send(batch(1, sample(now_ns()), sample(now_ns() + 1000), lane=BACKFILL))
+                    await waiting.send(batch(1, sample(now_ns()), sample(now_ns() + 1000)))
                     await until(lambda: house.counted("samples_received") == 3)
                 await until(lambda: house.count("samples_discarded_total", reason="stream_ended") == 2)
             await holder.acked(1)

@@ -40,6 +40,27 @@ async def test_a_full_queue_turns_away() -> None:
     waiting.cancel()
 
 
+async def test_a_backlog_leaves_half_of_the_room_and_is_turned_away_instead_of_waiting() -> None:
+    admission = Admission(admitted_bytes=10, waiting_bytes=20)
+    admission.acquire_spare(5)
+    with pytest.raises(AdmissionFullError):
+        admission.acquire_spare(1)
+    await admission.acquire(5)
+
+    assert admission.admitted_bytes == 10
+
+
+async def test_a_backlog_does_not_overtake_who_waits() -> None:
+    admission = Admission(admitted_bytes=10, waiting_bytes=20)
+    await admission.acquire(4)
+    waiting = asyncio.create_task(admission.acquire(9))
+    await asyncio.sleep(0)
+
+    with pytest.raises(AdmissionFullError):
+        admission.acquire_spare(1)
+    waiting.cancel()
+
+
 async def test_who_gives_up_waiting_makes_room_for_those_behind() -> None:
     admission = Admission(admitted_bytes=10, waiting_bytes=20)
     await admission.acquire(4)
