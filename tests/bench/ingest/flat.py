@@ -14,6 +14,7 @@ from tests.folders import reachable_folder
 from tests.integration.agent.certificates import Authority
 
 RATE = 1_000.0  # samples a second, one in each frame
+FIRST_RATE = 200.0  # first frames a second: each brings a layout, which is stored by itself; faster ones are put off
 MANY = 5_000  # agents with a sample every 5 s
 FEW = 100
 GOAL = 1.3
@@ -55,7 +56,7 @@ async def _cost_us(streams: int, seconds: float) -> float:
         ingest_server(streams=streams) as server,
         generator(server.address, keys=server.keys, processes=PROCESSES) as load,
     ):
-        await load.run(rate=RATE, seconds=max(WARM_S, streams / RATE))
+        await load.run(rate=FIRST_RATE, seconds=max(WARM_S, streams / FIRST_RATE))
         stored, costs = await server.stored(), await server.costs()
         sent = await load.run(rate=RATE, seconds=seconds)
         costs = await server.costs() - costs
@@ -70,10 +71,10 @@ async def _rss_kib(environment: Mapping[str, str], *, ca: Path | None) -> float:
         ingest_server(streams=WARM + IDLE, environment=environment) as server,
         generator(server.address, keys=server.keys[:WARM], ca=ca) as warm,
     ):
-        await warm.run(rate=RATE, seconds=WARM_S)
+        await warm.run(rate=FIRST_RATE, seconds=WARM_S)
         process = psutil.Process(server.pid)
         before = process.memory_info().rss
         async with generator(server.address, keys=server.keys[WARM:], ca=ca) as load:
-            await load.run(rate=RATE, seconds=IDLE / RATE)
+            await load.run(rate=FIRST_RATE, seconds=IDLE / FIRST_RATE)
             await asyncio.sleep(1.0)  # what the last commit held is given back
             return (process.memory_info().rss - before) / IDLE / 1024

@@ -161,3 +161,4 @@ class LoadAgent:
             self._heard.set()
         elif response.HasField("retry_after") or response.HasField("fatal"):
             self._ended = f"the load is not taken: {response}"
+            self._heard.set()
