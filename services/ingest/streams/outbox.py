@@ -69,7 +69,11 @@ class Outbox:
         """What is to be sent next; None when the stream ends. Raises the error that it ends with, if any."""
         while not self._waiting:
             if self._error is not None:
-                raise self._error
+                error, self._error = self._error, None
+                try:
+                    raise error
+                finally:
+                    del error  # its traceback knows this frame and the stream's, which nothing would free for a while
             if self._closed:
                 return None
             self._news = asyncio.get_running_loop().create_future()

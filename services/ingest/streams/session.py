@@ -85,7 +85,7 @@ class Session:
         with ExitStack() as stack:
             stack.enter_context(self._parts.watched.listen(self.server_id, self._tell_live))
             stack.enter_context(self._parts.minding.minded(self))
-            self._parts.rounds.add(self._look, due_s=self._vigil.next_s)
+            stack.callback(self._parts.rounds.add(self._look, due_s=self._vigil.next_s))
             self._start(partial(self._read, context))
             self._start(partial(self._parts.watched.look_up, self.server_id))
             try:

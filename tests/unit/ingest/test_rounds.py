@@ -1,6 +1,7 @@
 """Looking around: each stream is looked at when it asked for it, and no more once it said never."""
 
 import asyncio
+import weakref
 from collections.abc import Callable
 
 from services.ingest.streams.rounds import Rounds
@@ -48,6 +49,20 @@ def test_each_is_looked_at_when_it_is_due_and_no_more_when_it_is_over() -> None:
         rounds.look()
 
     assert seen == [("often", 1.0), ("once", 3.0), ("often", 3.0), ("often", 5.0)]
+
+
+def test_who_is_gone_is_not_looked_at_any_more_and_is_let_go() -> None:
+    clock, seen = _Clock(), list[tuple[str, float]]()
+    rounds = Rounds(every_s=1.0, clock=clock)
+    look = _looking(seen, "gone", 1.0, 9)
+    end = rounds.add(look, due_s=5.0)
+    kept = weakref.ref(look)
+    del look
+    end()
+    clock.now_s = 9.0
+    rounds.look()
+
+    assert (seen, kept()) == ([], None)
 
 
 def test_who_asks_to_be_looked_at_at_once_waits_for_the_next_round() -> None:
