@@ -16,6 +16,7 @@ from flick.clock import Clock
 from flick.lifecycle import background
 
 CONNECT_TIMEOUT_S = 1.0
+MAX_CONNECTIONS = 16  # of one client; who finds them all taken waits, as long as for an answer
 
 # Keeps, in a hash, the value with the greatest order: 8 bytes, little-endian, behind the value's first byte.
 _KEEP_NEWEST = """
@@ -67,10 +68,15 @@ class Bus:
             pipeline.set(key, value, px=int(expire_s * 1000))
         return await self._try("put", pipeline.execute) is not None
 
-    async def remaining_s(self, key: str) -> float | None:
-        """For how many seconds the key will still be there; 0 when it is not, None when Redis does not answer."""
-        remaining_ms = await self._try("remaining", lambda: self._client.pttl(key))
-        return None if remaining_ms is None else max(0, remaining_ms) / 1000
+    async def remaining_s(self, keys: Sequence[str]) -> Sequence[float] | None:
+        """For how many seconds each key will still be there, 0 when it is not, in one round trip; None when Redis does
+        not answer.
+        """
+        pipeline = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.pttl(key)
+        remaining_ms = await self._try("remaining", pipeline.execute)
+        return None if remaining_ms is None else [max(0, one) / 1000 for one in remaining_ms]
 
     async def get_fields(self, key: str, fields: Sequence[str]) -> Sequence[bytes | None] | None:
         """The values of a hash's fields, None for one that is not there; None when Redis does not answer."""
@@ -118,13 +124,16 @@ class Bus:
 @asynccontextmanager
 async def open_bus(url: str, *, name: str, clock: Clock, metrics: BusMetrics) -> AsyncIterator[Bus]:
     """A client of the Redis at `url` while entered, known to it as `name`. It connects when first asked."""
-    client = redis.asyncio.Redis.from_url(
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
         url,
+        max_connections=MAX_CONNECTIONS,
+        timeout=CALL_TIMEOUT_S,
         client_name=name,
         socket_timeout=CALL_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
     )
+    client = redis.asyncio.Redis.from_pool(pool)
     try:
         yield Bus(client=client, clock=clock, metrics=metrics)
     finally:

@@ -1,5 +1,6 @@
 """Which servers somebody watches: told by query through Redis, forgotten when it falls silent."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -22,24 +23,28 @@ class Watched:
         self._clock = clock
         self._until_s: dict[str, float] = {}
         self._listeners: dict[str, set[Tell]] = defaultdict(set)
+        self._asked: set[str] = set()
+        self._asking = asyncio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Watched"]:
         """Hear of watched servers while entered."""
         async with self._bus.subscription(self._receive) as subscription:
             subscription.add(WATCHED_CHANNEL)
-            async with background(self._expire(), name="watch-expiry"):
+            async with (
+                background(self._expire(), name="watch-expiry"),
+                background(self._look_up_on(), name="watch-look-up"),
+            ):
                 yield self
 
     def is_watched(self, server_id: str) -> bool:
         """Whether somebody watches the server."""
         return server_id in self._until_s
 
-    async def look_up(self, server_id: str) -> None:
-        """Ask Redis whether the server is watched: who has just started has missed the news."""
-        remaining_s = await self._bus.remaining_s(watched_key(server_id))
-        if remaining_s:
-            self._mark(server_id, remaining_s)
+    def look_up(self, server_id: str) -> None:
+        """Have Redis asked whether the server is watched: who has just started has missed the news."""
+        self._asked.add(server_id)
+        self._asking.set()
 
     @contextmanager
     def listen(self, server_id: str, tell: Tell) -> Iterator[None]:
@@ -66,6 +71,17 @@ class Watched:
     def _tell(self, server_id: str, watched: bool) -> None:
         for tell in tuple(self._listeners.get(server_id, ())):
             tell(watched)
+
+    async def _look_up_on(self) -> None:
+        """Ask for all streams that opened meanwhile in one round trip: thousands may come back at once."""
+        while True:
+            await self._asking.wait()
+            self._asking.clear()
+            server_ids, self._asked = list(self._asked), set()
+            remaining = await self._bus.remaining_s([watched_key(server_id) for server_id in server_ids])
+            for server_id, remaining_s in zip(server_ids, remaining or [], strict=False):
+                if remaining_s:
+                    self._mark(server_id, remaining_s)
 
     async def _expire(self) -> None:
         while True:

@@ -87,7 +87,7 @@ class Session:
             stack.enter_context(self._parts.minding.minded(self))
             stack.callback(self._parts.rounds.add(self._look, due_s=self._vigil.next_s))
             self._start(partial(self._read, context))
-            self._start(partial(self._parts.watched.look_up, self.server_id))
+            self._parts.watched.look_up(self.server_id)
             try:
                 while (response := await self._outbox.take()) is not None:
                     await context.write(response)

@@ -78,7 +78,7 @@ class Telemetry:
 
     async def watched(self, server_id: str) -> bool:
         """Whether query has marked the server."""
-        return bool(await self.bus.remaining_s(watched_key(server_id)))
+        return any(await self.bus.remaining_s([watched_key(server_id)]) or ())
 
 
 def sample(
