@@ -8,6 +8,7 @@ from agent.sampler.orders import Orders
 from agent.spool.spool import Spool, UnknownSeqError
 from agent.uplink.ending import Ending, EndKind, StreamEndedError
 from agent.uplink.flow import Flow
+from flick.clock import Clock
 from flick.v1 import ingest_pb2
 
 _NS = 1_000_000_000
@@ -18,21 +19,37 @@ logger = logging.getLogger(__name__)
 
 
 class Inbox:
-    """Takes one stream's frames from ingest. `answers` are to be sent; `drain` is set when ingest asks to leave.
+    """Takes one stream's frames from ingest. `drain` is set when ingest asks to leave.
 
     Args:
         overflows: the kinds of overflow that were logged, on earlier streams as well.
     """
 
     def __init__(
-        self, *, flow: Flow, spool: Spool, orders: Orders, overflows: set[ingest_pb2.OverflowKind.ValueType]
+        self,
+        *,
+        flow: Flow,
+        spool: Spool,
+        orders: Orders,
+        clock: Clock,
+        overflows: set[ingest_pb2.OverflowKind.ValueType],
     ) -> None:
         self._overflows = overflows
         self._flow = flow
         self._spool = spool
         self._orders = orders
-        self.answers: deque[ingest_pb2.StreamTelemetryRequest] = deque(maxlen=_ANSWERS_AT_MOST)
+        self._clock = clock
+        self._answers: deque[ingest_pb2.StreamTelemetryRequest] = deque(maxlen=_ANSWERS_AT_MOST)
         self.drain: ingest_pb2.Drain | None = None
+
+    def answer(self) -> ingest_pb2.StreamTelemetryRequest | None:
+        """What is to be sent now in answer, each once; None when nothing is."""
+        if not self._answers:
+            return None
+        answer = self._answers.popleft()
+        if answer.HasField("pong"):  # only now: it may have waited for the frames before it
+            answer.pong.send_time.FromNanoseconds(self._clock.time_unix_nano())
+        return answer
 
     def take(self, frame: ingest_pb2.StreamTelemetryResponse) -> None:
         """Take a frame. Raises StreamEndedError when it ends the stream."""
@@ -50,12 +67,12 @@ class Inbox:
             case "command":
                 refusal = "this agent runs no commands"
                 output = ingest_pb2.CommandOutput(command_id=frame.command.command_id, refusal=refusal)
-                self.answers.append(ingest_pb2.StreamTelemetryRequest(command_output=output))
+                self._answers.append(ingest_pb2.StreamTelemetryRequest(command_output=output))
             case "drain":
                 self.drain = frame.drain
             case "ping":
                 pong = ingest_pb2.Pong(ping_id=frame.ping.ping_id, spool=self._spool.status())
-                self.answers.append(ingest_pb2.StreamTelemetryRequest(pong=pong))
+                self._answers.append(ingest_pb2.StreamTelemetryRequest(pong=pong))
             case _:  # of a later version of the contract; it means nothing to this agent
                 pass
 

@@ -77,7 +77,9 @@ class Stream:
         try:
             await self._connect()
             self._flow = flow = await self._greet()
-            inbox = Inbox(flow=flow, spool=self._spool, orders=self._orders, overflows=self._overflows)
+            inbox = Inbox(
+                flow=flow, spool=self._spool, orders=self._orders, clock=self._clock, overflows=self._overflows
+            )
             await self._talk(flow, inbox)
         except StreamEndedError as ended:
             return ended.ending
@@ -184,8 +186,9 @@ class Stream:
         return leaving.kind is not EndKind.STOPPED or self._spool.held() == 0
 
     def _next_frame(self, flow: Flow, inbox: Inbox) -> ingest_pb2.StreamTelemetryRequest | None:
-        if inbox.answers:
-            return inbox.answers.popleft()
+        answer = inbox.answer()
+        if answer is not None:
+            return answer
         if self._leaving is not None and self._leaving.kind is EndKind.DRAINED:
             return None
         live = flow.next(LIVE)

@@ -84,6 +84,24 @@ async def test_an_ingest_that_pings_is_kept_and_gets_its_pongs(identity: Identit
     assert pongs == [1, 2, 3, 4, 5, 6, 7]
 
 
+async def test_a_pong_tells_the_agents_clock_at_sending(identity: Identity, tls: Issued) -> None:
+    moments: list[int] = []
+
+    async def script(visit: Visit) -> None:
+        await visit.welcome()
+        moments.append(agent.clock.time_unix_nano())
+        await visit.say(ping=ingest_pb2.Ping(ping_id=1))
+        moments.append((await visit.next()).pong.send_time.ToNanoseconds())
+        moments.append(agent.clock.time_unix_nano())
+
+    ingest = ScriptedIngest(script)
+    async with streaming(ingest, identity, tls) as agent:
+        await ingest.played()
+
+    assert len(moments) == 3
+    assert moments == sorted(moments)
+
+
 async def test_a_command_is_refused(identity: Identity, tls: Issued) -> None:
     answers: list[ingest_pb2.CommandOutput] = []
 
