@@ -378,7 +378,9 @@ class DeliveryStream(_message.Message):
 
     @_builtins.property
     def clock_offset(self) -> _duration_pb2.Duration:
-        """How far the agent's clock was ahead of ingest's when it said Hello; negative: behind. Unset when it did not tell."""
+        """How far the agent's clock was ahead of ingest's when it told last, about once a minute; negative: behind. Unset when it
+        did not tell.
+        """
 
     @_builtins.property
     def spool(self) -> _ingest_pb2.SpoolStatus:

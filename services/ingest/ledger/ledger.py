@@ -16,7 +16,7 @@ from flick.lifecycle import background
 from flick.v1 import delivery_pb2, ingest_pb2
 from services.ingest.ledger.events import Event, EventKind, Events
 from services.ingest.ledger.store import PRUNED_EVERY, LedgerStore, News
-from services.ingest.ledger.streams import Claim, Former, Holder, Stream, pack_spool, storable
+from services.ingest.ledger.streams import Claim, Former, Holder, Stream, clock_offset_s, pack_spool, storable
 
 WRITE_EVERY_S = 5.0  # streams tell of their spools once a minute: a twelfth of them in each statement
 LINGER_S = 1.0  # the end of a stream is written soon, together with others that end
@@ -51,6 +51,7 @@ class Ledger:
         self._claiming: set[uuid.UUID] = set()  # streams of which the database can't be told anything yet
         self._events = Events()
         self._degraded: dict[uuid.UUID, str] = {}  # by stream id: the reason, while there is one
+        self._offsets: dict[uuid.UUID, float] = {}  # by stream id: the one noted last, while it is too large
         self._ended = asyncio.Event()
         self._asked_at_s = clock.monotonic_s()
         self._failing = False
@@ -83,7 +84,7 @@ class Ledger:
             self._claiming -= claiming
         for one in claims:
             self._note_degraded(one.stream, one.spool.degraded_reason if one.spool else "")
-            self._note_offset(one.stream)
+            self._note_offset(one.stream, one.stream.clock_offset_s)
         return formers
 
     async def taken_over(self) -> Sequence[Holder]:
@@ -98,10 +99,15 @@ class Ledger:
         self._asked_at_s = now_s
         return holders
 
-    def report(self, stream: Stream, spool: ingest_pb2.SpoolStatus) -> None:
-        """The agent told how its spool stands."""
-        self._tell(News(stream=stream, spool=pack_spool(spool), spool_at=utc(self._clock)))
-        self._note_degraded(stream, spool.degraded_reason)
+    def report(self, stream: Stream, pong: ingest_pb2.Pong) -> None:
+        """The agent told how its spool stands and what its clock shows."""
+        offset_s = clock_offset_s(pong, now_ns=self._clock.time_unix_nano())
+        if offset_s is not None:
+            self._tell(News(stream=stream, clock_offset_s=offset_s))
+            self._note_offset(stream, offset_s)
+        if pong.HasField("spool"):
+            self._tell(News(stream=stream, spool=pack_spool(pong.spool), spool_at=utc(self._clock)))
+            self._note_degraded(stream, pong.spool.degraded_reason)
 
     def release(self, stream: Stream, *, reason: str) -> None:
         """The stream has ended, for a reason in a word; `revoked` is an event too."""
@@ -113,6 +119,7 @@ class Ledger:
             )
         self._tell(News(stream=stream, ended_at=utc(self._clock), end_reason=reason))
         self._degraded.pop(stream.stream_id, None)
+        self._offsets.pop(stream.stream_id, None)
         self._ended.set()
 
     def note(self, stream: Stream, kind: EventKind, detail: str) -> None:
@@ -153,9 +160,14 @@ class Ledger:
         if len(self._news) > MAX_NEWS:
             del self._news[next(iter(self._news))]
 
-    def _note_offset(self, stream: Stream) -> None:
-        offset_s = stream.clock_offset_s
-        if offset_s is not None and abs(offset_s) > CLOCK_OFFSET_TOLERATED_S:
+    def _note_offset(self, stream: Stream, offset_s: float | None) -> None:
+        """Note a clock that is off, and again when it is off by something else."""
+        if offset_s is None:
+            return
+        if abs(offset_s) <= CLOCK_OFFSET_TOLERATED_S:
+            self._offsets.pop(stream.stream_id, None)
+        elif abs(offset_s - self._offsets.get(stream.stream_id, 0.0)) > CLOCK_OFFSET_TOLERATED_S:
+            self._offsets[stream.stream_id] = offset_s
             ahead = "ahead of" if offset_s > 0 else "behind"
             self.note(
                 stream,

@@ -98,14 +98,15 @@ from telemetry.streams
 where opened_at > now() - $1::interval and instance_id <> $2;
 
 -- name: update_streams
--- What is new of streams that are still their servers' newest: the spool's state, or that the stream ended.
+-- What is new of streams that are still their servers' newest: the spool's state, the clock, or that the stream ended.
 update telemetry.streams as held
 set spool = coalesce(news.spool, held.spool),
     spool_at = coalesce(news.spool_at, held.spool_at),
+    clock_offset_s = coalesce(news.clock_offset_s, held.clock_offset_s),
     ended_at = coalesce(news.ended_at, held.ended_at),
     end_reason = coalesce(news.end_reason, held.end_reason)
-from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::timestamptz[], $5::timestamptz[], $6::text[])
-    as news (server_id, stream_id, spool, spool_at, ended_at, end_reason)
+from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::float8[])
+    as news (server_id, stream_id, spool, spool_at, ended_at, end_reason, clock_offset_s)
 where held.server_id = news.server_id and held.stream_id = news.stream_id;
 
 -- name: add_events

@@ -32,12 +32,14 @@ class News:
     Attributes:
         stream: which one.
         spool, spool_at: how its agent's spool stands, packed, and when that came; None: nothing new.
+        clock_offset_s: by how much its agent's clock is ahead of ingest's; None: nothing new.
         ended_at, end_reason: when and why it ended; None: it has not.
     """
 
     stream: Stream
     spool: bytes | None = None
     spool_at: datetime | None = None
+    clock_offset_s: float | None = None
     ended_at: datetime | None = None
     end_reason: str | None = None
 
@@ -47,6 +49,7 @@ class News:
             stream=self.stream,
             spool=newer.spool or self.spool,
             spool_at=newer.spool_at or self.spool_at,
+            clock_offset_s=self.clock_offset_s if newer.clock_offset_s is None else newer.clock_offset_s,
             ended_at=newer.ended_at or self.ended_at,
             end_reason=newer.end_reason or self.end_reason,
         )
@@ -108,6 +111,7 @@ class LedgerStore:
             [one.spool_at for one in news],
             [one.ended_at for one in news],
             [one.end_reason for one in news],
+            [one.clock_offset_s for one in news],
         )
 
     async def add_events(self, events: Sequence[Event]) -> None:

@@ -37,15 +37,12 @@ class Stream:
         cls, hello: ingest_pb2.Hello, *, server_id: uuid.UUID, organization_id: uuid.UUID, now_ns: int
     ) -> "Stream":
         """The stream that `hello` opens at `now_ns` of ingest's clock, nanoseconds since the Unix epoch."""
-        offset_s = None
-        if hello.HasField("send_time") and _is_moment(hello.send_time):
-            offset_s = (hello.send_time.ToNanoseconds() - now_ns) / 1e9
         return cls(
             server_id=server_id,
             organization_id=organization_id,
             spool_id=storable(hello.spool_id),
             agent_version=storable(hello.agent_version),
-            clock_offset_s=offset_s,
+            clock_offset_s=clock_offset_s(hello, now_ns=now_ns),
         )
 
 
@@ -85,6 +82,13 @@ class Holder:
     stream_id: uuid.UUID
     spool_id: str
     agent_version: str
+
+
+def clock_offset_s(frame: ingest_pb2.Hello | ingest_pb2.Pong, *, now_ns: int) -> float | None:
+    """By how much the agent's clock was ahead of ingest's `now_ns` when it sent the frame; None: it does not tell."""
+    if not frame.HasField("send_time") or not _is_moment(frame.send_time):
+        return None
+    return (frame.send_time.ToNanoseconds() - now_ns) / 1e9
 
 
 def storable(text: str) -> str:

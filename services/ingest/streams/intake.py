@@ -68,8 +68,7 @@ class Intake:
             case "hello":
                 raise ProtocolError("hello: it comes once, as the first frame.")
             case "pong":
-                if request.pong.HasField("spool"):
-                    self._parts.ledger.report(self._stream, request.pong.spool)
+                self._parts.ledger.report(self._stream, request.pong)
             case kind:
                 self._parts.metrics.frames_ignored.labels(kind or "unknown").inc()
 

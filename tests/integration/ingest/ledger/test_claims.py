@@ -277,7 +277,7 @@ async def test_a_ledger_that_runs_writes_an_end_soon_and_the_rest_when_it_stops(
         await claim(ledger, open_)
         ledger.release(ended, reason="drained")
         row = await eventually(lambda: ledgers.stream(ended), lambda one: one["ended_at"], within_s=5, every_s=0.02)
-        ledger.report(open_, ingest_pb2.SpoolStatus(held_samples=7))
+        ledger.report(open_, ingest_pb2.Pong(spool=ingest_pb2.SpoolStatus(held_samples=7)))
     spool = (await ledgers.stream(open_))["spool"]
 
     assert row["end_reason"] == "drained"
@@ -289,7 +289,7 @@ async def test_news_of_a_stream_that_lost_its_server_change_nothing(ledgers: Led
     await claim(here, first)
     second = opened(first)
     await claim(there, second)
-    here.report(first, ingest_pb2.SpoolStatus(held_samples=1))
+    here.report(first, ingest_pb2.Pong(spool=ingest_pb2.SpoolStatus(held_samples=1)))
     here.release(first, reason="moved")
     await here.write()
     row = await ledgers.stream(first)
@@ -302,7 +302,7 @@ async def test_news_of_an_older_stream_don_t_hide_those_of_the_newer(ledgers: Le
     second = opened(first)
     await claim(ledger, first)
     await claim(ledger, second)
-    ledger.report(second, ingest_pb2.SpoolStatus(held_samples=2))
+    ledger.report(second, ingest_pb2.Pong(spool=ingest_pb2.SpoolStatus(held_samples=2)))
     ledger.release(first, reason="moved")
     await ledger.write()
     row = await ledgers.stream(first)
@@ -314,7 +314,7 @@ async def test_news_of_an_older_stream_don_t_hide_those_of_the_newer(ledgers: Le
 async def test_what_can_t_be_written_is_written_later(own_ledgers: Ledgers) -> None:
     ledger, stream = own_ledgers.ledger(), opened()
     await claim(ledger, stream)
-    ledger.report(stream, ingest_pb2.SpoolStatus(held_samples=5))
+    ledger.report(stream, ingest_pb2.Pong(spool=ingest_pb2.SpoolStatus(held_samples=5)))
     ledger.note(stream, delivery_pb2.DELIVERY_EVENT_KIND_KEY_REVOKED, "The key was revoked.")
     for table in ("streams", "delivery_events"):
         await own_ledgers.owner.execute(f"alter table telemetry.{table} rename to away")

@@ -1,5 +1,7 @@
 """What a person should know of a server's delivery: noted once a minute and kind, bounded, and told in words."""
 
+import time
+
 import pytest
 
 from flick.v1 import delivery_pb2, ingest_pb2
@@ -23,11 +25,27 @@ async def test_a_clock_more_than_10_s_off_is_an_event(ledgers: Ledgers, offset_s
     assert all(words in one["detail"] for one in events)
 
 
+async def test_a_clock_that_is_stepped_while_the_stream_is_open_is_an_event_and_known_at_once(ledgers: Ledgers) -> None:
+    ledger, stream = ledgers.ledger(), opened()
+    await claim(ledger, stream)
+    for ahead_s in (0, 3600, 3601, -3600, 0):
+        pong = ingest_pb2.Pong()
+        pong.send_time.FromNanoseconds(time.time_ns() + ahead_s * 10**9)
+        ledger.report(stream, pong)
+    await ledger.write()
+    (event,) = await ledgers.events(stream)
+    row = await ledgers.stream(stream)
+
+    assert (event["kind"], event["count"]) == (delivery_pb2.DELIVERY_EVENT_KIND_CLOCK_OFFSET, 2)
+    assert "ahead of ingest's" in event["detail"]
+    assert abs(row["clock_offset_s"]) < 10
+
+
 async def test_a_spool_that_gets_degraded_is_an_event_for_each_new_reason(ledgers: Ledgers) -> None:
     ledger, stream = ledgers.ledger(), opened()
     await claim(ledger, stream, spool=ingest_pb2.SpoolStatus(degraded_reason="disk full"))
     for reason in ("disk full", "disk full", "read-only"):
-        ledger.report(stream, ingest_pb2.SpoolStatus(degraded_reason=reason))
+        ledger.report(stream, ingest_pb2.Pong(spool=ingest_pb2.SpoolStatus(degraded_reason=reason)))
     await ledger.write()
     (event,) = await ledgers.events(stream)
 
