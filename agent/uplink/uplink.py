@@ -11,6 +11,7 @@ from agent.sampler.timeline import Timeline
 from agent.spool.spool import Spool
 from agent.uplink.ending import Ending, EndKind
 from agent.uplink.greeting import Greeting
+from agent.uplink.spread import SPREAD_S, held_back_s
 from agent.uplink.stream import SILENT_S, Stream
 from flick.backoff import Backoff
 from flick.clock import Clock, utc
@@ -29,6 +30,7 @@ class Uplink:
         identity: whom this agent is and where ingest is.
         backoff: how long to wait after a stream that failed.
         silent_s: how long ingest may say nothing before its stream is given up.
+        spread_s: over how long the sending of new samples is spread among all servers; 0: all is sent at once.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Uplink:
         host: servers_pb2.Host,
         version: str,
         silent_s: float = SILENT_S,
+        spread_s: float = SPREAD_S,
     ) -> None:
         self._identity = identity
         self._spool = spool
@@ -50,6 +53,7 @@ class Uplink:
         self._clock = clock
         self._backoff = backoff
         self._silent_s = silent_s
+        self._spread_s = spread_s
         self._greeting = Greeting(
             spool=spool, orders=orders, timeline=timeline, clock=clock, host=host, version=version
         )
@@ -59,9 +63,12 @@ class Uplink:
         self._said = ""
 
     def wake(self) -> None:
-        """There is a new sample in the spool."""
-        if self._stream is not None:
-            self._stream.wake()
+        """There is a new sample in the spool. It is sent at this server's moment."""
+        wait_s = held_back_s(server_id=self._identity.server_id, wanted=self._orders.wanted, spread_s=self._spread_s)
+        if wait_s:
+            asyncio.get_running_loop().call_later(wait_s, self._wake_stream)
+        else:
+            self._wake_stream()
 
     def show(self, sample: telemetry_pb2.Sample, layout: telemetry_pb2.Layout | None) -> None:
         """Send a sample that is for viewers only, if there is a stream."""
@@ -82,6 +89,10 @@ class Uplink:
                 return
             await self._tell(ending)
             await self._wait(self._pause_s(ending))
+
+    def _wake_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.wake()
 
     async def _stream_once(self) -> Ending:
         channel = open_channel(self._identity.ingest_address, ca_pem=self._identity.ca_pem.encode() or None, tls=True)

@@ -29,7 +29,9 @@ LIVE, BACKFILL = ingest_pb2.LANE_LIVE, ingest_pb2.LANE_BACKFILL
 class Agent:
     """An uplink without a sampler: the test measures."""
 
-    def __init__(self, identity: Identity, *, silent_s: float = 10.0, max_bytes: int = 1_000_000) -> None:
+    def __init__(
+        self, identity: Identity, *, silent_s: float = 10.0, max_bytes: int = 1_000_000, spread_s: float = 0.0
+    ) -> None:
         self.clock = SystemClock()
         self.orders = Orders()
         self.timeline = Timeline(clock=self.clock, boot_id="boot")
@@ -45,14 +47,16 @@ class Agent:
             host=this_host(),
             version="1.2.3",
             silent_s=silent_s,
+            spread_s=spread_s,
         )
         self.time_ns = 1_790_000_000_000_000_000
         self.before: list[int] = []
 
     async def welcomed(self) -> None:
-        """Wait for the next Welcome."""
+        """Wait for the next Welcome, and until the stream looks for something to send."""
         await asyncio.wait_for(self.orders.changed.wait(), 10)
         self.orders.changed.clear()
+        await asyncio.sleep(0)  # its writer, just made, takes its first turn
 
     def measure(self, count: int = 1) -> list[int]:
         """Put samples into the spool; returns their times."""
