@@ -59,6 +59,7 @@ class Condition:
         self._changed = asyncio.Event()
         self.trouble: Trouble | None = None
         self.failures = 0
+        self._unmet = ""  # which setting is not durable, as the log was told last
 
     def succeeded(self) -> None:
         """A commit is done."""
@@ -69,7 +70,10 @@ class Condition:
             self._set(None)
 
     def failed(self, error: Exception) -> Trouble:
-        """A commit failed. Logged when it is the first, or fails for another reason than the one before."""
+        """A commit failed. Logged when it is the first, or fails for another reason than the one before.
+
+        Of settings that are not durable each is a reason of its own: the next one shows once the first is mended.
+        """
         trouble = trouble_of(error)
         self._metrics.flush_failures.labels(trouble.label).inc()
         self.failures += 1
@@ -77,11 +81,13 @@ class Condition:
             self._metrics.durable.set(0)
         if trouble is Trouble.AWAY and self.trouble is Trouble.DISK_FULL:
             trouble = Trouble.DISK_FULL  # PostgreSQL ends when it can't write its log: the full disk is the reason
-        if trouble is not self.trouble:
-            why = getattr(error, "private", "") or str(error) or type(error).__name__
+        why = getattr(error, "private", "") or str(error) or type(error).__name__
+        unmet = why if trouble is Trouble.NOT_DURABLE else ""
+        if trouble is not self.trouble or unmet != self._unmet:
             logger.error(
                 "commits fail, agents send again", extra={"reason": trouble.label, "why": why, "fix": trouble.fix}
             )
+            self._unmet = unmet
             self._set(trouble)
         return trouble
 

@@ -90,6 +90,16 @@ def test_a_reason_is_logged_once_with_its_fix(condition: Condition, caplog: pyte
     assert "Free space" in errors[0].__dict__["fix"]
 
 
+def test_a_setting_that_is_not_durable_is_named_when_another_one_was_mended(
+    condition: Condition, caplog: pytest.LogCaptureFixture
+) -> None:
+    for setting in ("fsync", "fsync", "synchronous_commit", "synchronous_commit"):
+        condition.failed(NotDurableError(f"{setting} = off"))
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+
+    assert [record.__dict__["why"] for record in errors] == ["fsync = off", "synchronous_commit = off"]
+
+
 async def test_who_listens_is_told_at_once_and_on_every_change(condition: Condition) -> None:
     heard: asyncio.Queue[bool] = asyncio.Queue()
     task = asyncio.create_task(condition.tell(heard.put))
