@@ -191,7 +191,7 @@ class RejectedCount(_message.Message):
     reason: _ingest_pb2.RejectionReason.ValueType
     """Why; a conflict is counted by itself."""
     count: _builtins.int
-    """How many samples; for UNSUPPORTED log records, for MALFORMED also gaps."""
+    """How many samples; for UNSUPPORTED log records."""
     def __init__(
         self,
         *,
