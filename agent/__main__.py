@@ -100,8 +100,8 @@ def _enroll(url: str, token: str, path: Path) -> int:
 
 async def _run(path: Path, settings: AgentConfig) -> int:
     from agent.agent import run_agent
+    from agent.spool.disk.opening import spool_name
     from agent.spool.limits import SpoolLimits
-    from agent.spool.opening import spool_name
 
     found = identity.read(path)
     async with lifecycle.stop_requested() as stop:

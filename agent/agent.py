@@ -9,7 +9,7 @@ from agent.identity import Identity
 from agent.sampler.orders import Orders, Wanted
 from agent.sampler.sampler import Sampler
 from agent.sampler.timeline import Timeline, this_boot
-from agent.spool.fallback import FallbackSpool
+from agent.spool.disk.fallback import FallbackSpool
 from agent.spool.limits import SpoolLimits
 from agent.uplink.uplink import Uplink
 from flick.backoff import Backoff

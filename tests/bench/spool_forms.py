@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from agent.spool.fallback import FallbackSpool
+from agent.spool.disk.fallback import FallbackSpool
+from agent.spool.disk.opening import open_spool
 from agent.spool.frame import BACKFILL, LIVE, Entry
+from agent.spool.lanes.memory import MemorySpool
+from agent.spool.lanes.state import State
 from agent.spool.limits import SpoolLimits
-from agent.spool.memory import MemorySpool
-from agent.spool.opening import open_spool
 from agent.spool.spool import Spool
-from agent.spool.state import State
 from flick.clock import SystemClock
 
 SAMPLES = 3000

@@ -7,9 +7,9 @@ import random
 import sys
 from pathlib import Path
 
+from agent.spool.disk.opening import open_spool
 from agent.spool.frame import BACKFILL, LIVE, Entry
 from agent.spool.limits import SpoolLimits
-from agent.spool.opening import open_spool
 
 SECOND_NS = 10**9
 _PAYLOAD_BYTES = 1500

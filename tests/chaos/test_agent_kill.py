@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.spool.disk.opening import open_spool
 from agent.spool.limits import SpoolLimits
-from agent.spool.opening import open_spool
 from tests.chaos.spool_writer import SECOND_NS
 from tests.deployables import ROOT
 

@@ -12,8 +12,8 @@ from agent.identity import Identity
 from agent.sampler.orders import Orders
 from agent.sampler.timeline import Timeline
 from agent.spool.frame import Entry
+from agent.spool.lanes.memory import MemorySpool
 from agent.spool.limits import SpoolLimits
-from agent.spool.memory import MemorySpool
 from agent.uplink.uplink import Uplink
 from flick.backoff import Backoff
 from flick.clock import SystemClock

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
+from agent.spool.disk.opening import open_spool
 from agent.spool.epochs import Mark
 from agent.spool.frame import BACKFILL, Entry, Frame, Lane, Loss
-from agent.spool.laned import LanedSpool
+from agent.spool.lanes.laned import LanedSpool
+from agent.spool.lanes.memory import MemorySpool
 from agent.spool.limits import SpoolLimits
-from agent.spool.memory import MemorySpool
-from agent.spool.opening import open_spool
 
 S = 1_000_000_000
 LIMITS = SpoolLimits(max_bytes=2000, live_samples=3, frame_samples=4, frame_bytes=500, losses=5)

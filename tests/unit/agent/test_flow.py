@@ -5,8 +5,8 @@ import uuid
 import pytest
 
 from agent.spool.frame import BACKFILL, LIVE, Entry
+from agent.spool.lanes.memory import MemorySpool
 from agent.spool.limits import SpoolLimits
-from agent.spool.memory import MemorySpool
 from agent.spool.spool import UnknownSeqError
 from agent.uplink.flow import BACKFILL_FRAMES_PER_S, Flow
 from flick.v1 import ingest_pb2, telemetry_pb2

@@ -12,7 +12,7 @@ from agent.sampler.sampler import Sampler
 from agent.sampler.timeline import Timeline
 from agent.spool.epochs import Mark
 from agent.spool.frame import LIVE
-from agent.spool.laned import LanedSpool
+from agent.spool.lanes.laned import LanedSpool
 from agent.spool.limits import SpoolLimits
 from flick.v1 import ingest_pb2
 from flick.v1.servers_pb2 import ServerSettings

@@ -17,7 +17,7 @@ from agent.sampler.orders import Orders, Wanted
 from agent.sampler.sampler import Sampler
 from agent.sampler.timeline import Timeline
 from agent.spool.frame import BACKFILL, Entry, Loss
-from agent.spool.memory import MemorySpool
+from agent.spool.lanes.memory import MemorySpool
 from flick.v1 import catalog_pb2, ingest_pb2, servers_pb2, telemetry_pb2
 from tests.unit.agent.clock import HandClock, settle
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.spool.frame import BACKFILL, LIVE
-from agent.spool.laned import LanedSpool
+from agent.spool.lanes.laned import LanedSpool
 from agent.spool.limits import SpoolLimits
 from flick.v1 import ingest_pb2
 from tests.unit.agent.spools import SERIES, adds_up, copied, drain, entry, on_disk, seconds

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.spool.fallback import FallbackSpool
+from agent.spool.disk.fallback import FallbackSpool
 from agent.spool.frame import BACKFILL, LIVE
 from agent.spool.limits import SpoolLimits
 from flick.v1 import ingest_pb2
@@ -174,7 +174,7 @@ def test_what_was_acked_in_memory_is_not_sent_again_and_layouts_keep_their_meani
 async def test_a_disk_that_does_not_answer_holds_up_nobody_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.spool.fallback._WITHIN_S", 0.5)
+    monkeypatch.setattr("agent.spool.disk.fallback._WITHIN_S", 0.5)
     agent = Agent(tmp_path / "spool.db", in_memory=SpoolLimits())
     answering = threading.Event()
     with agent.spool:

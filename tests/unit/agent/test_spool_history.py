@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from agent.spool.frame import BACKFILL, LIVE, Frame, Lane
-from agent.spool.laned import LanedSpool
+from agent.spool.lanes.laned import LanedSpool
 from flick.v1 import ingest_pb2
 from tests.unit.agent.spools import S, adds_up, copied, entry, in_memory, on_disk, with_limits
 

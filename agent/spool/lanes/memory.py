@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 from agent.spool.frame import Lane
-from agent.spool.laned import LanedSpool
+from agent.spool.lanes.laned import LanedSpool
+from agent.spool.lanes.shelf import Head, Row
+from agent.spool.lanes.state import State
 from agent.spool.limits import IN_MEMORY, SpoolLimits
-from agent.spool.shelf import Head, Row
-from agent.spool.state import State
 from flick.v1 import telemetry_pb2
 
 _SET_ASIDE = 60  # samples

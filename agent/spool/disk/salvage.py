@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from agent.spool.disk.sqlite_shelf import DamagedError, SqliteShelf, read_layouts, read_row, read_state
 from agent.spool.frame import Loss
-from agent.spool.sqlite_shelf import DamagedError, SqliteShelf, read_layouts, read_row, read_state
-from agent.spool.state import State
+from agent.spool.lanes.state import State
 from flick.v1 import ingest_pb2
 
 T = TypeVar("T")

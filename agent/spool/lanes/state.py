@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.spool.epochs import Epochs, Mark
 from agent.spool.frame import BACKFILL, LIVE, Lane, Loss
-from agent.spool.losses import Losses
+from agent.spool.lanes.losses import Losses
 from agent.spool.spool import UnknownSeqError
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode

@@ -9,20 +9,19 @@ from dataclasses import replace
 from agent.collectors.collector import SeriesKey
 from agent.spool.epochs import Mark
 from agent.spool.frame import BACKFILL, Entry, Frame, Lane, Loss, Reason
-from agent.spool.layouts import Layouts, series_of
+from agent.spool.lanes.handed_out import HandedOut
+from agent.spool.lanes.layouts import Layouts, series_of
+from agent.spool.lanes.losses import INSTANT_NS
+from agent.spool.lanes.shelf import Row, Shelf
+from agent.spool.lanes.state import Counts, Piece, State
+from agent.spool.lanes.waiting import Waiting
 from agent.spool.limits import SpoolLimits
-from agent.spool.losses import INSTANT_NS
-from agent.spool.shelf import Head, Row, Shelf
 from agent.spool.spool import UnknownSeqError
-from agent.spool.state import Counts, Piece, State
-from agent.spool.waiting import Waiting
 from flick.v1 import ingest_pb2, telemetry_pb2
 
 _STEP_NS = 1_000_000  # a sample that would not come after the last one comes so long after it
 _MAX_FAULTS = 3  # then a frame is set aside
 _UNSAVED = 256  # samples since the state was saved; what a start must look through beyond the state
-_CORRUPT = ingest_pb2.GAP_REASON_SPOOL_CORRUPT
-_REFUSED = ingest_pb2.GAP_REASON_REFUSED
 
 
 class LanedSpool:
@@ -38,6 +37,7 @@ class LanedSpool:
         self._state = state
         self._layouts = Layouts(shelf.layouts())
         self._waiting = Waiting(shelf=shelf, state=state, layouts=self._layouts, limits=limits)
+        self._handed_out = HandedOut(shelf=shelf, state=state, waiting=self._waiting)
         self._was_clean, state.clean = state.clean, False
         self._unsaved = 0
 
@@ -150,12 +150,7 @@ class LanedSpool:
         if seq < line.first:
             return
         with self._shelf.writing():
-            while line.first <= seq:
-                piece = line.pieces.pop(0)
-                self._state.counts.acked += piece.count
-                if piece.count:
-                    self._shelf.remove(piece.first_id, piece.last_id)
-                line.first += 1
+            self._handed_out.ack(line, seq)
             self._forget_epochs()
             self._save()
 
@@ -167,7 +162,7 @@ class LanedSpool:
         piece.faults += 1
         with self._shelf.writing():
             if piece.faults >= _MAX_FAULTS:
-                self._set_aside(piece, lane, seq)
+                self._handed_out.set_aside(piece, lane, seq)
             self._save()
 
     def split(self, lane: Lane, seq: int) -> None:
@@ -177,9 +172,9 @@ class LanedSpool:
             return
         with self._shelf.writing():
             if piece.part or piece.count == 1:
-                self._set_aside(piece, lane, seq)
+                self._handed_out.set_aside(piece, lane, seq)
             else:
-                self._halve(piece)
+                self._handed_out.halve(piece)
             self._save()
 
     def demote(self) -> None:
@@ -195,7 +190,7 @@ class LanedSpool:
         counts = self._state.counts
         status = ingest_pb2.SpoolStatus(
             held_samples=counts.held,
-            held_bytes=self._held_bytes(),
+            held_bytes=self._waiting.tally.size + self._handed_out.size,
             taken_samples=counts.taken,
             acked_samples=counts.acked,
             dropped_samples=counts.dropped,
@@ -281,54 +276,16 @@ class LanedSpool:
         piece = self._state.lines[lane].at(seq)
         if piece.loss is not None:
             return Frame(lane, seq, loss=piece.loss)
-        rows = list(self._shelf.rows(piece.first_id, piece.last_id))
+        rows = self._handed_out.rows(piece)
         sound = [row for row in rows if self._waiting.readable(row)]
         if len(sound) < piece.count:
             with self._shelf.writing():
-                self._lose_of(piece, rows, sound)
+                self._handed_out.lose(piece, rows, sound)
                 self._save()
         return Frame(lane, seq, tuple(map(self._entry, sound)), loss=piece.loss)
 
-    def _lose_of(self, piece: Piece, rows: list[Row], sound: list[Row]) -> None:
-        """Some of a frame's samples can't be read back any more."""
-        kept = {row.id for row in sound}
-        lost = [Head(row.id, row.time_ns, 0) for row in rows if row.id not in kept]
-        missing = piece.count - len(sound)
-        around = lost or [Head(piece.first_id, self.last_ns - self._state.epochs.shift_of(piece.first_id), 0)]
-        loss = self._waiting.loss(around[0], around[-1], _CORRUPT, dropped=missing)
-        self._state.counts.corrupt += missing
-        for head in lost:
-            self._shelf.remove(head.id, head.id)
-        if sound:
-            piece.count, piece.size = len(sound), sum(len(row.payload) for row in sound)
-            self._waiting.tell(loss)
-        else:
-            piece.become(loss)
-
     def _entry(self, row: Row) -> Entry:
         return Entry(row.time_ns + self._state.epochs.shift_of(row.id), row.layout_id, row.payload)
-
-    def _held_bytes(self) -> int:
-        return self._waiting.tally.size + sum(piece.size for piece in self._state.pieces())
-
-    def _halve(self, piece: Piece) -> None:
-        rows = [Head(row.id, row.time_ns, len(row.payload)) for row in self._shelf.rows(piece.first_id, piece.last_id)]
-        kept, rest = rows[: len(rows) // 2], rows[len(rows) // 2 :]
-        part = Piece(rest[0].id, rest[-1].id, len(rest), sum(head.size for head in rest), part=True)
-        piece.last_id, piece.count, piece.size = kept[-1].id, len(kept), sum(head.size for head in kept)
-        piece.part = True
-        self._state.lines[BACKFILL].pieces.append(part)
-
-    def _set_aside(self, piece: Piece, lane: Lane, seq: int) -> None:
-        heads = [Head(row.id, row.time_ns, 0) for row in self._shelf.rows(piece.first_id, piece.last_id)]
-        first = heads[0] if heads else Head(piece.first_id, self.last_ns, 0)
-        last = heads[-1] if heads else first
-        loss = self._waiting.loss(first, last, _REFUSED, dropped=piece.count)
-        loss.end_ns = loss.end_ns or self._waiting.time_of(last) + INSTANT_NS
-        self._shelf.set_aside(piece.first_id, piece.last_id, lane=lane, seq=seq)
-        self._shelf.remove(piece.first_id, piece.last_id)
-        self._state.counts.refused += piece.count
-        piece.become(loss)
 
     def _forget_epochs(self) -> None:
         if len(self._state.epochs.all) > 1:

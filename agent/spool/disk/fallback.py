@@ -10,13 +10,13 @@ from types import TracebackType
 
 from agent.collectors.collector import SeriesKey
 from agent.collectors.worker import Worker
+from agent.spool.disk.opening import UnavailableError, open_spool, reason_of
 from agent.spool.epochs import Mark
 from agent.spool.frame import Entry, Frame, Lane, Reason
-from agent.spool.laned import LanedSpool
+from agent.spool.lanes.laned import LanedSpool
+from agent.spool.lanes.memory import MemorySpool
+from agent.spool.lanes.state import Counts
 from agent.spool.limits import IN_MEMORY, SpoolLimits
-from agent.spool.memory import MemorySpool
-from agent.spool.opening import UnavailableError, open_spool, reason_of
-from agent.spool.state import Counts
 from flick.clock import Clock
 from flick.v1 import ingest_pb2, telemetry_pb2
 

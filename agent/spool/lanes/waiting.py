@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from agent.spool.census import take_census
 from agent.spool.frame import BACKFILL, LIVE, Lane, Loss, Reason
-from agent.spool.layouts import Layouts
+from agent.spool.lanes.census import take_census
+from agent.spool.lanes.layouts import Layouts
+from agent.spool.lanes.losses import INSTANT_NS
+from agent.spool.lanes.shelf import Head, Row, Shelf
+from agent.spool.lanes.state import State
 from agent.spool.limits import SpoolLimits
-from agent.spool.losses import INSTANT_NS
-from agent.spool.shelf import Head, Row, Shelf
-from agent.spool.state import State
 from flick.v1 import ingest_pb2
 
 _FULL = ingest_pb2.GAP_REASON_SPOOL_FULL

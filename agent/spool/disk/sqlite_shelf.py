@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.spool.frame import Lane
-from agent.spool.shelf import Head, Row
-from agent.spool.state import State
+from agent.spool.lanes.shelf import Head, Row
+from agent.spool.lanes.state import State
 from flick.v1 import telemetry_pb2
 
 VERSION = 1

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.spool.frame import Loss
-from agent.spool.losses import INSTANT_NS
-from agent.spool.shelf import Head, Shelf
-from agent.spool.state import Piece, State
+from agent.spool.lanes.losses import INSTANT_NS
+from agent.spool.lanes.shelf import Head, Shelf
+from agent.spool.lanes.state import Piece, State
 from flick.v1 import ingest_pb2
 
 _CORRUPT = ingest_pb2.GAP_REASON_SPOOL_CORRUPT

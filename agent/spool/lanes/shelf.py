@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.spool.frame import Lane
-from agent.spool.state import State
+from agent.spool.lanes.state import State
 from flick.v1 import telemetry_pb2
 
 

@@ -9,11 +9,11 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
-from agent.spool.laned import LanedSpool
+from agent.spool.disk.salvage import salvage
+from agent.spool.disk.sqlite_shelf import DamagedError, SqliteShelf
+from agent.spool.lanes.laned import LanedSpool
+from agent.spool.lanes.state import State
 from agent.spool.limits import SpoolLimits
-from agent.spool.salvage import salvage
-from agent.spool.sqlite_shelf import DamagedError, SqliteShelf
-from agent.spool.state import State
 
 _KEPT_ASIDE = 2
 _SIDES = ("", "-wal", "-shm")  # what a database consists of
