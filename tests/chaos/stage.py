@@ -13,11 +13,11 @@ from tests.chaos.checker import Findings, check
 from tests.chaos.faults.own_postgres import OwnPostgres, own_postgres
 from tests.chaos.faults.own_redis import OwnRedis, own_redis
 from tests.chaos.load.program import LoadProgram, Plan, load_program
-from tests.chaos.proxy import FaultProxy, Link
 from tests.chaos.restarted import RestartedIngest, restarted_ingest
 from tests.chaos.vitals import Vitals, recorded
 from tests.folders import reachable_folder
 from tests.integration.ingest.schema import telemetry_template
+from tests.network.proxy import FaultProxy, Link
 from tests.servers import fetched_runtime
 from tests.tiny_auth import TinyAuth, make_auth
 

@@ -12,11 +12,11 @@ from flick.db.pool import connect
 from tests.chaos.checker import check
 from tests.chaos.crowd import tls_settings
 from tests.chaos.load.program import Plan, load_program
-from tests.chaos.proxy import FaultProxy, Link
 from tests.chaos.restarted import restarted_ingest
 from tests.databases import DatabaseServer
 from tests.integration.agent.certificates import Authority
 from tests.integration.ingest.schema import telemetry_template
+from tests.network.proxy import FaultProxy, Link
 from tests.tiny_auth import make_auth
 
 SEED = 17

@@ -13,12 +13,12 @@ from services.ingest.streams.times import StreamTimes
 from tests.chaos.checker import Findings, check
 from tests.chaos.crowd import crowd, tls_settings
 from tests.chaos.load import LoadAgent, under_load
-from tests.chaos.proxy import CHUNK_BYTES, FaultProxy, Link
 from tests.chaos.restarted import restarted_ingest
 from tests.databases import DatabaseServer
 from tests.integration.agent.certificates import Authority
 from tests.integration.ingest.house import ingest_house
 from tests.integration.ingest.schema import telemetry_template
+from tests.network.proxy import CHUNK_BYTES, FaultProxy, Link
 from tests.tiny_auth import make_auth
 from tests.waiting import until
 

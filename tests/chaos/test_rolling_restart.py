@@ -15,13 +15,13 @@ from flick.v1 import ingest_pb2
 from tests.chaos.checker import check
 from tests.chaos.crowd import tls_settings
 from tests.chaos.load.program import LoadProgram, Plan, load_program
-from tests.chaos.proxy import FaultProxy, Link
 from tests.chaos.real_agent import RealAgent, real_agent
 from tests.databases import DatabaseServer
 from tests.deployables import Program, program
 from tests.integration.agent.certificates import Authority
 from tests.integration.ingest.house import ingest_house
 from tests.integration.ingest.schema import telemetry_template
+from tests.network.proxy import FaultProxy, Link
 from tests.tiny_auth import make_auth
 from tests.waiting import until
 

@@ -13,7 +13,7 @@ from flick.rpc.status import from_rpc_error
 from flick.v1 import access_pb2, auth_pb2
 from tests.databases import DatabaseServer
 from tests.integration.auth.house import PASSWORD, AuthHouse, auth_house, refusal
-from tests.integration.auth.wire import Wire, wired
+from tests.network.wire import Wire, wired
 from tests.waiting import eventually
 
 ME = auth_pb2.GetMeRequest()

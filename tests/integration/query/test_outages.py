@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,8 +11,8 @@ from flick.errors import Kind
 from flick.v1 import catalog_pb2, query_pb2
 from tests.databases import DatabaseServer
 from tests.integration.query.house import SECOND_US, QueryHouse, ending, now_us, query_house, refusal, watching
-from tests.integration.query.proxy import Proxy
 from tests.integration.query.telemetry import sample
+from tests.network.wire import Wire, wired
 from tests.tiny_auth import TinyAuth, make_auth
 from tests.waiting import eventually
 
@@ -41,24 +40,16 @@ class Town:
         )
 
     @asynccontextmanager
-    async def house_behind_redis(self) -> AsyncIterator[tuple[QueryHouse, Proxy]]:
-        """A house, and the proxy on its way to Redis."""
-        async with _proxy(self.redis_url) as (proxy, url), self.house(query_redis_url=url) as house:
-            yield house, proxy
+    async def house_behind_redis(self) -> AsyncIterator[tuple[QueryHouse, Wire]]:
+        """A house, and its wire to Redis."""
+        async with wired(self.redis_url) as (url, wire), self.house(query_redis_url=url) as house:
+            yield house, wire
 
     @asynccontextmanager
-    async def house_behind_database(self) -> AsyncIterator[tuple[QueryHouse, Proxy]]:
-        """A house, and the proxy on its way to PostgreSQL."""
-        async with _proxy(self.database_url) as (proxy, url), self.house(database_url=url) as house:
-            yield house, proxy
-
-
-@asynccontextmanager
-async def _proxy(url: str) -> AsyncIterator[tuple[Proxy, str]]:
-    parts = urlsplit(url)
-    async with Proxy(host=parts.hostname or "", port=parts.port or 0).running() as proxy:
-        netloc = f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{proxy.port}"
-        yield proxy, parts._replace(netloc=netloc).geturl()
+    async def house_behind_database(self) -> AsyncIterator[tuple[QueryHouse, Wire]]:
+        """A house, and its wire to PostgreSQL."""
+        async with wired(self.database_url) as (url, wire), self.house(database_url=url) as house:
+            yield house, wire
 
 
 @pytest.fixture
@@ -76,18 +67,18 @@ async def _latest(house: QueryHouse, server_id: str) -> list[float]:
 
 
 async def test_without_redis_the_stream_goes_on_from_storage_and_returns_to_live(town: Town) -> None:
-    async with town.house_behind_redis() as (house, proxy):
+    async with town.house_behind_redis() as (house, wire):
         server_id = await house.server(interval_s=1)
         begin_us = now_us()
         async with watching(house, server_id) as viewer:
             await house.telemetry.publish(server_id, sample(begin_us, {CPU: 1.0}))
             live = await viewer.value()
-            await proxy.cut()
+            wire.cut()
             stored = []
             for number in (2, 3):
                 await house.telemetry.store(server_id, [sample(begin_us + number * SECOND_US, {CPU: float(number)})])
                 stored.append(await viewer.value())
-            await proxy.restore()
+            wire.mend()
             reading = asyncio.ensure_future(viewer.value())
 
             async def heard() -> bool:
@@ -102,31 +93,31 @@ async def test_without_redis_the_stream_goes_on_from_storage_and_returns_to_live
 
 
 async def test_without_redis_the_newest_values_come_silently_from_storage(town: Town) -> None:
-    async with town.house_behind_redis() as (house, proxy):
+    async with town.house_behind_redis() as (house, wire):
         server_id = await house.server()
         await house.telemetry.announce(server_id, sample(now_us(), {CPU: 0.1}))
         await house.telemetry.store(server_id, [sample(now_us(), {CPU: 0.2})])
-        await proxy.cut()
+        wire.cut()
 
         assert await _latest(house, server_id) == [0.2]
         assert house.count("flick_query_redis_failures_total", operation="latest") > 0
 
 
 async def test_without_the_database_what_is_live_goes_on_and_the_rest_is_unavailable(town: Town) -> None:
-    async with town.house_behind_database() as (house, proxy):
+    async with town.house_behind_database() as (house, wire):
         server_id = await house.server()
         layout_id = await house.telemetry.layout(server_id, (CORE, ["0"]))
         await house.telemetry.announce(server_id, sample(now_us(), {CPU: 0.1}, layout_id=layout_id, labelled=[0.25]))
         before = await _latest(house, server_id)
         async with watching(house, server_id) as viewer:
             await viewer.read()
-            await proxy.cut()
+            wire.cut()
             await house.telemetry.publish(server_id, sample(now_us(), {CPU: 0.2}, layout_id=layout_id, labelled=[0.5]))
             live = await viewer.read()
             newest = await _latest(house, server_id)
             request = query_pb2.QueryMetricsRequest(server_id=server_id, names=["system.uptime"])
             refused = await refusal(house.query.QueryMetrics(request, metadata=house.metadata))
-            await proxy.restore()
+            wire.mend()
             back = await house.query.QueryMetrics(request, metadata=house.metadata)
 
     assert before == newest == [0.1, 0.25]

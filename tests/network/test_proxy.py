@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.chaos.proxy import FaultProxy, Link
+from tests.network.proxy import FaultProxy, Link
 from tests.waiting import until
 
 WORDS = bytes(range(256)) * 64

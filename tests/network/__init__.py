@@ -1,0 +1,1 @@
+"""The way between two programs, which a test may spoil or cut."""
