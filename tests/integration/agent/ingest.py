@@ -72,7 +72,11 @@ Script = Callable[[Visit], Awaitable[None]]
 
 
 class ScriptedIngest(ingest_pb2_grpc.IngestServiceServicer):
-    """Gives each visit to the next script; the last script takes all further ones. Failures of scripts are kept."""
+    """Gives each visit to the next script; the last script takes all further ones. Failures of scripts are kept.
+
+    A script that ends ends its stream, and the agent is back within milliseconds: what must be played once only is
+    followed by `Visit.until_gone`.
+    """
 
     def __init__(self, *scripts: Script) -> None:
         self._scripts = list(scripts)

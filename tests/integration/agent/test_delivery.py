@@ -145,7 +145,7 @@ async def test_retry_after_brings_the_same_frame_again_after_the_wait(identity: 
         waited_s = loop.time() - asked_s
         await visit.ack(got[1])
 
-    ingest = ScriptedIngest(script)
+    ingest = ScriptedIngest(script, Visit.until_gone)
     async with streaming(ingest, identity, tls) as agent:
         await ingest.played()
         await until(lambda: not agent.spool.held())
@@ -176,7 +176,7 @@ async def test_a_frame_that_is_refused_three_times_is_set_aside_and_later_frames
             frames.append(await visit.next())
             await visit.ack(frames[-1].gap if frames[-1].HasField("gap") else frames[-1].metric_batch)
 
-    ingest = ScriptedIngest(refuse, refuse, refuse, take)
+    ingest = ScriptedIngest(refuse, refuse, refuse, take, Visit.until_gone)
     async with streaming(ingest, identity, tls, waiting=1) as agent:
         for _ in range(3):
             await ingest.done.get()
