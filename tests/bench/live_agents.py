@@ -18,7 +18,7 @@ import uvloop
 from flick.ids import new_id
 from flick.rpc.client import open_channel
 from flick.v1 import ingest_pb2, ingest_pb2_grpc, telemetry_pb2
-from tests.bench.storage_day import INTERVAL_S, Host
+from tests.bench.storage.day import INTERVAL_S, Host
 
 LIVE_INTERVAL_S = 1
 OPENING_AT_ONCE = 50  # handshakes

@@ -4,14 +4,13 @@ import random
 import struct
 from collections.abc import Sequence
 
-from flick.v1 import catalog_pb2, ingest_pb2, telemetry_pb2
+from flick.v1 import ingest_pb2, telemetry_pb2
+from tests.bench.storage.day import LAYOUT_ID, layout
 
 CORE_COUNT = 25
 LABELLED_COUNT = 40
 VARIANTS = 8  # different contents of each agent's frames, which come in turn
 
-_MOUNTS = {"sda1": "/", "sda2": "/boot", "sdb1": "/var", "sdb2": "/home"}
-_INTERFACES = ("eth0", "eth1", "docker0", "br-1f2e3d", "wg0")
 # Names, users and command lines as a small web server has them.
 _PROCESSES = (
     ("postgres", "postgres", "postgres: 17/main: shop shop 10.0.3.14(48822) idle in transaction"),
@@ -27,28 +26,6 @@ _PROCESSES = (
     ("sshd", "root", "sshd: deploy [priv]"),
     ("cron", "root", "/usr/sbin/cron -f -P"),
 )  # fmt: skip
-
-
-def layout() -> telemetry_pb2.Layout:
-    """What stands where in `labelled`: 8 processors, 3 values of 4 file systems, 4 of 5 interfaces."""
-    metrics = catalog_pb2.Metric
-    series = [(metrics.METRIC_CPU_CORE_UTILIZATION, [str(number)]) for number in range(8)]
-    for metric in (
-        metrics.METRIC_FILESYSTEM_USED,
-        metrics.METRIC_FILESYSTEM_FREE,
-        metrics.METRIC_FILESYSTEM_UTILIZATION,
-    ):
-        series += [(metric, [f"/dev/{device}", mount]) for device, mount in _MOUNTS.items()]
-    for metric in (
-        metrics.METRIC_INTERFACE_RECEIVE,
-        metrics.METRIC_INTERFACE_TRANSMIT,
-        metrics.METRIC_INTERFACE_PACKETS_RECEIVE,
-        metrics.METRIC_INTERFACE_PACKETS_TRANSMIT,
-    ):
-        series += [(metric, [name]) for name in _INTERFACES]
-    return telemetry_pb2.Layout(
-        layout_id=1, series=[telemetry_pb2.Series(metric=metric, label_values=labels) for metric, labels in series]
-    )
 
 
 def hello(spool_id: str) -> bytes:
@@ -89,7 +66,7 @@ def declaration() -> bytes:
 def _content(rng: random.Random) -> bytes:
     sample = telemetry_pb2.Sample(
         core=[rng.random() * 10 ** rng.randrange(12) for _ in range(CORE_COUNT)],
-        layout_id=1,
+        layout_id=LAYOUT_ID,
         labelled=[rng.random() * 10 ** rng.randrange(9) for _ in range(LABELLED_COUNT)],
         processes=_snapshot(rng).SerializeToString(),
     )

@@ -10,7 +10,7 @@ import asyncpg
 
 from deploy.local.machine.account import database_account
 from tests.bench.result import Result
-from tests.bench.storage_day import DAY_SAMPLES, Host
+from tests.bench.storage.day import DAY_SAMPLES, Host
 from tests.folders import reachable_folder
 from tests.integration.ingest.agent import batch, scripted_agent
 from tests.integration.ingest.process import ingest_process

@@ -1,4 +1,4 @@
-"""What an hour of samples takes as one compressed block, and costs to make: `python -m tests.bench.storage_sealing`.
+"""What an hour of samples takes as one compressed block, and costs to make: `python -m tests.bench.storage.sealing`.
 
 Decision record 0007 has the table. Nothing of the product stores samples so; each column is a zlib stream of its own,
 so that one series can be read without the others.
@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from flick.v1 import telemetry_pb2
-from tests.bench.storage_day import INTERVAL_S, Host
+from tests.bench.storage.day import INTERVAL_S, Host
 
 HOUR_SAMPLES = 3600 // INTERVAL_S
 HOURS = 24

@@ -1,4 +1,4 @@
-"""What forms of storage take, and cost to write: `python -m tests.bench.storage_forms [SAMPLES]`, per server.
+"""What forms of storage take, and cost to write: `python -m tests.bench.storage.forms [SAMPLES]`, per server.
 
 Decision record 0007 has the table. Rows go in by COPY, as ingest writes them, into tables made for the occasion.
 """
@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -21,7 +20,8 @@ import asyncpg
 from deploy.local.machine.account import database_account
 from flick.v1 import telemetry_pb2
 from services.ingest.intake.samples import CORE_COLUMNS
-from tests.bench.storage_day import DAY_SAMPLES, Host
+from tests.bench.cpu import process_cpu_s
+from tests.bench.storage.day import DAY_SAMPLES, Host
 from tests.servers import postgres_server
 
 SERVERS = 3
@@ -132,12 +132,12 @@ async def measure(
     await connection.execute("checkpoint")
     records = [tuple(row[name] for name in form.columns) for row in found]
     backend, began_at = connection.get_server_pid(), await connection.fetchval("select pg_current_wal_insert_lsn()")
-    backend_us, client_s = _cpu_us(backend), time.process_time()
+    backend_s, client_s = process_cpu_s(backend), time.process_time()
     for start in range(0, len(records), ROWS_PER_COPY):
         await connection.copy_records_to_table(
             table, columns=list(form.columns), records=records[start : start + ROWS_PER_COPY]
         )
-    client_us, backend_us = (time.process_time() - client_s) * 1e6, _cpu_us(backend) - backend_us
+    client_us, backend_us = (time.process_time() - client_s) * 1e6, (process_cpu_s(backend) - backend_s) * 1e6
     log_bytes = await connection.fetchval("select (pg_current_wal_insert_lsn() - $1::pg_lsn)::float8", began_at)
     sizes = await connection.fetchrow(
         "select sum(table_bytes + coalesce(toast_bytes, 0))::float8 as heap, sum(index_bytes)::float8 as key"
@@ -147,10 +147,6 @@ async def measure(
     assert sizes is not None
     figures = (sizes["heap"], sizes["key"], client_us, backend_us, log_bytes)
     return "".join(f"{one / len(records):>12.1f}" for one in figures)
-
-
-def _cpu_us(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e3
 
 
 async def main(samples_per_server: int) -> None:

@@ -1,0 +1,1 @@
+"""What a sample takes on disk: as it is stored, and in forms that were weighed."""
