@@ -4,8 +4,7 @@ import asyncio
 import logging
 
 from agent.identity import Identity
-from agent.network.background import in_background
-from agent.network.diagnosis import Diagnosis
+from agent.network.errand import probe_apart
 from agent.sampler.orders import Orders
 from agent.sampler.timeline import Timeline
 from agent.spool.spool import Spool
@@ -143,16 +142,11 @@ class Uplink:
             return
         text = ending.text
         if ending.kind is EndKind.UNREACHABLE:
-            found = await in_background(self._probe)
+            where = self._identity
+            found = await probe_apart(address=where.ingest_address, ca_pem=where.ca_pem, now=utc(self._clock))
             text = found.text if found is not None else f"ingest does not take streams now: {text}"
         elif ending.kind is EndKind.REFUSED:
             text = f"ingest refuses this agent: {text} To join again run `flick-agent enroll` with a new join token"
         if text != self._said:
             self._said = text
             logger.warning("%s; samples are kept meanwhile", text)
-
-    def _probe(self) -> Diagnosis | None:
-        from agent.network.probe import Probe  # brings OpenSSL, which an agent that is connected does without
-
-        probe = Probe(address=self._identity.ingest_address, ca_pem=self._identity.ca_pem)
-        return probe.run(now=utc(self._clock))

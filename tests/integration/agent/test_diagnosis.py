@@ -2,14 +2,18 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 
+import psutil
 import pytest
 
 from agent.errors import AgentError
 from agent.network.diagnosis import Diagnosis, Problem
+from agent.network.errand import probe_apart
 from agent.network.probe import Probe
 from tests.integration.agent.certificates import DAY, Authority, Issued
 from tests.integration.agent.ingest import ScriptedIngest, Visit, serving
@@ -162,3 +166,45 @@ async def test_a_web_server_where_grpc_is_needed(authority: Authority, tls: Issu
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(AgentError, match="host:port"):
         Probe(address=address, ca_pem="")
+
+
+async def test_in_a_process_of_its_own_a_probe_says_the_same(authority: Authority, tls: Issued) -> None:
+    now = datetime.now(UTC)
+    ended = authority.issue(begins_in=-2 * DAY, ends_in=-DAY)
+    found = []
+    async with ingest(tls) as well, ingest(ended) as late:
+        for address in (well, late):
+            here = await asyncio.to_thread(Probe(address=address, ca_pem=authority.pem).run, now=now)
+            found.append((await probe_apart(address=address, ca_pem=authority.pem, now=now), here))
+    (well_apart, well_here), (late_apart, late_here) = found
+
+    assert well_apart is well_here is None
+    assert late_apart == late_here
+    assert late_apart is not None
+    assert late_apart.problem is Problem.CERTIFICATE_DATES
+
+
+async def test_a_probe_that_finds_nothing_out_in_time_leaves_no_process(authority: Authority) -> None:
+    with listening(backlog=8) as address:
+        found = await probe_apart(address=address, ca_pem=authority.pem, now=datetime.now(UTC), within_s=0.5)
+    command_lines = [" ".join(child.cmdline()) for child in psutil.Process().children()]
+
+    assert found is None
+    assert not [line for line in command_lines if "agent.network" in line]
+
+
+def test_an_agent_that_asks_why_it_has_no_connection_stays_without_openssl() -> None:
+    with listening(backlog=None) as address:
+        program = f"""
+import agent.__main__, agent.agent, asyncio, sys
+from datetime import UTC, datetime
+from agent.network.errand import probe_apart
+print(asyncio.run(probe_apart(address="{address}", ca_pem="", now=datetime.now(UTC))).text)
+print(*sys.modules)
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    text, modules = done.stdout.splitlines()
+
+    assert "refuses connections" in text
+    assert "agent.network.errand" in modules.split()
+    assert not {"ssl", "_ssl"} & set(modules.split())
