@@ -16,9 +16,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.checker import Findings
-from tests.chaos.stage import Stage, stage
-from tests.chaos.vitals import Reading
+from tests.chaos.checking.checker import Findings
+from tests.chaos.house.stage import Stage, stage
+from tests.chaos.house.vitals import Reading
 from tests.deployables import ROOT
 
 FAULT_EVERY_S = 300.0

@@ -19,7 +19,7 @@ from deploy.local.embedded.postgres import SUPERUSER
 from flick import tokens
 from flick.db.pool import Connection, connect
 from flick.ids import new_id
-from tests.chaos.checker import check
+from tests.chaos.checking.checker import check
 from tests.chaos.load.program import LoadProgram, Plan, load_program
 from tests.e2e.installation import Installation, flick_up
 from tests.waiting import eventually

@@ -13,8 +13,8 @@ import pytest
 from flick.errors import FlickError, Kind
 from flick.v1 import ingest_pb2
 from tests.chaos.faults.own_redis import OwnRedis
+from tests.chaos.house.pipeline import Pipeline, pipeline, reader, report
 from tests.chaos.load import under_load
-from tests.chaos.pipeline import Pipeline, pipeline, reader, report
 from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import scripted_agent
 from tests.integration.ingest.schema import telemetry_template
@@ -22,7 +22,7 @@ from tests.tiny_auth import Enrolled
 from tests.waiting import until
 
 LEAST_RATE = 0.95  # of the undisturbed rate, and
-BACK_S = 5.0  # after Redis is: of the table of scenarios; the long form holds both
+BACK_S = 5.0  # after Redis is; the long form holds both goals
 
 Fault = Callable[[OwnRedis], AbstractAsyncContextManager[None]]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.checker import Findings
+from tests.chaos.checking.checker import Findings
+from tests.chaos.house.vitals import Reading, Vitals
 from tests.chaos.soak import FAULTS, GOAL_MIB_PER_H, Report, soak
-from tests.chaos.vitals import Reading, Vitals
 
 MIB = 2**20
 

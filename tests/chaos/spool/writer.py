@@ -1,4 +1,4 @@
-"""A process that writes a spool as fast as it can, to be killed: `python -m tests.chaos.spool_writer FILE`.
+"""A process that writes a spool as fast as it can, to be killed: `python -m tests.chaos.spool.writer FILE`.
 
 It says what it did once it is done: `put SECOND`, `sent LANE SEQ SECOND…`, `acked SECOND…`.
 """

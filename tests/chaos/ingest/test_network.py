@@ -10,10 +10,10 @@ import pytest
 
 from flick.db.pool import connect
 from services.ingest.streams.times import StreamTimes
-from tests.chaos.checker import Findings, check
-from tests.chaos.crowd import crowd, tls_settings
+from tests.chaos.checking.checker import Findings, check
+from tests.chaos.house.crowd import crowd, tls_settings
+from tests.chaos.house.restarted import restarted_ingest
 from tests.chaos.load import LoadAgent, under_load
-from tests.chaos.restarted import restarted_ingest
 from tests.databases import DatabaseServer
 from tests.integration.agent.certificates import Authority
 from tests.integration.ingest.house import ingest_house

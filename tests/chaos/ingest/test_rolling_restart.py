@@ -12,10 +12,10 @@ import pytest
 from agent.identity import Identity
 from flick.db.pool import Connection, connect
 from flick.v1 import ingest_pb2
-from tests.chaos.checker import check
-from tests.chaos.crowd import tls_settings
+from tests.chaos.checking.checker import check
+from tests.chaos.house.crowd import tls_settings
+from tests.chaos.house.real_agent import RealAgent, real_agent
 from tests.chaos.load.program import LoadProgram, Plan, load_program
-from tests.chaos.real_agent import RealAgent, real_agent
 from tests.databases import DatabaseServer
 from tests.deployables import Program, program
 from tests.integration.agent.certificates import Authority
@@ -27,7 +27,7 @@ from tests.waiting import until
 
 SEED = 16
 GRACE_S = 10.0  # what a supervisor gives a process that shall end
-GAP_S = 3.0  # R6: between two samples of a server in the live view
+GAP_S = 3.0  # the goal: between two samples of a server in the live view
 REAL_AGENTS = 2
 
 _ARRIVALS = """

@@ -13,11 +13,11 @@ import pytest
 from flick.db.pool import open_pool
 from flick.errors import FlickError, Kind
 from tests.chaos.faults.own_postgres import OwnPostgres
+from tests.chaos.house.pipeline import Pipeline, Reader, pipeline, reader, report
 from tests.chaos.load import under_load
-from tests.chaos.pipeline import Pipeline, Reader, pipeline, reader, report
 from tests.waiting import eventually
 
-MEMORY_MIB = 64.0  # of the table of scenarios
+MEMORY_MIB = 64.0  # the goal
 READ_S = 2.0  # the same; the long form holds it
 
 Stall = Callable[[OwnPostgres, str], AbstractAsyncContextManager[None]]

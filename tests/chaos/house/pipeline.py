@@ -19,7 +19,7 @@ from flick.db.pool import connect
 from flick.lifecycle import background
 from flick.rpc.client import open_channel
 from flick.v1 import query_pb2, query_pb2_grpc
-from tests.chaos.checker import Findings, check
+from tests.chaos.checking.checker import Findings, check
 from tests.chaos.load import LoadAgent
 from tests.databases import DatabaseServer
 from tests.deployables import Program, program

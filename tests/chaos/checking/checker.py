@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from typing import Protocol
 
 from flick.db.pool import Connection
+from tests.chaos.checking.stored import Stored, read_stored
 from tests.chaos.load.log import AgentLog, History
-from tests.chaos.stored import Stored, read_stored
 
 
 class Logged(Protocol):

@@ -9,10 +9,10 @@ import psutil
 import pytest
 
 from flick.db.pool import connect
-from tests.chaos.checker import check
-from tests.chaos.crowd import tls_settings
+from tests.chaos.checking.checker import check
+from tests.chaos.house.crowd import tls_settings
+from tests.chaos.house.restarted import restarted_ingest
 from tests.chaos.load.program import Plan, load_program
-from tests.chaos.restarted import restarted_ingest
 from tests.databases import DatabaseServer
 from tests.integration.agent.certificates import Authority
 from tests.integration.ingest.schema import telemetry_template

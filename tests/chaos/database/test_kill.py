@@ -8,10 +8,10 @@ import pytest
 
 from services.ingest.writing.writer import RETRY_CAP_S
 from tests.chaos.faults.own_postgres import OwnPostgres
+from tests.chaos.house.pipeline import SEED, Pipeline, pipeline, report
 from tests.chaos.load import under_load
-from tests.chaos.pipeline import SEED, Pipeline, pipeline, report
 
-FIRST_ACK_S = 5.0  # of the table of scenarios, after the database is ready; the long form holds it
+FIRST_ACK_S = 5.0  # the goal, after the database is ready; the long form holds it
 
 
 @pytest.mark.timeout(600)

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from flick.v1 import ingest_pb2
-from tests.chaos.checker import Findings, compare
+from tests.chaos.checking.checker import Findings, compare
+from tests.chaos.checking.stored import Stored
 from tests.chaos.load.lanes import LIVE, Batch
 from tests.chaos.load.log import AgentLog, History
 from tests.chaos.load.samples import Measured
-from tests.chaos.stored import Stored
 
 CONTENT = {1: 11, 2: 22, 3: 33}
 REJECTION = ingest_pb2.Rejection(seq=2, reason=ingest_pb2.REJECTION_REASON_FUTURE, count=1)

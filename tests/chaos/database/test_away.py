@@ -15,14 +15,14 @@ from flick.db.pool import Connection, connect
 from flick.lifecycle import background
 from services.ingest.writing.writer import RETRY_CAP_S
 from tests.chaos.faults.own_postgres import OwnPostgres
+from tests.chaos.house.pipeline import Pipeline, pipeline, report
+from tests.chaos.house.real_agent import real_agent
 from tests.chaos.load import under_load
-from tests.chaos.pipeline import Pipeline, pipeline, report
-from tests.chaos.real_agent import real_agent
 from tests.integration.agent.certificates import Authority
 from tests.tiny_auth import Enrolled
 from tests.waiting import eventually, until
 
-LIVE_LAG_S = 5.0  # of the table of scenarios, as soon as agents have come back
+LIVE_LAG_S = 5.0  # the goal, as soon as agents have come back
 CURRENT_S = 2 * RETRY_CAP_S  # until then: the wait that they were told, and as long again to be stored
 DRAIN_RATIO = 3.0  # of the live rate, of that table; the long form holds it
 LOOK_EVERY_S = 0.25

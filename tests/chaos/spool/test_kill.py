@@ -10,7 +10,7 @@ import pytest
 
 from agent.spool.disk.opening import open_spool
 from agent.spool.limits import SpoolLimits
-from tests.chaos.spool_writer import SECOND_NS
+from tests.chaos.spool.writer import SECOND_NS
 from tests.deployables import ROOT
 
 SEED = 20_262
@@ -41,7 +41,7 @@ class Said:
 async def write_and_be_killed(path: Path, said: Said, after_s: float) -> None:
     """Run a writer for a while from its first word on."""
     writer = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.chaos.spool_writer", str(path)), stdout=asyncio.subprocess.PIPE, cwd=ROOT
+        *(sys.executable, "-m", "tests.chaos.spool.writer", str(path)), stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
     assert writer.stdout is not None
     said.take((await writer.stdout.readline()).decode())

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from deploy.local.machine.account import database_account
 from flick.db.pool import connect
-from tests.chaos.checker import Findings, check
+from tests.chaos.checking.checker import Findings, check
 from tests.chaos.faults.own_postgres import OwnPostgres, own_postgres
 from tests.chaos.faults.own_redis import OwnRedis, own_redis
+from tests.chaos.house.restarted import RestartedIngest, restarted_ingest
+from tests.chaos.house.vitals import Vitals, recorded
 from tests.chaos.load.program import LoadProgram, Plan, load_program
-from tests.chaos.restarted import RestartedIngest, restarted_ingest
-from tests.chaos.vitals import Vitals, recorded
 from tests.folders import reachable_folder
 from tests.integration.ingest.schema import telemetry_template
 from tests.network.proxy import FaultProxy, Link

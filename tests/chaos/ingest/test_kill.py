@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from flick.db.pool import Connection, connect
-from tests.chaos.checker import Findings, Logged, check
+from tests.chaos.checking.checker import Findings, Logged, check
+from tests.chaos.house.restarted import restarted_ingest
+from tests.chaos.house.vitals import recorded
 from tests.chaos.load.program import Plan, load_program
-from tests.chaos.restarted import restarted_ingest
-from tests.chaos.vitals import recorded
 from tests.databases import DatabaseServer
 from tests.integration.ingest.schema import telemetry_template
 from tests.tiny_auth import make_auth

@@ -1,0 +1,1 @@
+"""The verdict: what agents were promised beside what is stored."""

@@ -1,0 +1,1 @@
+"""PostgreSQL away, full, killed, stalled, or not durable."""

@@ -1,0 +1,1 @@
+"""Ingest killed and restarted, and the network before it."""

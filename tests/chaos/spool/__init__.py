@@ -1,0 +1,1 @@
+"""The spool of the real agent, killed while it writes."""
