@@ -9,15 +9,11 @@ import pytest
 
 from agent.host import this_host
 from agent.identity import Identity
-from agent.sampler.orders import Wanted
-from agent.uplink.spread import held_back_s
 from flick.v1 import ingest_pb2
 from tests.integration.agent.certificates import Issued
-from tests.integration.agent.ingest import WITHIN_S, ScriptedIngest, Visit, seconds, serving, settings
+from tests.integration.agent.ingest import ScriptedIngest, Visit, seconds, serving
 from tests.integration.agent.streaming import BACKFILL, KEY, LIVE, Agent, streaming, times
 from tests.waiting import until
-
-FOREVER_S = 10 * WITHIN_S  # spread over this, this server's sample would come too late for the test
 
 
 async def test_the_agent_says_who_it_is_and_streams_after_welcome(identity: Identity, tls: Issued) -> None:
@@ -346,66 +342,6 @@ async def test_stopping_sends_what_waits_and_ends_when_all_is_acked(identity: Id
 
     assert got == measured
     assert agent.spool.held() == 0
-
-
-async def test_a_new_sample_is_held_back_until_this_servers_moment(identity: Identity, tls: Issued) -> None:
-    waited_s = 0.0
-    spread_s = 0.9
-    phase_s = held_back_s(server_id=identity.server_id, wanted=Wanted(), spread_s=spread_s)
-
-    async def script(visit: Visit) -> None:
-        nonlocal waited_s
-        await visit.welcome()
-        await agent.welcomed()
-        loop = asyncio.get_running_loop()
-        taken_s = loop.time()
-        agent.measure()
-        await visit.batch()
-        waited_s = loop.time() - taken_s
-
-    ingest = ScriptedIngest(script, Visit.until_gone)
-    async with streaming(ingest, identity, tls, spread_s=spread_s) as agent:
-        await ingest.played()
-
-    assert 0 < phase_s < spread_s
-    assert waited_s >= phase_s - 0.01  # what the loop's clock may be early by
-
-
-async def test_a_watched_servers_new_sample_is_sent_at_once(identity: Identity, tls: Issued) -> None:
-    live = ingest_pb2.LiveMode(enabled=True, interval=seconds(1))
-    got: list[int] = []
-
-    async def script(visit: Visit) -> None:
-        await visit.welcome(settings=settings(interval_s=300), live_mode=live)
-        await agent.welcomed()
-        agent.measure()
-        got.extend(times(await visit.batch()))
-
-    ingest = ScriptedIngest(script, Visit.until_gone)
-    async with streaming(ingest, identity, tls, spread_s=FOREVER_S) as agent:
-        await ingest.played()
-
-    assert got == [agent.time_ns]
-
-
-async def test_an_agent_that_stops_holds_nothing_back(identity: Identity, tls: Issued) -> None:
-    got: list[int] = []
-
-    async def script(visit: Visit) -> None:
-        await visit.welcome(settings=settings(interval_s=300))
-        await agent.welcomed()
-        agent.measure()
-        agent.uplink.stop()
-        batch = await visit.batch()
-        got.extend(times(batch))
-        await visit.ack(batch)
-        await visit.until_gone()
-
-    ingest = ScriptedIngest(script)
-    async with streaming(ingest, identity, tls, spread_s=FOREVER_S) as agent:
-        await ingest.played()
-
-    assert got == [agent.time_ns]
 
 
 async def test_a_full_queue_tells_its_gap(identity: Identity, tls: Issued) -> None:

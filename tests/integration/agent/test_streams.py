@@ -1,4 +1,4 @@
-"""The life of a stream: drain, silence, refusal, live mode, return."""
+"""The life of a stream: drain, silence, refusal, live mode, the moment of sending, return."""
 
 import asyncio
 import logging
@@ -7,11 +7,15 @@ import grpc
 import pytest
 
 from agent.identity import Identity
+from agent.sampler.orders import Wanted
+from agent.uplink.spread import held_back_s
 from flick.v1 import ingest_pb2, telemetry_pb2
 from tests.integration.agent.certificates import Issued
-from tests.integration.agent.ingest import ScriptedIngest, Visit, seconds, settings
+from tests.integration.agent.ingest import WITHIN_S, ScriptedIngest, Visit, seconds, settings
 from tests.integration.agent.streaming import KEY, SERIES, streaming, times
 from tests.waiting import until
+
+FOREVER_S = 10 * WITHIN_S  # spread over this, this server's sample would come too late for the test
 
 
 async def test_drain_lets_acks_come_in_and_the_agent_returns_when_it_was_asked_to(
@@ -206,3 +210,63 @@ async def test_a_clock_that_is_off_is_said_and_samples_are_moved_to_ingests_time
 
     assert "3600 s behind" in caplog.text
     assert got[0] - agent.before[0] == pytest.approx(3600e9, abs=2e9)
+
+
+async def test_a_new_sample_is_held_back_until_this_servers_moment(identity: Identity, tls: Issued) -> None:
+    waited_s = 0.0
+    spread_s = 0.9
+    phase_s = held_back_s(server_id=identity.server_id, wanted=Wanted(), spread_s=spread_s)
+
+    async def script(visit: Visit) -> None:
+        nonlocal waited_s
+        await visit.welcome()
+        await agent.welcomed()
+        loop = asyncio.get_running_loop()
+        taken_s = loop.time()
+        agent.measure()
+        await visit.batch()
+        waited_s = loop.time() - taken_s
+
+    ingest = ScriptedIngest(script, Visit.until_gone)
+    async with streaming(ingest, identity, tls, spread_s=spread_s) as agent:
+        await ingest.played()
+
+    assert 0 < phase_s < spread_s
+    assert waited_s >= phase_s - 0.01  # what the loop's clock may be early by
+
+
+async def test_a_watched_servers_new_sample_is_sent_at_once(identity: Identity, tls: Issued) -> None:
+    live = ingest_pb2.LiveMode(enabled=True, interval=seconds(1))
+    got: list[int] = []
+
+    async def script(visit: Visit) -> None:
+        await visit.welcome(settings=settings(interval_s=300), live_mode=live)
+        await agent.welcomed()
+        agent.measure()
+        got.extend(times(await visit.batch()))
+
+    ingest = ScriptedIngest(script, Visit.until_gone)
+    async with streaming(ingest, identity, tls, spread_s=FOREVER_S) as agent:
+        await ingest.played()
+
+    assert got == [agent.time_ns]
+
+
+async def test_an_agent_that_stops_holds_nothing_back(identity: Identity, tls: Issued) -> None:
+    got: list[int] = []
+
+    async def script(visit: Visit) -> None:
+        await visit.welcome(settings=settings(interval_s=300))
+        await agent.welcomed()
+        agent.measure()
+        agent.uplink.stop()
+        batch = await visit.batch()
+        got.extend(times(batch))
+        await visit.ack(batch)
+        await visit.until_gone()
+
+    ingest = ScriptedIngest(script)
+    async with streaming(ingest, identity, tls, spread_s=FOREVER_S) as agent:
+        await ingest.played()
+
+    assert got == [agent.time_ns]
