@@ -1,4 +1,4 @@
--- What ingest does in the schema `telemetry`. /*core*/ and the like are filled in by store.py from the contract's columns.
+-- What ingest does in the schema `telemetry`. /*columns*/ and the like are filled in by store.py.
 
 -- name: read_durability
 -- Whether a commit means what an ack says.

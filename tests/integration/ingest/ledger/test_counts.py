@@ -136,6 +136,27 @@ async def test_what_the_database_can_not_store_is_counted_as_malformed(fresh: In
     assert await _counts(fresh, healthy) == {}
 
 
+async def test_a_gap_that_the_database_can_not_store_is_refused_and_counts_no_sample(fresh: IngestHouse) -> None:
+    enrolled, at = await fresh.enroll(), now_ns()
+    await fresh.database.execute("alter table telemetry.gaps add constraint no_sevens check (dropped_samples <> 7)")
+    gap = ingest_pb2.Gap(lane=LIVE, seq=2, reason=ingest_pb2.GAP_REASON_SPOOL_FULL, dropped_samples=7)
+    gap.start_time.FromNanoseconds(at - 60 * SECOND_NS)
+    gap.end_time.FromNanoseconds(at)
+    async with fresh.agent(enrolled) as agent:
+        await agent.hello()
+        await agent.send(batch(1, sample(at), sample(at + 60 * SECOND_NS)))
+        await agent.send(gap)
+        await agent.send(batch(3, sample(at + 1000)))
+        told = await agent.acked(3)
+
+    assert [(one.seq, one.reason, one.count) for one in told] == [
+        (1, ingest_pb2.REJECTION_REASON_FUTURE, 1),
+        (2, ingest_pb2.REJECTION_REASON_MALFORMED, 0),
+    ]
+    assert await _counts(fresh, enrolled) == {("rejected", ingest_pb2.REJECTION_REASON_FUTURE): 1}
+    assert len(await fresh.stored(enrolled)) == 2
+
+
 def _too_many_series(at: int) -> ingest_pb2.MetricBatch:
     series = [
         telemetry_pb2.Series(metric=catalog_pb2.METRIC_CPU_CORE_UTILIZATION, label_values=[str(number)])
