@@ -1,9 +1,9 @@
 """The agents of the live benchmark: `python -m tests.bench.live_agents ADDRESS CA KEYS WATCHED`.
 
 KEYS is a file with an agent's key in each line; the first WATCHED of them are watched. Each agent has a stream on a
-connection of its own and sends at the moments at which the real one samples: every 5 s a sample to be stored, and while
-it is watched one every second for the eyes. All agents share one grid, so all of them send at once. A sample's time is
-that of its sending. Says `ready` when every stream is open, and runs until it is ended.
+connection of its own and sends when the real one does: every 5 s a sample to be stored, spread over a second unless it is
+watched, and while it is watched one every second for the eyes. All watched agents share one grid, so all of them send at
+once. A sample's time is that of its sending. Says `ready` when every stream is open, and runs until it is ended.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ from pathlib import Path
 import grpc
 import uvloop
 
+from agent.sampler.orders import Wanted
+from agent.uplink.spread import SPREAD_S, held_back_s
 from flick.ids import new_id
 from flick.rpc.client import open_channel
 from flick.v1 import ingest_pb2, ingest_pb2_grpc, telemetry_pb2
@@ -56,10 +58,12 @@ class LiveAgent:
 
     async def _send(self, call: "grpc.aio.StreamStreamCall[_Request, ingest_pb2.StreamTelemetryResponse]") -> None:
         step_s = LIVE_INTERVAL_S if self._watched else INTERVAL_S
+        wanted = Wanted(interval_s=INTERVAL_S, live_interval_s=LIVE_INTERVAL_S if self._watched else None)
+        held_s = held_back_s(server_id=self._key, wanted=wanted, spread_s=SPREAD_S)
         while True:
             now_s = time.time()
-            tick_s = (now_s // step_s + 1) * step_s
-            await asyncio.sleep(tick_s - now_s)
+            tick_s = ((now_s - held_s) // step_s + 1) * step_s
+            await asyncio.sleep(tick_s + held_s - now_s)
             await call.write(self._frame(stored=tick_s % INTERVAL_S == 0))
 
     async def _answer(self, call: "grpc.aio.StreamStreamCall[_Request, ingest_pb2.StreamTelemetryResponse]") -> None:
