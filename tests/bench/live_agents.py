@@ -1,9 +1,9 @@
 """The agents of the live benchmark: `python -m tests.bench.live_agents ADDRESS CA KEYS WATCHED`.
 
 KEYS is a file with an agent's key in each line; the first WATCHED of them are watched. Each agent has a stream on a
-connection of its own and sends when the real one does: every 5 s a sample to be stored, spread over a second unless it is
-watched, and while it is watched one every second for the eyes. All watched agents share one grid, so all of them send at
-once. A sample's time is that of its sending. Says `ready` when every stream is open, and runs until it is ended.
+connection of its own and sends when the real one does: every 5 s a sample to be stored, spread over a second unless it
+is watched, and while it is watched one every second for the eyes. All watched agents share one grid and
+send at once. A sample's time is that of its sending. Says `ready` when every stream is open, and runs until ended.
 """
 
 import asyncio
