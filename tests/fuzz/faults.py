@@ -103,7 +103,7 @@ FAULTS = {
     "unknown fields": Fault(frames=[PLAIN + _field(900, b"new"), batch(2)], acked=2),
     "three megabytes of unknown fields": Fault(frames=[PLAIN + _field(900, bytes(3 * MIB))], acked=1),
     "messages nested ten thousand deep": Fault(frames=[PLAIN + _nested(10_000)], acked=1),
-    "groups nested ten thousand deep": _malformed(PLAIN + _groups(10_000)),
+    "groups nested ten thousand deep": _malformed(PLAIN + DEEP),
     "groups nested fifty deep": Fault(frames=[PLAIN + _groups(50)], acked=1),
     "text that is not UTF-8": _malformed(
         _field(2, b"\x08\x01\x10\x01" + _field(3, b"\x08\x01" + _field(2, b"\x08\xf4\x03" + _field(2, b"\xff\xfe"))))
@@ -229,9 +229,7 @@ FAULTS = {
         frames=[_odd(processes=_field(1, b"\x08\x01" + _field(2, b"\xff\xfe")))], acked=1, left_out="MALFORMED"
     ),
     "processes cut short": Fault(frames=[_odd(processes=processes()[:-2])], acked=1, left_out="MALFORMED"),
-    "processes nested ten thousand deep": Fault(
-        frames=[_odd(processes=_groups(10_000))], acked=1, left_out="MALFORMED"
-    ),
+    "processes nested ten thousand deep": Fault(frames=[_odd(processes=DEEP)], acked=1, left_out="MALFORMED"),
     "a process with NaN of processor time": Fault(
         frames=[_odd(processes=_many_processes(1, cpu_utilization=math.nan))], acked=1, left_out="MALFORMED"
     ),

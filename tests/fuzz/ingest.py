@@ -83,9 +83,7 @@ class Ingest:
     def complaints(self) -> list[str]:
         """What it logged of errors of its own."""
         lines = self.log.read_text().splitlines()
-        return [
-            line for line in lines if not line.startswith("{") or json.loads(line)["level"] in ("ERROR", "CRITICAL")
-        ]
+        return [line for line in lines if not line.startswith("{") or json.loads(line)["level"] in _GRAVE]
 
 
 @asynccontextmanager

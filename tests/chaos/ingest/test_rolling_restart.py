@@ -3,8 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from tests.integration.agent.certificates import Authority
 from tests.integration.ingest.house import ingest_house
 from tests.integration.ingest.schema import telemetry_template
 from tests.network.proxy import FaultProxy, Link
-from tests.tiny_auth import make_auth
+from tests.tiny_auth import Enrolled, make_auth
 from tests.waiting import until
 
 SEED = 16
@@ -96,21 +96,15 @@ async def test_a_rolling_restart_moves_every_agent_without_a_complaint(
     async with AsyncExitStack() as stack:
         template = await telemetry_template(postgres)
         database = await stack.enter_async_context(postgres.database(template=template))
-        instances = _Instances(
-            environment={
-                "FLICK_INGEST_LISTEN": "127.0.0.1:0",
-                "FLICK_INGEST_DATABASE_URL": postgres.url(database=database, role="flick_ingest"),
-                "FLICK_INGEST_SERVICE_SECRET": "secret",
-                "FLICK_REDIS_URL": redis_url,
-                "FLICK_AUTH_ADDRESS": await stack.enter_async_context(auth.serving()),
-                **tls_settings(authority, tmp_path),
-            },
-            folder=tmp_path,
-            rng=rng,
-        )
-        stack.push_async_callback(instances.aclose)
-        for _ in range(2):
-            await instances.add()
+        environment = {
+            "FLICK_INGEST_LISTEN": "127.0.0.1:0",
+            "FLICK_INGEST_DATABASE_URL": postgres.url(database=database, role="flick_ingest"),
+            "FLICK_INGEST_SERVICE_SECRET": "secret",
+            "FLICK_REDIS_URL": redis_url,
+            "FLICK_AUTH_ADDRESS": await stack.enter_async_context(auth.serving()),
+            **tls_settings(authority, tmp_path),
+        }
+        instances = await stack.enter_async_context(_two_instances(environment, folder=tmp_path, rng=rng))
         proxy = FaultProxy(targets=instances.any_address, link=Link(), rng=rng)
         address = await stack.enter_async_context(proxy.serving())
         plan = Plan(
@@ -121,17 +115,7 @@ async def test_a_rolling_restart_moves_every_agent_without_a_complaint(
             interval_s=1.0 if long_form else 0.5,
         )
         load = await stack.enter_async_context(load_program(plan))
-        agents = [
-            await stack.enter_async_context(
-                real_agent(
-                    identity=Identity(
-                        server_id=one.server_id, agent_key=one.key, ingest_address=address, ca_pem=authority.pem
-                    ),
-                    folder=tmp_path / f"agent-{number}",
-                )
-            )
-            for number, one in enumerate(real)
-        ]
+        agents = await stack.enter_async_context(_real_agents(real, address, authority, folder=tmp_path))
         owner = await connect(postgres.url(database=database), application_name="test")
         stack.push_async_callback(owner.close)
         await _streaming(load, agents)
@@ -175,6 +159,32 @@ async def test_who_says_hello_to_an_ingest_that_leaves_is_sent_on_and_not_refuse
         await leaving
 
     assert ended is None
+
+
+@asynccontextmanager
+async def _two_instances(environment: dict[str, str], *, folder: Path, rng: random.Random) -> AsyncIterator[_Instances]:
+    instances = _Instances(environment=environment, folder=folder, rng=rng)
+    try:
+        for _ in range(2):
+            await instances.add()
+        yield instances
+    finally:
+        await instances.aclose()
+
+
+@asynccontextmanager
+async def _real_agents(
+    enrolled: Sequence[Enrolled], address: str, authority: Authority, *, folder: Path
+) -> AsyncIterator[list[RealAgent]]:
+    async with AsyncExitStack() as stack:
+        agents = []
+        for number, one in enumerate(enrolled):
+            identity = Identity(
+                server_id=one.server_id, agent_key=one.key, ingest_address=address, ca_pem=authority.pem
+            )
+            running = real_agent(identity=identity, folder=folder / f"agent-{number}")
+            agents.append(await stack.enter_async_context(running))
+        yield agents
 
 
 async def _streaming(load: LoadProgram, agents: Sequence[RealAgent]) -> None:
