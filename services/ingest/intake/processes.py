@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from flick.v1 import ingest_pb2, telemetry_pb2
 from services.ingest.intake.overflows import Overflow
 
-MAX_PROCESSES = 200
+MAX_PROCESSES = 200  # ten times what FLick's own agent lists
 MAX_TEXT_BYTES = 64 * 1024  # of all strings of one snapshot
 
 _Kind = ingest_pb2.OverflowKind

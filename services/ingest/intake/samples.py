@@ -14,7 +14,7 @@ from services.ingest.intake.overflows import Overflow, Overflows
 from services.ingest.intake.processes import check_processes
 from services.ingest.intake.rejections import Reason, Rejections
 
-FUTURE_TOLERANCE_NS = 10 * 10**9
+FUTURE_TOLERANCE_NS = 10 * 10**9  # a clock further ahead is an event too: ledger/ledger.py has the same bound
 DAY_NS = 86_400 * 10**9
 MAX_VALUE = 1e300  # either way; any number of such values can be added up
 
