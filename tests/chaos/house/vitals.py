@@ -5,10 +5,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+
+import psutil
 
 EVERY_S = 1.0
-_PAGE_BYTES = 4096
 _MIB = 1024 * 1024
 
 
@@ -48,13 +48,16 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 
 def read_process(pid: int, *, at_s: float) -> Reading | None:
     """A process now; None when it is gone."""
-    process = Path(f"/proc/{pid}")
     try:
-        pages = int((process / "statm").read_text().split()[1])
-        fds, threads = len(list((process / "fd").iterdir())), len(list((process / "task").iterdir()))
-    except (OSError, ValueError, IndexError):
+        process = psutil.Process(pid)
+        return Reading(
+            at_s=at_s,
+            rss_bytes=process.memory_info().rss,
+            fds=process.num_fds(),
+            threads=process.num_threads(),
+        )
+    except psutil.Error:
         return None
-    return Reading(at_s=at_s, rss_bytes=pages * _PAGE_BYTES, fds=fds, threads=threads)
 
 
 @asynccontextmanager

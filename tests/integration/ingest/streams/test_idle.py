@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import grpc
+import psutil
 
 from flick.v1 import ingest_pb2, ingest_pb2_grpc
 from tests.databases import DatabaseServer
@@ -19,8 +20,7 @@ WARM = 50  # streams that are open before anything is measured
 
 
 def _resident_kib(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+    return psutil.Process(pid).memory_info().rss // 1024
 
 
 async def _open(process: IngestProcess, enrolled: Enrolled, stack: AsyncExitStack) -> None:

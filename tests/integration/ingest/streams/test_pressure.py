@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc
 import httpx
+import psutil
 
 from flick.db.pool import connect
 from flick.v1 import catalog_pb2, ingest_pb2, ingest_pb2_grpc, telemetry_pb2
@@ -26,8 +27,7 @@ MAX_HELD_BYTES = 2 * (ADMITTED_BYTES + WAITING_BYTES)
 
 
 def _resident_bytes(process: IngestProcess) -> int:
-    lines = Path(f"/proc/{process.program.process.pid}/status").read_text().splitlines()
-    return KIB * next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+    return psutil.Process(process.program.process.pid).memory_info().rss
 
 
 async def _admitted_bytes(process: IngestProcess) -> float:
