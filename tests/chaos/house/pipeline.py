@@ -20,10 +20,12 @@ from flick.lifecycle import background
 from flick.rpc.client import open_channel
 from flick.v1 import query_pb2, query_pb2_grpc
 from tests.chaos.checking.checker import Findings, check
+from tests.chaos.house.crowd import tls_settings
 from tests.chaos.load import LoadAgent
 from tests.databases import DatabaseServer
 from tests.deployables import Program, program
 from tests.integration.agent.certificates import Authority
+from tests.integration.ingest.process import ingest_environment
 from tests.tiny_auth import Enrolled, TinyAuth, make_auth
 from tests.waiting import eventually, until
 
@@ -122,13 +124,9 @@ async def pipeline(
     metrics, log = f"127.0.0.1:{free_port()}", folder / "ingest.log"
     async with auth.serving() as auth_address:
         environment = {
-            "FLICK_INGEST_LISTEN": "127.0.0.1:0",
+            **ingest_environment(postgres=postgres, database=database, redis_url=redis_url, auth_address=auth_address),
             "FLICK_INGEST_METRICS_LISTEN": metrics,
-            "FLICK_INGEST_DATABASE_URL": postgres.url(database=database, role="flick_ingest"),
-            "FLICK_INGEST_SERVICE_SECRET": "secret",
-            "FLICK_REDIS_URL": redis_url,
-            "FLICK_AUTH_ADDRESS": auth_address,
-            **(_tls(authority, folder) if authority else {}),
+            **(tls_settings(authority, folder) if authority else {}),
         }
         async with program(module, environment=environment, log=log) as ingest:
             yield Pipeline(
@@ -237,14 +235,6 @@ async def read_metric(address: str, name: str, **labels: str) -> float:
 
 def _has(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return all(found.get(name) == value for name, value in wanted.items())
-
-
-def _tls(authority: Authority, folder: Path) -> Mapping[str, str]:
-    issued = authority.issue()
-    files = {"CERT": issued.certificate_pem, "KEY": issued.key_pem}
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    return {f"FLICK_INGEST_TLS_{name}_FILE": str(folder / name) for name in files}
 
 
 def _agent(

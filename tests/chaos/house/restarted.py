@@ -9,6 +9,7 @@ from pathlib import Path
 from deploy.local.machine.ports import free_port
 from tests.databases import DatabaseServer
 from tests.deployables import Program, program
+from tests.integration.ingest.process import ingest_environment
 
 START_WITHIN_S = 30.0
 
@@ -87,12 +88,9 @@ async def restarted_ingest(
     """An ingest on a loopback port of its own, serving while entered; `more` are further settings of it."""
     ingest = RestartedIngest(
         environment={
+            **ingest_environment(postgres=postgres, database=database, redis_url=redis_url, auth_address=auth_address),
             "FLICK_INGEST_LISTEN": f"127.0.0.1:{free_port()}",
             "FLICK_INGEST_METRICS_LISTEN": f"127.0.0.1:{free_port()}",
-            "FLICK_INGEST_DATABASE_URL": postgres.url(database=database, role="flick_ingest"),
-            "FLICK_INGEST_SERVICE_SECRET": "secret",
-            "FLICK_REDIS_URL": redis_url,
-            "FLICK_AUTH_ADDRESS": auth_address,
             **more,
         },
         folder=folder,

@@ -20,6 +20,7 @@ from tests.databases import DatabaseServer
 from tests.deployables import Program, program
 from tests.integration.agent.certificates import Authority
 from tests.integration.ingest.house import ingest_house
+from tests.integration.ingest.process import ingest_environment
 from tests.integration.ingest.schema import telemetry_template
 from tests.network.proxy import FaultProxy, Link
 from tests.tiny_auth import Enrolled, make_auth
@@ -96,12 +97,9 @@ async def test_a_rolling_restart_moves_every_agent_without_a_complaint(
     async with AsyncExitStack() as stack:
         template = await telemetry_template(postgres)
         database = await stack.enter_async_context(postgres.database(template=template))
+        auth_address = await stack.enter_async_context(auth.serving())
         environment = {
-            "FLICK_INGEST_LISTEN": "127.0.0.1:0",
-            "FLICK_INGEST_DATABASE_URL": postgres.url(database=database, role="flick_ingest"),
-            "FLICK_INGEST_SERVICE_SECRET": "secret",
-            "FLICK_REDIS_URL": redis_url,
-            "FLICK_AUTH_ADDRESS": await stack.enter_async_context(auth.serving()),
+            **ingest_environment(postgres=postgres, database=database, redis_url=redis_url, auth_address=auth_address),
             **tls_settings(authority, tmp_path),
         }
         instances = await stack.enter_async_context(_two_instances(environment, folder=tmp_path, rng=rng))

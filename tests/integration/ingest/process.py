@@ -1,6 +1,6 @@
 """Ingest as a process of its own, with an auth that the test scripts."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,19 @@ class IngestProcess:
     metrics: str
 
 
+def ingest_environment(
+    *, postgres: DatabaseServer, database: str, redis_url: str, auth_address: str
+) -> Mapping[str, str]:
+    """What an ingest is told that serves in plaintext at any port of loopback."""
+    return {
+        "FLICK_INGEST_LISTEN": "127.0.0.1:0",
+        "FLICK_INGEST_DATABASE_URL": postgres.url(database=database, role="flick_ingest"),
+        "FLICK_INGEST_SERVICE_SECRET": "secret",
+        "FLICK_REDIS_URL": redis_url,
+        "FLICK_AUTH_ADDRESS": auth_address,
+    }
+
+
 @asynccontextmanager
 async def ingest_process(
     *arguments: str,
@@ -39,20 +52,13 @@ async def ingest_process(
         program(
             *("services.ingest", *arguments),
             environment={
-                "FLICK_INGEST_LISTEN": "127.0.0.1:0",
+                **ingest_environment(
+                    postgres=postgres, database=database, redis_url=redis_url, auth_address=auth_address
+                ),
                 "FLICK_INGEST_METRICS_LISTEN": metrics,
-                "FLICK_INGEST_DATABASE_URL": postgres.url(database=database, role="flick_ingest"),
-                "FLICK_INGEST_SERVICE_SECRET": "secret",
-                "FLICK_REDIS_URL": redis_url,
-                "FLICK_AUTH_ADDRESS": auth_address,
                 **(environment or {}),
             },
             log=log,
         ) as running,
     ):
         yield IngestProcess(program=running, auth=auth, address=running.address, metrics=metrics)
-
-
-def children(pid: int) -> Sequence[int]:
-    """The processes that a process has started."""
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

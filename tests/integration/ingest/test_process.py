@@ -17,9 +17,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from flick.rpc.client import open_channel
 from flick.v1 import ingest_pb2
+from tests.bench.cpu import children
 from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import ScriptedAgent, batch, now_ns, sample, scripted_agent
-from tests.integration.ingest.process import IngestProcess, children, ingest_process
+from tests.integration.ingest.process import IngestProcess, ingest_process
 from tests.waiting import eventually
 
 
