@@ -21,7 +21,7 @@ from agent.collectors.processes import ProcessesCollector
 from agent.collectors.system import SystemCollector
 from agent.collectors.worker import Worker
 
-MAX_SERIES = 2000  # ingest refuses a layout with more, and labels of more than 64 KiB together
+MAX_SERIES = 2000  # ingest leaves out what is more, and labels beyond 64 KiB together
 MAX_LABEL_BYTES = 64 * 1024
 
 logger = logging.getLogger(__name__)
