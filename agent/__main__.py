@@ -10,35 +10,17 @@ import os
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from agent import identity
 from agent.collection import Collection, Workers, every_collector
+from agent.config import AgentConfig
 from agent.errors import AgentError
 from agent.host import agent_version, this_host
 from flick import config, lifecycle, log
 from flick.clock import SystemClock
 from flick.errors import FlickError
-
-
-@dataclass(frozen=True)
-class AgentConfig:
-    """The agent's settings.
-
-    Args:
-        identity: the identity file. Default: /var/lib/flick-agent/identity.json for root, else below ~/.local/state.
-        spool_dir: the folder of the spool, a file by the server's id. Default: that of the identity file.
-        spool_max_bytes: of samples that are kept until ingest has them; then the oldest go. Default 64 MiB.
-        spool_max_age_s: how old they may become. Default 25 h: a day, and the time to send it.
-        log_level: the least severe log records that are written. Default INFO.
-    """
-
-    identity: Path | None = config.setting("FLICK_AGENT_IDENTITY", default=None)
-    spool_dir: Path | None = config.setting("FLICK_AGENT_SPOOL_DIR", default=None)
-    spool_max_bytes: int = config.setting("FLICK_AGENT_SPOOL_MAX_BYTES", default=64 * 1024 * 1024)
-    spool_max_age_s: int = config.setting("FLICK_AGENT_SPOOL_MAX_AGE_S", default=90_000)
-    log_level: str = config.setting("FLICK_LOG_LEVEL", default="INFO")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -123,7 +123,7 @@ def _parse(name: str, text: str, hint: Any) -> Any:
     try:
         return hint(text)
     except ValueError as error:
-        raise ConfigError(f"{name} is {text!r}, but must be a {hint.__name__}. {REGISTRY[name]}") from error
+        raise ConfigError(f"{name} is {text!r}, but must be of type {hint.__name__}. {REGISTRY[name]}") from error
 
 
 def _parse_bool(name: str, text: str) -> bool:

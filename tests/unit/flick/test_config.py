@@ -46,7 +46,7 @@ def test_settings_of_other_parts_may_share_the_environment() -> None:
 
 
 def test_a_malformed_number_names_the_setting() -> None:
-    with pytest.raises(ConfigError, match=r"FLICK_INGEST_WORKERS is 'many', but must be a int"):
+    with pytest.raises(ConfigError, match=r"FLICK_INGEST_WORKERS is 'many', but must be of type int"):
         load(Config, environ={"FLICK_INGEST_LISTEN": "x", "FLICK_INGEST_WORKERS": "many"})
 
 

@@ -1,0 +1,26 @@
+"""The agent refuses settings by which it would lose samples."""
+
+import pytest
+
+from agent.config import AgentConfig
+from flick.config import ConfigError, load
+
+
+def test_nothing_needs_to_be_set() -> None:
+    config = load(AgentConfig, environ={})
+
+    assert (config.spool_max_bytes, config.spool_max_age_s) == (64 * 1024 * 1024, 90_000)
+
+
+@pytest.mark.parametrize("name", ["FLICK_AGENT_SPOOL_MAX_BYTES", "FLICK_AGENT_SPOOL_MAX_AGE_S"])
+@pytest.mark.parametrize("value", ["-1", "0", "59"])
+def test_a_spool_that_keeps_nothing_is_refused_with_the_least_it_may_keep(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name} is {value}, but must be at least \d+"):
+        load(AgentConfig, environ={name: value})
+
+
+@pytest.mark.parametrize(("name", "value"), [("BYTES", "1048576"), ("AGE_S", "60")])
+def test_the_least_is_taken(name: str, value: str) -> None:
+    config = load(AgentConfig, environ={f"FLICK_AGENT_SPOOL_MAX_{name}": value})
+
+    assert int(value) in (config.spool_max_bytes, config.spool_max_age_s)
