@@ -7,7 +7,7 @@ from flick.db.pool import Connection, connect
 from flick.v1 import catalog_pb2
 from tests.databases import DatabaseServer
 
-SAMPLES = ("layouts", "metrics", "processes", "gaps")
+SAMPLES = ("layouts", "metrics", "processes", "gaps", "sealed_metrics", "sealed_processes")
 LEDGER = ("deliveries", "delivery_events", "streams")
 _FIXED = ["time", "server_id", "organization_id", "received_at", "layout_id", "labelled"]
 
@@ -36,8 +36,18 @@ async def test_every_scalar_metric_has_its_column_and_no_other_is_there(
     assert {name: kind for name, kind in columns.items() if name not in _FIXED} == scalars
 
 
-@pytest.mark.parametrize("table", ["metrics", "processes"])
-async def test_measurements_lie_in_chunks_of_a_day(postgres: DatabaseServer, shared_telemetry: str, table: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "chunk"),
+    [
+        ("metrics", "01:00:00"),
+        ("processes", "01:00:00"),
+        ("sealed_metrics", "1 day"),
+        ("sealed_processes", "1 day"),
+    ],
+)
+async def test_rows_lie_in_chunks_of_an_hour_and_blocks_in_those_of_a_day(
+    postgres: DatabaseServer, shared_telemetry: str, table: str, chunk: str
+) -> None:
     connection = await connect(postgres.url(database=shared_telemetry), application_name="test")
     interval = await connection.fetchval(
         "select time_interval::text from timescaledb_information.dimensions"
@@ -46,7 +56,7 @@ async def test_measurements_lie_in_chunks_of_a_day(postgres: DatabaseServer, sha
     )
     await connection.close()
 
-    assert interval == "1 day"
+    assert interval == chunk
 
 
 @pytest.mark.parametrize("verb", ["delete from {}", "insert into {} default values"])
