@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NoReturn
@@ -39,5 +40,22 @@ class FaultAspect:
 async def abort(context: Context, error: FlickError) -> NoReturn:
     """End the call with `error`'s public part."""
     trailing = ((DETAILS_KEY, to_status(error).SerializeToString()),)
-    await context.abort(grpc_status(error.kind), error.public, trailing)
+    try:
+        await context.abort(grpc_status(error.kind), error.public, trailing)
+    except grpc.aio.AbortError as aborted:
+        asyncio.get_running_loop().call_soon(_forget_frames, aborted)
+        raise
     raise AssertionError("abort always raises")
+
+
+def _forget_frames(aborted: BaseException) -> None:
+    """Let go of what the frames hold through which an error went that has been answered.
+
+    gRPC keeps the error with its call, and by the frames of its traceback the call keeps itself, a hundred objects and
+    what gRPC's core has of it, until the garbage collector comes, which may be seldom.
+    """
+    traceback.clear_frames(aborted.__traceback__)  # all of them have ended, the call's outermost one last
+    error: BaseException | None = aborted
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
