@@ -133,6 +133,5 @@ def every_collector(*, processes: bool, commands: bool, workers: Workers) -> lis
         SystemCollector(stat=stat, pids=pids),
     ]
     if processes:
-        listing = ProcessesCollector(with_commands=commands, pids=pids)
-        collectors.append(AsideCollector(collector=listing, worker=workers.processes))
+        collectors.append(ProcessesCollector(with_commands=commands, pids=pids, worker=workers.processes))
     return collectors

@@ -20,7 +20,7 @@ from agent.spool.limits import IN_MEMORY, SpoolLimits
 from flick.clock import Clock
 from flick.v1 import ingest_pb2, telemetry_pb2
 
-_WITHIN_S = 2.0  # the disk's calls take microseconds, a sync seldom more than tens of milliseconds
+WITHIN_S = 2.0  # the disk's calls take microseconds, a sync seldom more than tens of milliseconds
 _TRY_AGAIN_S = 10.0
 
 logger = logging.getLogger(__name__)
@@ -37,14 +37,23 @@ class FallbackSpool:
         path: the file.
         limits: of the spool on disk.
         in_memory: of the spool in memory.
+        within_s: how long the disk may take for an answer.
     """
 
-    def __init__(self, *, path: Path, limits: SpoolLimits, clock: Clock, in_memory: SpoolLimits = IN_MEMORY) -> None:
+    def __init__(
+        self,
+        *,
+        path: Path,
+        limits: SpoolLimits,
+        clock: Clock,
+        in_memory: SpoolLimits = IN_MEMORY,
+        within_s: float = WITHIN_S,
+    ) -> None:
         self._path = path
         self._limits = limits
         self._in_memory = in_memory
         self._clock = clock
-        self._worker = Worker(within_s=_WITHIN_S)
+        self._worker = Worker(within_s=within_s)
         self._disk: LanedSpool | None = None
         self._opened: LanedSpool | None = None  # by the worker, not in use yet
         self._left: LanedSpool | None = None  # after an error, to be closed by the worker

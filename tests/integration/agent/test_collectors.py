@@ -19,7 +19,9 @@ from agent.collection import Collection, Readings, Workers, every_collector
 from agent.collectors.collector import Measured, Moment, SeriesKey
 from agent.collectors.pid_list import PidList
 from agent.collectors.portable import PortableCollector
-from agent.collectors.processes import COMMAND_LENGTH, MOST_BY_EACH, ProcessesCollector
+from agent.collectors.process_description import COMMAND_LENGTH
+from agent.collectors.processes import MOST_BY_EACH, ProcessesCollector
+from agent.collectors.worker import Worker
 from flick.clock import SystemClock
 from flick.v1 import catalog_pb2 as catalog
 from flick.v1 import telemetry_pb2
@@ -232,7 +234,7 @@ def test_no_more_processes_are_listed_than_twice_ten_and_the_busiest_comes_first
 
 
 def test_command_lines_can_be_left_out() -> None:
-    collector = ProcessesCollector(with_commands=False, pids=PidList())
+    collector = ProcessesCollector(with_commands=False, pids=PidList(), worker=Worker())
     collector.collect(now())
     time.sleep(0.2)
     found = processes(collector.collect(now()).processes)
@@ -242,7 +244,7 @@ def test_command_lines_can_be_left_out() -> None:
 
 
 def test_the_first_answer_lists_no_processes() -> None:
-    assert ProcessesCollector(with_commands=True, pids=PidList()).collect(now()) == Measured()
+    assert ProcessesCollector(with_commands=True, pids=PidList(), worker=Worker()).collect(now()) == Measured()
 
 
 def test_psutil_measures_the_same_where_there_is_no_proc(readings: Readings) -> None:

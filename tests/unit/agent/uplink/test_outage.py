@@ -7,7 +7,7 @@ from agent.spool.limits import SpoolLimits
 from agent.uplink.flow import Flow
 from flick.v1 import telemetry_pb2
 from tests.unit.agent.clock import HandClock
-from tests.unit.agent.spools import S, adds_up, on_disk
+from tests.unit.agent.spool.spools import S, adds_up, on_disk
 
 DAY_SAMPLES = 86_400 // 5
 INTERVAL_S = 5

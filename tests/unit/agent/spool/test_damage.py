@@ -12,7 +12,7 @@ from agent.spool.frame import BACKFILL, LIVE
 from agent.spool.lanes.laned import LanedSpool
 from agent.spool.limits import SpoolLimits
 from flick.v1 import ingest_pb2
-from tests.unit.agent.spools import SERIES, adds_up, copied, drain, entry, on_disk, seconds
+from tests.unit.agent.spool.spools import SERIES, adds_up, copied, drain, entry, on_disk, seconds
 
 SEED = 20_261
 CORRUPT = ingest_pb2.GAP_REASON_SPOOL_CORRUPT

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from agent.spool.frame import BACKFILL, LIVE, Frame, Lane
 from agent.spool.lanes.laned import LanedSpool
 from flick.v1 import ingest_pb2
-from tests.unit.agent.spools import S, adds_up, copied, entry, in_memory, on_disk, with_limits
+from tests.unit.agent.spool.spools import S, adds_up, copied, entry, in_memory, on_disk, with_limits
 
 LANES = st.sampled_from([LIVE, BACKFILL])
 KEPT_APART = with_limits(losses=1000)

@@ -11,7 +11,7 @@ from agent.spool.disk.opening import UnavailableError, open_spool, spool_name
 from agent.spool.frame import BACKFILL, LIVE
 from agent.spool.limits import SpoolLimits
 from flick.v1 import ingest_pb2
-from tests.unit.agent.spools import LIMITS, MARK, SERIES, S, adds_up, copied, drain, entry, on_disk, seconds, span
+from tests.unit.agent.spool.spools import LIMITS, MARK, SERIES, S, adds_up, copied, drain, entry, on_disk, seconds, span
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from agent.spool.limits import SpoolLimits
 from flick.v1 import ingest_pb2
 from flick.v1.servers_pb2 import ServerSettings
 from tests.unit.agent.clock import HandClock, settle
-from tests.unit.agent.spools import S, in_memory, span
+from tests.unit.agent.spool.spools import S, in_memory, span
 
 START_S = 1_790_000_000
 STOPPED = ingest_pb2.GAP_REASON_AGENT_STOPPED

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.spool.disk.fallback import FallbackSpool
+from agent.spool.disk.fallback import WITHIN_S, FallbackSpool
 from agent.spool.frame import BACKFILL, LIVE
 from agent.spool.limits import SpoolLimits
 from flick.v1 import ingest_pb2
 from tests.unit.agent.clock import HandClock
-from tests.unit.agent.spools import LIMITS, MARK, SERIES, S, drain, entry, on_disk, seconds
+from tests.unit.agent.spool.spools import LIMITS, MARK, SERIES, S, drain, entry, on_disk, seconds
 from tests.waiting import until
 
 DISK_BYTES = 4 * 1024 * 1024
@@ -47,9 +47,11 @@ def fill_up(ballast: Path) -> None:
 class Agent:
     """A spool that may fall back, and a clock to turn."""
 
-    def __init__(self, path: Path, *, limits: SpoolLimits | None = None, in_memory: SpoolLimits = LIMITS) -> None:
+    def __init__(self, path: Path, *, in_memory: SpoolLimits = LIMITS, within_s: float = WITHIN_S) -> None:
         self.clock = HandClock()
-        self.spool = FallbackSpool(path=path, limits=limits or SpoolLimits(), clock=self.clock, in_memory=in_memory)
+        self.spool = FallbackSpool(
+            path=path, limits=SpoolLimits(), clock=self.clock, in_memory=in_memory, within_s=within_s
+        )
         self.second = 0
 
     def measure(self, count: int, *, size: int = 100, layout_id: int = 0) -> None:
@@ -174,8 +176,7 @@ def test_what_was_acked_in_memory_is_not_sent_again_and_layouts_keep_their_meani
 async def test_a_disk_that_does_not_answer_holds_up_nobody_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.spool.disk.fallback._WITHIN_S", 0.5)
-    agent = Agent(tmp_path / "spool.db", in_memory=SpoolLimits())
+    agent = Agent(tmp_path / "spool.db", in_memory=SpoolLimits(), within_s=0.5)
     answering = threading.Event()
     with agent.spool:
         agent.measure(2)
