@@ -26,6 +26,7 @@ from services.query.answers.latest import Latest
 from services.query.deliveries import Deliveries
 from services.query.layouts import Layouts
 from services.query.metrics import QueryMetrics
+from services.query.reading.samples import Samples
 from services.query.rules.catalog import Catalog
 from services.query.servicer import QueryServicer
 from services.query.store import Store
@@ -70,7 +71,8 @@ def assemble(parts: Parts) -> Assembled:
     clock, metrics = parts.clock, parts.metrics
     catalog = Catalog.from_contract()
     layouts = Layouts(pool=parts.pool)
-    store = Store(pool=parts.pool, catalog=catalog, layouts=layouts)
+    samples = Samples(catalog=catalog)
+    store = Store(pool=parts.pool, samples=samples, layouts=layouts)
     access = Access(watch=parts.watch)
     cache = LatestCache(bus=parts.bus, layouts=layouts, metrics=metrics)
     latest = Latest(cache=cache, store=store, access=access, clock=clock, metrics=metrics)
@@ -80,7 +82,7 @@ def assemble(parts: Parts) -> Assembled:
     servicer = QueryServicer(
         catalog=catalog,
         history=History(store=store, catalog=catalog, gate=gate, clock=clock, metrics=metrics),
-        delivery=Delivery(deliveries=Deliveries(pool=parts.pool), gate=gate, clock=clock),
+        delivery=Delivery(deliveries=Deliveries(pool=parts.pool, samples=samples), gate=gate, clock=clock),
         latest=latest,
         access=access,
         store=store,

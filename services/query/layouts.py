@@ -24,7 +24,7 @@ class Layouts:
     def __init__(self, *, pool: Pool, max_kept_series: int = MAX_KEPT_SERIES) -> None:
         self._pool = pool
         self._max_kept_series = max_kept_series
-        self._query = load_queries(QUERIES)["layouts"]
+        self._queries = load_queries(QUERIES)
         self._kept: OrderedDict[int, Layout] = OrderedDict()  # the one used last stands last
         self._kept_series = 0
 
@@ -37,11 +37,16 @@ class Layouts:
         found = {one: self._kept[one] for one in layout_ids if one in self._kept}
         unknown = [one for one in layout_ids if one not in found]
         if unknown:
-            for row in await self._pool.fetch(self._query, unknown):
+            for row in await self._pool.fetch(self._queries["layouts"], unknown):
                 found[row["layout_id"]] = parse_layout(row["series"])
         for layout_id, layout in found.items():
             self._keep(layout_id, layout)
         return found
+
+    async def size_bytes(self, layout_ids: Collection[int]) -> int:
+        """How many bytes the layouts have together as they are stored."""
+        size: int = await self._pool.fetchval(self._queries["layouts_size"], list(layout_ids))
+        return size
 
     def _keep(self, layout_id: int, layout: Layout) -> None:
         if layout_id not in self._kept:

@@ -1,24 +1,32 @@
--- What query reads of the schema `telemetry`. Comments of the form /*name*/ are filled in by store.py from the
+-- What query reads of the schema `telemetry`. Comments of the form /*name*/ are filled in from the
 -- contract's own columns and from positions in layouts, never from what a caller sends.
 
--- name: probe
--- How the history of a server begins within a span: its rows, counted up to a limit, and the first and last of those.
-select count(*) as rows, min(time) as first, max(time) as last
+-- name: hold_rows
+-- Keeps chunks of plain rows from being given back until the transaction ends. It chooses no moment yet.
+lock table telemetry.metrics, telemetry.processes in access share mode;
+
+-- name: row_times
+-- When the first samples of a span were measured, in microseconds.
+select coalesce(array_agg(time_us order by time_us), '{}') as times_us
 from (
-    select time from telemetry.metrics
+    select (date_part('epoch', time) * 1000000::float8)::bigint as time_us
+    from telemetry.metrics
     where server_id = $1 and time >= $2 and time < $3
     order by time
     limit $4
 ) as beginning;
 
--- name: samples
+-- name: row_samples
 -- Values as they were measured, in the order of time.
-select /*layout*/ as layout_id, date_part('epoch', time) as time, array[/*values*/]::float8[] as values
+select
+    /*layout*/ as layout_id,
+    (date_part('epoch', time) * 1000000::float8)::bigint as time_us,
+    array[/*values*/]::float8[] as values
 from telemetry.metrics
 where server_id = $1 and time >= $2 and time < $3
 order by telemetry.metrics.time;
 
--- name: steps
+-- name: row_steps
 -- Values combined by steps of a grid that begins at the Unix epoch, in the order of time.
 select
     /*layout*/ as layout_id,
@@ -32,11 +40,32 @@ where server_id = $1 and time >= $2 and time < $3
 group by 1, 2
 order by 2;
 
--- name: layout_ids
+-- name: row_layout_ids
 -- Which layouts the samples of a span have.
 select distinct layout_id
 from telemetry.metrics
 where server_id = $1 and time >= $2 and time < $3 and layout_id is not null;
+
+-- name: row_lags
+-- How long after their times the samples of a span came, in microseconds, sorted within each hour.
+select array_agg(lag_us order by lag_us) as lags_us
+from (
+    select
+        date_bin('1 hour', time, timestamptz 'epoch') as hour,
+        (date_part('epoch', received_at - time) * 1000000::float8)::bigint as lag_us
+    from telemetry.metrics
+    where server_id = $1 and time >= $2 and time < $3
+) as came
+group by hour;
+
+-- name: row_lates
+-- The samples of a span without their values. Asked of sealed hours, in which rows came late.
+select
+    (date_part('epoch', time) * 1000000::float8)::bigint as time_us,
+    coalesce(layout_id, 0) as layout_id,
+    (date_part('epoch', received_at - time) * 1000000::float8)::bigint as lag_us
+from telemetry.metrics
+where server_id = $1 and time >= $2 and time < $3;
 
 -- name: layouts_size
 -- How many bytes some layouts have together.
@@ -50,10 +79,14 @@ select layout_id, series
 from telemetry.layouts
 where layout_id = any($1::integer[]);
 
--- name: newest_samples
+-- name: row_newest
 -- The newest sample of each server that has one after a moment.
 select
-    server.server_id, newest.time, newest.core, newest.layout_id, newest.labelled
+    server.server_id,
+    (date_part('epoch', newest.time) * 1000000::float8)::bigint as time_us,
+    coalesce(newest.layout_id, 0) as layout_id,
+    newest.core,
+    coalesce(newest.labelled, '{}') as labelled
 from unnest($1::uuid[]) as server (server_id)
 cross join lateral (
     select time, array[/*core*/]::float8[] as core, layout_id, labelled
@@ -63,9 +96,9 @@ cross join lateral (
     limit 1
 ) as newest;
 
--- name: newest_times
--- When the newest sample of each server that has one after a moment was measured.
-select server.server_id, newest.time
+-- name: row_newest_times
+-- When the newest sample of each server that has one after a moment was measured, in microseconds.
+select server.server_id, (date_part('epoch', newest.time) * 1000000::float8)::bigint as time_us
 from unnest($1::uuid[]) as server (server_id)
 cross join lateral (
     select time
@@ -74,15 +107,6 @@ cross join lateral (
     order by metrics.time desc
     limit 1
 ) as newest;
-
--- name: delivered
--- How many samples of a span are stored, and how long after their times they came: the median, the 99th of 100, the most.
-select
-    count(*) as count,
-    percentile_disc(array[0.5, 0.99]) within group (order by received_at - time) as lags,
-    max(received_at - time) as max_lag
-from telemetry.metrics
-where server_id = $1 and time >= $2 and time < $3;
 
 -- name: outcomes
 -- What became of samples beside being stored, counted by the hour in which they came.
@@ -116,10 +140,95 @@ where server_id = $1 and time >= $2 and time < $3
 order by time desc, kind, reason
 limit $4;
 
--- name: processes
--- The last snapshot of a server's processes within a span, both ends included.
-select time, snapshot
+-- name: row_processes
+-- The last snapshot of a server's processes within a span.
+select (date_part('epoch', time) * 1000000::float8)::bigint as time_us, snapshot
 from telemetry.processes
-where server_id = $1 and time >= $2 and time <= $3
+where server_id = $1 and time >= $2 and time < $3
 order by time desc
 limit 1;
+
+-- name: hour_heads
+-- Which blocks of sealed hours have samples of a span, perhaps. $4 is the hour in which the span begins.
+select
+    (date_part('epoch', hour) * 1000000::float8)::bigint as hour_us,
+    count
+from telemetry.sealed_metrics
+where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3
+order by hour, first_time;
+
+-- name: hour_times
+-- When the samples of those blocks were measured, and which layout they have.
+select layout_id, times
+from telemetry.sealed_metrics
+where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3
+order by hour, first_time;
+
+-- name: hour_lags
+-- When the samples of those blocks were measured, and how much later each came.
+select times, lags
+from telemetry.sealed_metrics
+where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3
+order by hour, first_time;
+
+-- name: hour_columns
+-- Some columns of those blocks, cut out of one of `core` and `labelled` as flick/columns.py lays them out: its head, and
+-- for each run of columns that lie side by side, from $5, included, to $6, not included, their streams.
+select
+    /*layout*/ as layout_id,
+    times,
+    head,
+    array(
+        select substring(packed from bounds.low + 1 for bounds.high - bounds.low)
+        from unnest($5::integer[], $6::integer[]) with ordinality as run (low, high, number)
+        cross join lateral (
+            select
+                ('x' || encode(substring(head from 9 + 4 * least(run.low, width) for 4), 'hex'))::bit(32)::integer as low,
+                ('x' || encode(substring(head from 9 + 4 * least(run.high, width) for 4), 'hex'))::bit(32)::integer as high
+        ) as bounds
+        order by run.number
+    ) as streams
+from (
+    select
+        hour, first_time, layout_id, times, packed, width,
+        substring(packed from 1 for 12 + 4 * width) as head
+    from (
+        select
+            hour, first_time, layout_id, times, /*packed*/ as packed,
+            get_byte(substring(/*packed*/ from 3 for 2), 0) * 256 + get_byte(substring(/*packed*/ from 3 for 2), 1) as width
+        from telemetry.sealed_metrics
+        where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3
+        offset 0
+    ) as counted
+    offset 0
+) as block
+order by hour, first_time;
+
+-- name: hour_newest
+-- The newest block of each server that has a sample after a moment, and when its last one was measured. $3 is the
+-- moment's hour.
+select
+    server.server_id, (date_part('epoch', newest.last_time) * 1000000::float8)::bigint as time_us,
+    newest.hour, newest.first_time
+from unnest($1::uuid[]) as server (server_id)
+cross join lateral (
+    select hour, first_time, last_time
+    from telemetry.sealed_metrics
+    where sealed_metrics.server_id = server.server_id and sealed_metrics.hour >= $3 and sealed_metrics.last_time > $2
+    order by sealed_metrics.hour desc, sealed_metrics.last_time desc
+    limit 1
+) as newest;
+
+-- name: hour_whole
+-- Whole blocks, by their keys.
+select
+    server_id, (date_part('epoch', block.last_time) * 1000000::float8)::bigint as time_us,
+    block.layout_id, block.core, block.labelled
+from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) as wanted (server_id, hour, first_time)
+join telemetry.sealed_metrics as block using (server_id, hour, first_time);
+
+-- name: hour_processes
+-- The blocks of sealed hours that have snapshots of processes of a span, perhaps. $4 is the hour in which it begins.
+select times, snapshots
+from telemetry.sealed_processes
+where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3;

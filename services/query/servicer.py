@@ -97,7 +97,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         """See the contract."""
         now_us = self._clock.time_unix_nano() // 1000
         moment_us = check_moment("time", _moment(request.time, "time") if request.HasField("time") else now_us)
-        span = Span(start_us=max(0, moment_us - PROCESSES_LOOK_BACK_US), end_us=moment_us)
+        span = Span(start_us=max(0, moment_us - PROCESSES_LOOK_BACK_US), end_us=moment_us + 1)
         snapshot = await self._store.processes(request.server_id, span)
         if snapshot is None:
             return query_pb2.ListProcessesResponse()

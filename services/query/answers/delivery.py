@@ -40,7 +40,7 @@ class Delivery:
 
 def _answer(span: Span, ledger: Ledger) -> delivery_pb2.GetServerDeliveryResponse:
     answer = delivery_pb2.GetServerDeliveryResponse(
-        committed_count=ledger.delivered["count"],
+        committed_count=ledger.delivered.count,
         gaps=[_gap(row) for row in ledger.gaps],
         gap_count=ledger.gaps[0]["total"] if ledger.gaps else 0,
         stream=None if ledger.stream is None else _stream(ledger.stream),
@@ -52,11 +52,10 @@ def _answer(span: Span, ledger: Ledger) -> delivery_pb2.GetServerDeliveryRespons
         _count(answer, row)
     rejected = sum(one.count for one in answer.rejected)
     answer.received_count = answer.committed_count + answer.duplicate_count + answer.conflict_count + rejected
-    if ledger.delivered["lags"]:
-        half, most = ledger.delivered["lags"]
-        answer.lag.p50.FromTimedelta(half)
-        answer.lag.p99.FromTimedelta(most)
-        answer.lag.max.FromTimedelta(ledger.delivered["max_lag"])
+    if ledger.delivered.count:
+        answer.lag.p50.FromMicroseconds(ledger.delivered.p50_us)
+        answer.lag.p99.FromMicroseconds(ledger.delivered.p99_us)
+        answer.lag.max.FromMicroseconds(ledger.delivered.max_us)
     return answer
 
 

@@ -1,22 +1,24 @@
 """Rows of history to the time series of an answer. Pure."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from flick.v1 import query_pb2
+from services.query.rules.plan import SECOND_US
 from services.query.rules.series import Cell, Series
 
 
 class SampleRow(NamedTuple):
-    """A sample's values in the order of the expressions that were read; None: not measured. Time in seconds."""
+    """A sample's values in the order of the cells that were read; None or NaN: not measured."""
 
     layout_id: int
-    time: float
+    time_us: int
     values: Sequence[float | None]
 
 
 class StepRow(NamedTuple):
-    """A step's values in the order of the expressions that were read. Time in seconds."""
+    """A step's values in the order of the cells that were read; None: not measured. Time in seconds."""
 
     layout_id: int
     time: float
@@ -95,8 +97,8 @@ def collect_samples(rows: Iterable[SampleRow], columns: Columns) -> None:
     for row in rows:
         for index, points in columns.get(row.layout_id, ()):
             value = row.values[index]
-            if value is not None:
-                points.add_sample(row.time, value)
+            if value is not None and not math.isnan(value):
+                points.add_sample(row.time_us / SECOND_US, value)
 
 
 def collect_steps(rows: Iterable[StepRow], columns: Columns) -> None:

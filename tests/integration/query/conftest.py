@@ -1,15 +1,17 @@
 """A database that holds telemetry's empty tables, and one query for all tests: each makes servers of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
+import pytest
 import pytest_asyncio
 
 from flick.db.migrate.apply import migrate
 from flick.db.migrate.files import read_folder
 from tests.databases import DatabaseServer
 from tests.integration.query.house import QueryHouse, query_house
+from tests.integration.query.telemetry import Lying
 
 MIGRATIONS = Path(__file__).parents[3] / "services/ingest/migrations"
 
@@ -39,3 +41,11 @@ async def house(postgres: DatabaseServer, telemetry_database: str, redis_url: st
         redis_url=redis_url,
     ) as running:
         yield running
+
+
+@pytest.fixture(params=Lying, ids=lambda one: one.value)
+def lying(house: QueryHouse, request: pytest.FixtureRequest) -> Iterator[Lying]:
+    """Where the samples lie that a test stores: an answer is the same wherever that is."""
+    house.telemetry.lying = request.param
+    yield request.param
+    house.telemetry.lying = Lying.IN_ROWS

@@ -1,26 +1,44 @@
 """Writes what query reads, in the form in which ingest writes it."""
 
 import hashlib
-import math
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from itertools import repeat
+from typing import Any, TypeVar
 
 import asyncpg
 import redis.asyncio
 
 from flick.bus.client import Bus
 from flick.bus.live import LATEST_KEY, samples_channel, watched_key
-from flick.ids import new_id
 from flick.v1 import catalog_pb2, telemetry_pb2
-
-CORE = {number: name.removeprefix("METRIC_").lower() for name, number in catalog_pb2.Metric.items() if 0 < number < 500}
-EPOCH = datetime.fromtimestamp(0, tz=UTC)
-NAN = math.nan
-
-ORGANIZATION = new_id()  # query finds rows by server, whoever owns it
+from tests.integration.query.rows import NAN, ORGANIZATION, Came, insert, insert_processes, time_us_of
+from tests.integration.query.sealed import seal, seal_processes
 
 Series = tuple[catalog_pb2.Metric.ValueType, Sequence[str]]
+
+
+T = TypeVar("T")
+
+
+class Lying(Enum):
+    """Where stored samples lie."""
+
+    IN_ROWS = "in rows"
+    IN_HOURS = "in sealed hours"
+    IN_BOTH = "in both"
+
+    def part(self, items: Sequence[T], *, copy: Callable[[T], T]) -> tuple[Sequence[T], Sequence[T]]:
+        """Those that lie in sealed hours, and those that lie in rows.
+
+        Of three one lies in a sealed hour and has a `copy` in a row as well, which must be seen nowhere.
+        """
+        if self is Lying.IN_ROWS:
+            return [], items
+        if self is Lying.IN_HOURS:
+            return items, []
+        in_both = items[::3]
+        return [*in_both, *items[2::3]], [*map(copy, in_both), *items[1::3]]
 
 
 class Telemetry:
@@ -30,6 +48,7 @@ class Telemetry:
         self.connection = connection
         self.bus = bus
         self.redis = redis
+        self.lying = Lying.IN_ROWS
 
     async def layout(self, server_id: str, *series: Series) -> int:
         """Store a layout; returns its id."""
@@ -46,22 +65,20 @@ class Telemetry:
         )
         return layout_id
 
-    async def store(self, server_id: str, samples: Sequence[telemetry_pb2.Sample]) -> None:
-        """Commit samples."""
-        rows = [_row(server_id, sample) for sample in samples]
-        await self.connection.copy_records_to_table(
-            "metrics", schema_name="telemetry", columns=list(rows[0]), records=[tuple(row.values()) for row in rows]
-        )
+    async def store(
+        self, server_id: str, samples: Sequence[telemetry_pb2.Sample], *, lags_us: Sequence[int] = ()
+    ) -> None:
+        """Commit samples, each received so much later than it was measured, to where they are to lie."""
+        came = list(map(Came, samples, lags_us or repeat(0)))
+        in_hours, in_rows = self.lying.part(came, copy=_other)
+        await seal(self.connection, server_id, in_hours)
+        await insert(self.connection, server_id, in_rows)
 
-    async def store_processes(self, server_id: str, time_us: int, packed: bytes) -> None:
-        """Commit a snapshot of processes."""
-        await self.connection.execute(
-            "insert into telemetry.processes (time, server_id, organization_id, snapshot) values ($1, $2, $3, $4)",
-            EPOCH + timedelta(microseconds=time_us),
-            server_id,
-            ORGANIZATION,
-            packed,
-        )
+    async def store_processes(self, server_id: str, snapshots: Mapping[int, bytes]) -> None:
+        """Commit snapshots of processes, each under its time in microseconds, to where they are to lie."""
+        in_hours, in_rows = self.lying.part(list(snapshots.items()), copy=lambda one: (one[0], b"another"))
+        await seal_processes(self.connection, server_id, dict(in_hours))
+        await insert_processes(self.connection, server_id, dict(in_rows))
 
     async def announce(self, server_id: str, sample: telemetry_pb2.Sample) -> None:
         """Leave a sample in Redis as the newest."""
@@ -94,19 +111,6 @@ def sample(
     )
 
 
-def _row(server_id: str, one: telemetry_pb2.Sample) -> dict[str, Any]:
-    core = dict(enumerate(one.core, start=1))
-    values = {column: _null(core.get(number, NAN)) for number, column in sorted(CORE.items())}
-    return {
-        "time": EPOCH + timedelta(microseconds=one.time_unix_nano // 1000),
-        "server_id": server_id,
-        "organization_id": ORGANIZATION,
-        "received_at": datetime.now(tz=UTC),
-        **values,
-        "layout_id": one.layout_id or None,
-        "labelled": [_null(value) for value in one.labelled] if one.layout_id else None,
-    }
-
-
-def _null(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _other(came: Came) -> Came:
+    """A sample of the same moment that has nothing else in common with it."""
+    return Came(sample(time_us_of(came), {1: -1e12, 7: 1.0}), came.lag_us + 10**12)

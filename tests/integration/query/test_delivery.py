@@ -14,9 +14,12 @@ from flick.v1 import delivery_pb2, ingest_pb2
 from services.query.answers.delivery import Delivery
 from services.query.answers.gate import Gate
 from services.query.deliveries import Deliveries
+from services.query.reading.samples import Samples
+from services.query.rules.catalog import Catalog
 from tests.databases import DatabaseServer
-from tests.integration.query.house import QueryHouse, refusal
-from tests.integration.query.telemetry import ORGANIZATION
+from tests.integration.query.house import SECOND_US, QueryHouse, refusal
+from tests.integration.query.rows import EPOCH, ORGANIZATION
+from tests.integration.query.telemetry import sample
 
 HOUR = timedelta(hours=1)
 BEGIN = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 5 * HOUR
@@ -37,13 +40,10 @@ async def _ask(
 
 
 async def _store(house: QueryHouse, server_id: str, lags: list[timedelta], *, begin: datetime = BEGIN) -> None:
-    times = [begin + number * timedelta(seconds=1) for number in range(len(lags))]
-    await house.telemetry.connection.copy_records_to_table(
-        "metrics",
-        schema_name="telemetry",
-        columns=["time", "server_id", "organization_id", "received_at"],
-        records=[(time, server_id, ORGANIZATION, time + lag) for time, lag in zip(times, lags, strict=True)],
-    )
+    microsecond = timedelta(microseconds=1)
+    begin_us = (begin - EPOCH) // microsecond
+    samples = [sample(begin_us + number * SECOND_US) for number in range(len(lags))]
+    await house.telemetry.store(server_id, samples, lags_us=[one // microsecond for one in lags])
 
 
 async def _insert(house: QueryHouse, table: str, **values: Any) -> None:
@@ -62,6 +62,7 @@ async def test_of_a_server_that_never_sent_there_is_nothing(house: QueryHouse) -
     assert answer == expected
 
 
+@pytest.mark.usefixtures("lying")
 @pytest.mark.parametrize("count", [1, 2, 3, 99, 100, 101, 1000])
 async def test_lag_is_that_of_the_samples_of_the_span(house: QueryHouse, count: int) -> None:
     server_id, rng = await house.server(), random.Random(count)
@@ -78,6 +79,7 @@ async def test_lag_is_that_of_the_samples_of_the_span(house: QueryHouse, count: 
     assert answer.lag.max.ToTimedelta() == ranked[-1]
 
 
+@pytest.mark.usefixtures("lying")
 async def test_outcomes_are_added_up_over_the_hours_of_the_span(house: QueryHouse) -> None:
     server_id, other = await house.server(), await house.server()
     await _store(house, server_id, [timedelta(seconds=1)] * 10)
@@ -235,6 +237,7 @@ async def test_the_newest_stream_is_connected_while_it_is_heard_of(
     assert not reported or stream.spool == spool
 
 
+@pytest.mark.usefixtures("lying")
 async def test_unset_the_span_is_the_last_hour(house: QueryHouse) -> None:
     server_id = await house.server()
     now = datetime.now(UTC)
@@ -254,6 +257,7 @@ async def test_more_than_31_days_are_refused(house: QueryHouse) -> None:
     assert "31 days" in error.public
 
 
+@pytest.mark.usefixtures("lying")
 async def test_a_foreign_server_answers_as_an_unknown_one(house: QueryHouse) -> None:
     foreign = house.auth.server(organization_id=str(new_id()))
     await _store(house, foreign, [timedelta(0)])
@@ -269,7 +273,11 @@ async def test_a_delivery_that_takes_too_long_to_read_is_answered_with_advice(
     gate = Gate(at_once=1, waiting=0, on_refused=lambda: None)
     url = postgres.url(database=telemetry_database, role="flick_query")
     async with open_pool(url, application_name="test", statement_timeout_s=0.2) as pool:
-        delivery = Delivery(deliveries=Deliveries(pool=pool), gate=gate, clock=SystemClock())
+        delivery = Delivery(
+            deliveries=Deliveries(pool=pool, samples=Samples(catalog=Catalog.from_contract())),
+            gate=gate,
+            clock=SystemClock(),
+        )
         async with house.telemetry.connection.transaction():
             await house.telemetry.connection.execute("lock table telemetry.deliveries in access exclusive mode")
             with pytest.raises(FlickError) as caught:

@@ -1,5 +1,7 @@
 """The state of the fleet as its viewers see it."""
 
+import pytest
+
 from flick.errors import Kind
 from flick.ids import new_id
 from flick.v1 import query_pb2
@@ -15,6 +17,7 @@ async def _summary(
     return await house.query.SummarizeServers(request, metadata=metadata)
 
 
+@pytest.mark.usefixtures("lying")
 async def test_each_server_has_the_state_of_its_newest_sample_wherever_that_is(house: QueryHouse) -> None:
     organization_id = str(new_id())
     _, metadata = house.auth.person(organization_id=organization_id)

@@ -13,7 +13,8 @@ from flick.v1 import catalog_pb2, options_pb2, query_pb2, telemetry_pb2
 from services.query.layouts import Layouts
 from tests.databases import DatabaseServer
 from tests.integration.query.house import SECOND_US, QueryHouse, now_us, refusal
-from tests.integration.query.telemetry import NAN, sample
+from tests.integration.query.rows import NAN
+from tests.integration.query.telemetry import sample
 
 CPU = "system.cpu.utilization"
 MODES = "system.cpu.mode.utilization"
@@ -67,6 +68,7 @@ def _single(value: float) -> float:
     return float(telemetry_pb2.Sample(labelled=[value]).labelled[0])
 
 
+@pytest.mark.usefixtures("lying")
 async def test_samples_that_fit_come_as_they_were_measured(house: QueryHouse) -> None:
     server_id = await house.server()
     times = [BEGIN_US + number * 5 * SECOND_US + 123_456 for number in range(100)]
@@ -85,6 +87,7 @@ async def test_samples_that_fit_come_as_they_were_measured(house: QueryHouse) ->
     assert not series.maxima
 
 
+@pytest.mark.usefixtures("lying")
 async def test_steps_show_average_minimum_and_maximum_of_the_samples_in_them(house: QueryHouse) -> None:
     server_id = await house.server()
     random.seed(7)
@@ -104,6 +107,7 @@ async def test_steps_show_average_minimum_and_maximum_of_the_samples_in_them(hou
     _assert_steps(answer.series[0], _steps(inside, 60 * SECOND_US))
 
 
+@pytest.mark.usefixtures("lying")
 async def test_the_same_step_shows_the_same_values_wherever_the_span_begins(house: QueryHouse) -> None:
     server_id = await house.server()
     times = [BEGIN_US + number * 5 * SECOND_US for number in range(2000)]
@@ -124,6 +128,7 @@ async def test_the_same_step_shows_the_same_values_wherever_the_span_begins(hous
     assert all(first[one] == second[one] for one in common)
 
 
+@pytest.mark.usefixtures("lying")
 async def test_a_metric_of_several_rows_is_a_series_for_each_and_names_keep_their_order(house: QueryHouse) -> None:
     server_id = await house.server()
     await house.telemetry.store(server_id, [sample(BEGIN_US, {NUMBER_CPU: 0.5, NUMBER_USER: 0.25, 4: 0.125})])
@@ -162,6 +167,7 @@ async def _store_over_two_layouts(
     return cores
 
 
+@pytest.mark.usefixtures("lying")
 async def test_a_labelled_series_is_whole_although_its_layout_changes(house: QueryHouse) -> None:
     server_id = await house.server()
     times = [BEGIN_US + number * 5 * SECOND_US for number in range(200)]
@@ -176,6 +182,7 @@ async def test_a_labelled_series_is_whole_although_its_layout_changes(house: Que
         assert _points(series) == {one / SECOND_US: value for one, value in cores[core] if not math.isnan(value)}
 
 
+@pytest.mark.usefixtures("lying")
 async def test_a_step_in_which_the_layout_changes_is_one_step(house: QueryHouse) -> None:
     server_id = await house.server()
     times = [BEGIN_US + number * 5 * SECOND_US for number in range(1001)]
@@ -190,8 +197,10 @@ async def test_a_step_in_which_the_layout_changes_is_one_step(house: QueryHouse)
     for series, core in zip(answer.series, ("0", "1", "2"), strict=False):
         _assert_steps(series, _steps(cores[core], step_us))
     assert answer.series[3].name == CPU
+    _assert_steps(answer.series[3], _steps(((one, 0.5) for one in times), step_us))
 
 
+@pytest.mark.usefixtures("lying")
 async def test_only_the_servers_own_samples_are_read(house: QueryHouse) -> None:
     server_id, neighbour = await house.server(), await house.server()
     await house.telemetry.store(server_id, [sample(BEGIN_US, {NUMBER_CPU: 0.25})])
@@ -242,6 +251,7 @@ async def test_a_foreign_server_is_not_found(house: QueryHouse) -> None:
     assert error.kind is Kind.NOT_FOUND
 
 
+@pytest.mark.usefixtures("lying")
 async def test_a_span_of_more_layouts_than_one_answer_may_read_is_refused_with_advice(house: QueryHouse) -> None:
     server_id = await house.server()
     for number in range(5):

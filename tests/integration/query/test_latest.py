@@ -5,7 +5,8 @@ import pytest
 from flick.errors import Kind
 from flick.v1 import catalog_pb2, query_pb2, telemetry_pb2
 from tests.integration.query.house import SECOND_US, QueryHouse, now_us, refusal
-from tests.integration.query.telemetry import NAN, sample
+from tests.integration.query.rows import NAN
+from tests.integration.query.telemetry import sample
 
 CPU = catalog_pb2.METRIC_CPU_UTILIZATION
 CORE = catalog_pb2.METRIC_CPU_CORE_UTILIZATION
@@ -31,6 +32,7 @@ async def test_redis_answers_for_a_server_that_sends_in_time(house: QueryHouse) 
     ]
 
 
+@pytest.mark.usefixtures("lying")
 async def test_what_redis_does_not_have_comes_from_storage(house: QueryHouse) -> None:
     server_id, time_us = await house.server(), now_us()
     layout_id = await house.telemetry.layout(server_id, (CORE, ["0"]), (CORE, ["1"]))
@@ -48,6 +50,7 @@ async def test_what_redis_does_not_have_comes_from_storage(house: QueryHouse) ->
     assert [one.value for one in answer.values] == [0.5, 0.25]
 
 
+@pytest.mark.usefixtures("lying")
 async def test_an_outdated_sample_in_redis_gives_way_to_a_newer_one_in_storage(house: QueryHouse) -> None:
     server_id, time_us = await house.server(interval_s=5), now_us()
     await house.telemetry.announce(server_id, sample(time_us - 60 * SECOND_US, {CPU: 0.1}))
@@ -58,6 +61,7 @@ async def test_an_outdated_sample_in_redis_gives_way_to_a_newer_one_in_storage(h
     assert [one.value for one in answer.values] == [0.9]
 
 
+@pytest.mark.usefixtures("lying")
 async def test_the_last_sample_of_a_server_that_fell_silent_long_ago_is_still_its_newest(house: QueryHouse) -> None:
     server_id = await house.server()
     await house.telemetry.store(server_id, [sample(now_us() - 29 * DAY_US, {CPU: 0.75})])
@@ -111,6 +115,7 @@ async def test_the_catalogue_is_the_same_for_everybody_who_is_known(house: Query
     assert error.kind is Kind.UNAUTHENTICATED
 
 
+@pytest.mark.usefixtures("lying")
 @pytest.mark.parametrize("age_s", [0, 1, 299, 300])
 async def test_processes_are_those_of_the_last_snapshot_within_five_minutes(house: QueryHouse, age_s: int) -> None:
     server_id, time_us = await house.server(), now_us() - DAY_US
@@ -122,6 +127,7 @@ async def test_processes_are_those_of_the_last_snapshot_within_five_minutes(hous
     assert [(one.pid, one.name) for one in answer.processes] == [(7, "busy"), (3, "idle")]
 
 
+@pytest.mark.usefixtures("lying")
 async def test_an_older_snapshot_is_not_shown(house: QueryHouse) -> None:
     server_id, time_us = await house.server(), now_us() - DAY_US
     await _store_snapshots(house, server_id, time_us)
@@ -132,6 +138,7 @@ async def test_an_older_snapshot_is_not_shown(house: QueryHouse) -> None:
     assert not answer.processes
 
 
+@pytest.mark.usefixtures("lying")
 async def test_without_a_time_the_processes_of_now_are_meant(house: QueryHouse) -> None:
     server_id, time_us = await house.server(), now_us() - SECOND_US
     await _store_snapshots(house, server_id, time_us)
@@ -159,6 +166,8 @@ async def _processes(house: QueryHouse, server_id: str, time_us: int) -> query_p
 async def _store_snapshots(house: QueryHouse, server_id: str, time_us: int) -> None:
     """A snapshot at `time_us`, and one a minute before."""
     busy, idle = telemetry_pb2.Process(pid=7, name="busy"), telemetry_pb2.Process(pid=3, name="idle")
-    for moment_us, processes in ((time_us - 60 * SECOND_US, [idle]), (time_us, [busy, idle])):
-        packed = telemetry_pb2.ProcessSnapshot(processes=processes).SerializeToString()
-        await house.telemetry.store_processes(server_id, moment_us, packed)
+    moments = {time_us - 60 * SECOND_US: [idle], time_us: [busy, idle]}
+    snapshots = {
+        one: telemetry_pb2.ProcessSnapshot(processes=found).SerializeToString() for one, found in moments.items()
+    }
+    await house.telemetry.store_processes(server_id, snapshots)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from flick.v1 import catalog_pb2
 from services.query.rules.catalog import Catalog
+from services.query.rules.plan import SECOND_US
 from services.query.rules.points import Points, SampleRow, StepRow, collect_samples, collect_steps, columns_of
 from services.query.rules.series import cells_of, find_series
 
@@ -54,7 +55,7 @@ def test_samples_reach_the_series_that_their_layout_names(measurements: tuple[La
     layouts, samples = measurements
     collected = _collected(layouts)
     cells = cells_of((one.series for one in collected), core=False)
-    rows = [SampleRow(one, float(second), _padded(row, len(cells))) for second, (one, row) in enumerate(samples)]
+    rows = [SampleRow(one, second * SECOND_US, _padded(row, len(cells))) for second, (one, row) in enumerate(samples)]
     collect_samples(rows, columns_of(collected, cells))
 
     found = {one.series.label_values[0]: one.time_series() for one in collected if len(one)}

@@ -1,0 +1,185 @@
+"""Samples wherever they lie: in plain rows, in sealed hours, or in both.
+
+A row whose time is in a block came twice and is not told apart from it until ingest has looked: the block counts. Such
+rows are few, so within sealed hours rows are read one by one, elsewhere PostgreSQL combines them.
+"""
+
+import asyncio
+from array import array
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from flick.db.pool import Connection
+from services.query.reading.block import Block, sample_rows, step_rows, to_blocks
+from services.query.reading.hours import Head, Hours, Lags
+from services.query.reading.rows import LateRow, NewestSample, Rows
+from services.query.reading.stretches import cut, find_stretches
+from services.query.rules.catalog import Catalog
+from services.query.rules.delivery import HOUR_US
+from services.query.rules.plan import Probe, Span
+from services.query.rules.points import SampleRow, StepRow
+from services.query.rules.series import Cell
+
+MAX_HELD_VALUES = 250_000  # of sealed hours, unpacked at a time: 8 MB
+
+R = TypeVar("R", SampleRow, LateRow)
+
+
+class Samples:
+    """Samples and processes of servers. Each method reads on a connection that sees one moment, as `snapshot` gives it.
+
+    They raise asyncpg's errors and OSError when PostgreSQL does not answer, and DATA_LOSS when a block is damaged.
+
+    Args:
+        catalog: the built-in metrics.
+    """
+
+    def __init__(self, *, catalog: Catalog) -> None:
+        self._rows = Rows(catalog=catalog)
+        self._hours = Hours(catalog=catalog)
+
+    async def probe(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> Probe:
+        """How the span begins, counted up to `limit` samples."""
+        sealed = await self._sealed_times_us(connection, server_id, span, limit=limit)
+        if len(sealed) >= limit:  # rows after these don't matter
+            span = Span(start_us=span.start_us, end_us=sealed[limit - 1] + 1)
+        rows = await self._rows.times_us(connection, server_id, span, limit=limit)
+        times_us = sorted({*sealed, *rows})[:limit]
+        if not times_us:
+            return Probe(rows=0)
+        return Probe(rows=len(times_us), first_us=times_us[0], last_us=times_us[-1])
+
+    async def samples(
+        self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell]
+    ) -> list[SampleRow]:
+        """The values of `cells` as they were measured, in the order of time."""
+        found: list[SampleRow] = []
+        heads = await self._hours.heads(connection, server_id, span)
+        for stretch in find_stretches(span, {one.hour_us for one in heads}):
+            if not stretch.sealed:
+                found += await self._rows.samples(connection, server_id, stretch.span, cells)
+                continue
+            async for part, blocks in self._blocks(connection, server_id, stretch.span, heads, cells):
+                found += await asyncio.to_thread(_samples, part, blocks)
+        return found
+
+    async def steps(
+        self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell], *, step_us: int
+    ) -> list[StepRow]:
+        """The values of `cells`, combined by steps, in the order of time. A step may come as several rows."""
+        found: list[StepRow] = []
+        heads = await self._hours.heads(connection, server_id, span)
+        for stretch in find_stretches(span, {one.hour_us for one in heads}):
+            if not stretch.sealed:
+                found += await self._rows.steps(connection, server_id, stretch.span, cells, step_us=step_us)
+                continue
+            async for part, blocks in self._blocks(connection, server_id, stretch.span, heads, cells):
+                found += await asyncio.to_thread(_steps, part, blocks, step_us)
+        return sorted(found, key=lambda row: row.time)
+
+    async def layout_ids(self, connection: Connection, server_id: str, span: Span) -> set[int]:
+        """The layouts that samples of the span have."""
+        found: set[int] = set()
+        heads = await self._hours.heads(connection, server_id, span)
+        for stretch in find_stretches(span, {one.hour_us for one in heads}):
+            if not stretch.sealed:
+                found |= await self._rows.layout_ids(connection, server_id, stretch.span)
+                continue
+            for part in cut(stretch.span, _within(stretch.span, heads), most=MAX_HELD_VALUES):
+                blocks = await self._hours.times(connection, server_id, part)
+                late = await self._rows.late(connection, server_id, part)
+                found |= {one.layout_id for one in blocks if one.times_within(part)}
+                found |= {one.layout_id for one in _only_new(late, blocks)}
+        return found - {0}
+
+    async def lags_us(self, connection: Connection, server_id: str, span: Span) -> list[Sequence[int]]:
+        """How long after their times the samples of the span came, in microseconds: in parts, each of them sorted."""
+        found: list[Sequence[int]] = []
+        heads = await self._hours.heads(connection, server_id, span)
+        for stretch in find_stretches(span, {one.hour_us for one in heads}):
+            if not stretch.sealed:
+                found += await self._rows.lags_us(connection, server_id, stretch.span)
+                continue
+            for part in cut(stretch.span, _within(stretch.span, heads), most=MAX_HELD_VALUES):
+                blocks = await self._hours.lags(connection, server_id, part)
+                late = await self._rows.late(connection, server_id, part)
+                found += await asyncio.to_thread(_lags, part, blocks, late)
+        return found
+
+    async def newest(
+        self, connection: Connection, server_ids: Sequence[str], after_us: int
+    ) -> Mapping[str, NewestSample]:
+        """The newest sample of each server that has one after a moment."""
+        found = dict(await self._rows.newest(connection, server_ids, after_us))
+        blocks = await self._hours.newest_blocks(connection, server_ids, after_us)
+        sealed = {
+            one: block for one, block in blocks.items() if one not in found or block.time_us >= found[one].time_us
+        }
+        if sealed:
+            found.update(await self._hours.last_samples(connection, sealed))
+        return found
+
+    async def newest_times_us(
+        self, connection: Connection, server_ids: Sequence[str], after_us: int
+    ) -> Mapping[str, int]:
+        """When the newest sample of each server that has one after a moment was measured."""
+        found = dict(await self._rows.newest_times_us(connection, server_ids, after_us))
+        for server_id, block in (await self._hours.newest_blocks(connection, server_ids, after_us)).items():
+            found[server_id] = max(block.time_us, found.get(server_id, 0))
+        return found
+
+    async def processes(self, connection: Connection, server_id: str, span: Span) -> tuple[int, bytes] | None:
+        """The last snapshot of processes within the span: its time in microseconds and packed processes."""
+        row = await self._rows.processes(connection, server_id, span)
+        sealed = await self._hours.processes(connection, server_id, span)
+        return sealed if sealed and (row is None or sealed[0] >= row[0]) else row
+
+    async def _sealed_times_us(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> list[int]:
+        """The times of the span's first samples in sealed hours, in order: `limit` of them, some more, or all."""
+        found: list[int] = []
+        for part in cut(span, await self._hours.heads(connection, server_id, span), most=limit):
+            blocks = await self._hours.times(connection, server_id, part)
+            found += sorted(time_us for one in blocks for time_us in one.times_within(part))
+            if len(found) >= limit:
+                break
+        return found
+
+    async def _blocks(
+        self, connection: Connection, server_id: str, span: Span, heads: Iterable[Head], cells: Sequence[Cell]
+    ) -> AsyncIterator[tuple[Span, list[Block]]]:
+        """What a stretch of sealed hours holds, with its rows that are no copies, in parts of which each is small."""
+        most = MAX_HELD_VALUES // (len(cells) + 1)
+        for part in cut(span, _within(span, heads), most=most):
+            blocks = await self._hours.blocks(connection, server_id, part, cells)
+            late = await self._rows.samples(connection, server_id, part, cells)
+            yield part, blocks + to_blocks(_only_new(late, blocks), width=len(cells))
+
+
+def _within(span: Span, heads: Iterable[Head]) -> list[Head]:
+    """The blocks of the hours that lie in a stretch of sealed ones."""
+    return [one for one in heads if one.hour_us < span.end_us and one.hour_us + HOUR_US > span.start_us]
+
+
+def _samples(span: Span, blocks: Iterable[Block]) -> list[SampleRow]:
+    return sorted((row for one in blocks for row in sample_rows(one, span)), key=lambda row: row.time_us)
+
+
+def _steps(span: Span, blocks: Iterable[Block], step_us: int) -> list[StepRow]:
+    return [row for one in blocks for row in step_rows(one, span, step_us=step_us)]
+
+
+def _lags(span: Span, blocks: Sequence[Lags], late: Sequence[LateRow]) -> list[Sequence[int]]:
+    found: list[Sequence[int]] = []
+    for one in blocks:
+        begin = bisect_left(one.times_us, span.start_us)
+        found.append(array("q", sorted(one.lags_us[begin : bisect_left(one.times_us, span.end_us)])))
+    return [*found, sorted(row.lag_us for row in _only_new(late, blocks))]
+
+
+def _only_new(rows: Sequence[R], blocks: Iterable[Block | Lags]) -> list[R]:
+    """The rows whose time is in no block."""
+    if not rows:
+        return []
+    times_us = {time_us for one in blocks for time_us in one.times_us}
+    return [row for row in rows if row.time_us not in times_us]

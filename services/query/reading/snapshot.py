@@ -1,0 +1,23 @@
+"""Reads of plain rows and of sealed hours that see both as they were at one moment."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from flick.db.pool import Connection, Pool
+from flick.db.queries import load_queries
+from services.query.layouts import QUERIES
+
+_HOLD_ROWS = load_queries(QUERIES)["hold_rows"]
+
+
+@asynccontextmanager
+async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection on which every statement sees the same moment, while entered. Raises as `flick.db.pool` says.
+
+    A sample that moves from a row into a sealed hour meanwhile is seen in the row. The lock comes before the moment is
+    chosen and lets everybody write: it only keeps emptied chunks of rows from being given back, which would take the
+    rows away from a moment at which they were not sealed yet.
+    """
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        await connection.execute(_HOLD_ROWS)
+        yield connection

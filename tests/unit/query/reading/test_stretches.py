@@ -1,0 +1,39 @@
+"""A span is cut where hours begin to be sealed and cease to be, and nowhere else."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.query.reading.stretches import Stretch, find_stretches
+from services.query.rules.delivery import HOUR_US
+from services.query.rules.plan import Span
+
+BEGIN_US = 490_000 * HOUR_US
+hours = st.sets(st.integers(0, 12).map(lambda hour: BEGIN_US + hour * HOUR_US))
+spans = st.tuples(st.integers(0, 12 * HOUR_US), st.integers(1, 12 * HOUR_US)).map(
+    lambda drawn: Span(start_us=BEGIN_US + drawn[0], end_us=BEGIN_US + drawn[0] + drawn[1])
+)
+
+
+@given(spans, hours)
+def test_the_stretches_are_the_span_and_each_is_as_long_as_can_be(span: Span, sealed: set[int]) -> None:
+    found = find_stretches(span, sealed)
+
+    assert (found[0].span.start_us, found[-1].span.end_us) == (span.start_us, span.end_us)
+    assert all(one.span.end_us == after.span.start_us and one.sealed != after.sealed for one, after in pairwise(found))
+
+
+@given(spans, hours, st.integers(0, 24 * HOUR_US))
+def test_a_moment_is_in_a_sealed_stretch_when_its_hour_is_sealed(span: Span, sealed: set[int], offset_us: int) -> None:
+    moment_us = span.start_us + offset_us % span.length_us
+
+    (stretch,) = [one for one in find_stretches(span, sealed) if one.span.start_us <= moment_us < one.span.end_us]
+
+    assert stretch.sealed == (moment_us // HOUR_US * HOUR_US in sealed)
+
+
+def test_where_nothing_is_sealed_the_span_stays_whole() -> None:
+    span = Span(start_us=BEGIN_US + 1, end_us=BEGIN_US + 5 * HOUR_US)
+
+    assert find_stretches(span, ()) == [Stretch(span=span, sealed=False)]
