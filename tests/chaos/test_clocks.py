@@ -20,12 +20,13 @@ from agent.spool.limits import SpoolLimits
 from flick.clock import SystemClock
 from flick.db.pool import connect
 from flick.v1 import delivery_pb2, ingest_pb2
-from tests.chaos.house.pipeline import Pipeline, pipeline, reader, report
+from tests.chaos.house.pipeline import Pipeline, pipeline, reader
 from tests.chaos.load import LoadAgent, under_load
 from tests.chaos.load.samples import Measured
 from tests.databases import DatabaseServer
 from tests.integration.agent.certificates import Authority
 from tests.integration.ingest.schema import telemetry_template
+from tests.report import report
 from tests.tiny_auth import Enrolled
 from tests.waiting import eventually
 

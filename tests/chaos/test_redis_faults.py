@@ -13,11 +13,12 @@ import pytest
 from flick.errors import FlickError, Kind
 from flick.v1 import ingest_pb2
 from tests.chaos.faults.own_redis import OwnRedis
-from tests.chaos.house.pipeline import Pipeline, pipeline, reader, report
+from tests.chaos.house.pipeline import Pipeline, pipeline, reader
 from tests.chaos.load import under_load
 from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import scripted_agent
 from tests.integration.ingest.schema import telemetry_template
+from tests.report import report
 from tests.tiny_auth import Enrolled
 from tests.waiting import until
 

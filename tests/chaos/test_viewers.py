@@ -18,11 +18,12 @@ from websockets.exceptions import ConnectionClosed
 
 from deploy.local.machine.ports import free_port
 from flick.ids import new_id
-from tests.chaos.house.pipeline import Pipeline, pipeline, read_metric, report
+from tests.chaos.house.pipeline import Pipeline, pipeline, read_metric
 from tests.chaos.load import under_load
 from tests.databases import DatabaseServer
 from tests.deployables import program
 from tests.integration.ingest.schema import telemetry_template
+from tests.report import report
 from tests.waiting import until
 
 VIEWERS = 50

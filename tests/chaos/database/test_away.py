@@ -15,10 +15,11 @@ from flick.db.pool import Connection, connect
 from flick.lifecycle import background
 from services.ingest.writing.writer import RETRY_CAP_S
 from tests.chaos.faults.own_postgres import OwnPostgres
-from tests.chaos.house.pipeline import Pipeline, pipeline, report
+from tests.chaos.house.pipeline import Pipeline, pipeline
 from tests.chaos.house.real_agent import real_agent
 from tests.chaos.load import under_load
 from tests.integration.agent.certificates import Authority
+from tests.report import report
 from tests.tiny_auth import Enrolled
 from tests.waiting import eventually, until
 

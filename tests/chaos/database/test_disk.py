@@ -19,10 +19,11 @@ from deploy.local.supervision.supervisor import Supervisor
 from flick.clock import SystemClock
 from tests.chaos.faults.own_postgres import OwnPostgres
 from tests.chaos.faults.small_disk import NoSmallDiskError, SmallDisk, small_disk
-from tests.chaos.house.pipeline import Pipeline, pipeline, report
+from tests.chaos.house.pipeline import Pipeline, pipeline
 from tests.chaos.load import under_load
 from tests.folders import reachable_folder
 from tests.integration.ingest.schema import telemetry_template
+from tests.report import report
 from tests.waiting import eventually
 
 ALERT_S = 30.0  # the goal; the long form holds it

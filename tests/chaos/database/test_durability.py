@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.faults.own_postgres import OwnPostgres
-from tests.chaos.house.pipeline import Pipeline, pipeline, report
+from tests.chaos.house.pipeline import Pipeline, pipeline
 from tests.chaos.load import under_load
+from tests.report import report
 from tests.waiting import eventually
 
 # Loss made likely: what commits say is done stays in shared memory as long as PostgreSQL's settings allow.

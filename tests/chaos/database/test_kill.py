@@ -8,8 +8,9 @@ import pytest
 
 from services.ingest.writing.writer import RETRY_CAP_S
 from tests.chaos.faults.own_postgres import OwnPostgres
-from tests.chaos.house.pipeline import SEED, Pipeline, pipeline, report
+from tests.chaos.house.pipeline import SEED, Pipeline, pipeline
 from tests.chaos.load import under_load
+from tests.report import report
 
 FIRST_ACK_S = 5.0  # the goal, after the database is ready; the long form holds it
 

@@ -13,8 +13,9 @@ import pytest
 from flick.db.pool import open_pool
 from flick.errors import FlickError, Kind
 from tests.chaos.faults.own_postgres import OwnPostgres
-from tests.chaos.house.pipeline import Pipeline, Reader, pipeline, reader, report
+from tests.chaos.house.pipeline import Pipeline, Reader, pipeline, reader
 from tests.chaos.load import under_load
+from tests.report import report
 from tests.waiting import eventually
 
 MEMORY_MIB = 64.0  # the goal

@@ -216,11 +216,6 @@ async def reader(
             )
 
 
-def report(what: str, **figures: object) -> None:
-    """Say what was measured; `make chaos` shows it."""
-    print(f"{what}:", ", ".join(f"{name}={value}" for name, value in figures.items()))  # noqa: T201 - that is its work
-
-
 async def read_metric(address: str, name: str, **labels: str) -> float:
     """The sum of a metric's values, of those at `address` that have these labels."""
     async with httpx.AsyncClient() as client:

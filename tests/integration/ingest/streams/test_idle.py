@@ -11,6 +11,7 @@ from flick.v1 import ingest_pb2, ingest_pb2_grpc
 from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import LIVE, Call
 from tests.integration.ingest.process import IngestProcess, ingest_process
+from tests.report import report
 from tests.tiny_auth import Enrolled
 from tests.waiting import eventually
 
@@ -65,5 +66,7 @@ async def test_an_idle_stream_takes_at_most_64_kib(
         for first in range(WARM, WARM + count, AT_ONCE):
             await asyncio.gather(*(_open(process, one, stack) for one in enrolled[first : first + AT_ONCE]))
         after_kib = _resident_kib(process.program.process.pid)
+
+    report(f"{count} idle streams", kib_per_stream=round((after_kib - before_kib) / count, 1))
 
     assert (after_kib - before_kib) / count <= MAX_KIB_PER_STREAM

@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import httpx
 import psutil
+import pytest
 
 from flick.db.pool import connect
 from flick.v1 import catalog_pb2, ingest_pb2, ingest_pb2_grpc, telemetry_pb2
@@ -15,6 +16,7 @@ from services.ingest.intake.admission import ADMITTED_BYTES, WAITING_BYTES
 from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import ScriptedAgent, batch, now_ns
 from tests.integration.ingest.process import IngestProcess, ingest_process
+from tests.report import report
 from tests.tiny_auth import Enrolled
 from tests.waiting import eventually
 
@@ -68,6 +70,7 @@ async def _push(agent: ScriptedAgent) -> None:
         await agent.send(_frame(seq))
 
 
+@pytest.mark.timeout(900)
 async def test_streams_that_push_while_the_database_is_stalled_take_bounded_memory(
     postgres: DatabaseServer, telemetry: str, redis_url: str, tmp_path: Path, long_form: bool
 ) -> None:
@@ -90,6 +93,7 @@ async def test_streams_that_push_while_the_database_is_stalled_take_bounded_memo
         assert await eventually(known, bool, every_s=0.1)
         agents = [await stack.enter_async_context(_pushing(process, one)) for one in enrolled]
         before = _resident_bytes(process)
+        await owner.execute("set idle_in_transaction_session_timeout = 0")  # the long form takes minutes
         async with owner.transaction():
             await owner.execute("lock table telemetry.metrics in access exclusive mode")
             pushes = [asyncio.create_task(_push(agent)) for agent in agents]
@@ -104,6 +108,8 @@ async def test_streams_that_push_while_the_database_is_stalled_take_bounded_memo
         async with _pushing(process, enrolled[0]) as again:  # now that the database goes on, so does ingest
             await again.send(_frame(1))
             await again.acked(1, within_s=60)
+
+    report(f"{count} streams push", grown_mib=(largest - before) >> 20, admitted_mib=int(admitted) >> 20)
 
     assert admitted <= ADMITTED_BYTES
     assert largest - before <= MAX_HELD_BYTES + count * MAX_BYTES_PER_STREAM

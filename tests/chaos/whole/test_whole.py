@@ -1,0 +1,83 @@
+"""`make chaos` itself: nothing is left out, a failure ends nothing, and the report has what was found."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from tests.chaos.whole.parts import PARTS, Part
+from tests.chaos.whole.report import FAILED, PASSED, SKIPPED
+from tests.chaos.whole.run import run
+from tests.deployables import ROOT
+
+CONFTEST = """
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true")
+"""
+TESTS = """
+import pytest
+
+def test_that_is_well(request):
+    print("long:", request.config.getoption("--long"))
+
+def test_that_is_not():
+    print("before")
+    assert 1 == 2, "one is not two"
+
+def test_that_can_not_be():
+    pytest.skip("needs root")
+"""
+
+
+def _tests(folder: Path, *chosen: str) -> list[str]:
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "test_some.py").write_text(TESTS)
+    return [f"{folder / 'test_some.py'}::{name}" for name in chosen]
+
+
+def _part(name: str, **how: object) -> Part:
+    return Part(name=name, what="some", minutes=1, **how)  # type: ignore[arg-type]
+
+
+def test_every_test_with_a_long_form_belongs_to_one_part() -> None:
+    long_forms = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if path != Path(__file__) and "long_form: bool" in path.read_text()
+    }
+    counted = Counter(path for part in PARTS for path in part.paths)
+
+    assert long_forms <= counted.keys()
+    assert max(counted.values()) == 1
+    assert all((ROOT / path).exists() for path in counted)
+
+
+async def test_a_part_that_fails_ends_nothing(tmp_path: Path) -> None:
+    told: list[str] = []
+    parts = [
+        _part("beside", module="this", beside=True),
+        _part("broken", paths=_tests(tmp_path, "test_that_is_well", "test_that_is_not")),
+        _part("well", paths=_tests(tmp_path, "test_that_is_well")),
+        _part("nothing", paths=_tests(tmp_path, "test_that_can_not_be")),
+    ]
+    report = await run(parts, folder=tmp_path / "build", tell=told.append)
+    written = json.loads((tmp_path / "build/chaos.json").read_text())
+    found = {one.name: one for one in report.results}
+
+    assert {name: one.outcome for name, one in found.items()} == {
+        "beside": PASSED, "broken": FAILED, "well": PASSED, "nothing": SKIPPED,
+    }  # fmt: skip
+    assert not report.ok
+    assert written["ok"] is False
+    assert [one["name"] for one in written["results"]] == [one.name for one in report.results]
+    well, broken = found["broken"].findings
+    assert list(well.said) == ["long: True"]
+    assert (broken.outcome, broken.said[0]) == (FAILED, "before")
+    assert "one is not two" in broken.said[1]
+    assert "Namespaces are one honking great idea -- let's do more of those!" in found["beside"].findings[0].said
+    assert any("one is not two" in text for text in told)
+
+
+async def test_a_part_that_can_not_even_begin_failed(tmp_path: Path) -> None:
+    report = await run([_part("broken", module="no_such_module")], folder=tmp_path, tell=lambda _text: None)
+
+    assert not report.ok
