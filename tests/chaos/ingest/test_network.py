@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.integration.agent.certificates import Authority
 from tests.integration.ingest.house import ingest_house
 from tests.integration.ingest.schema import telemetry_template
 from tests.network.proxy import CHUNK_BYTES, FaultProxy, Link
+from tests.report import report
 from tests.tiny_auth import make_auth
 from tests.waiting import until
 
@@ -38,7 +40,8 @@ async def test_on_a_bad_network_nothing_is_lost_and_the_link_is_used(
     for authority in (Authority(), None) if long_form else (Authority(),):
         (folder := tmp_path / ("TLS" if authority else "plaintext")).mkdir()
         seen = await _endured(postgres, redis_url, folder, authority, seconds)
-        print(f"\n{folder.name}: goodput {seen.goodput / seen.bare:.0%} of {seen.bare * 8 / 1e6:.2f} Mbit/s; {seen}")  # noqa: T201
+        goodput, bare = f"{seen.goodput / seen.bare:.0%}", f"{seen.bare * 8 / 1e6:.2f} Mbit/s"
+        report(folder.name, goodput=goodput, bare=bare, torn=seen.torn, findings=seen.findings)
 
         assert seen.torn > 0
         assert seen.findings.clean, seen.findings
@@ -91,11 +94,13 @@ async def _endured(
     return _Seen(bare=bare, goodput=goodput, torn=torn, findings=findings, failed_calls=failed)
 
 
+@pytest.mark.timeout(300)
 async def test_both_ends_of_a_half_open_stream_notice_and_nothing_is_lost(
-    postgres: DatabaseServer, redis_url: str
+    postgres: DatabaseServer, redis_url: str, long_form: bool
 ) -> None:
     rng = random.Random(SEED)
-    times = StreamTimes(ping_every_s=0.3, silent_after_s=0.9, settle_s=0.2)
+    times = StreamTimes() if long_form else StreamTimes(ping_every_s=0.3, silent_after_s=0.9, settle_s=0.2)
+    silent_s = times.silent_after_s
     async with (
         postgres.database(template=await telemetry_template(postgres)) as database,
         ingest_house(postgres=postgres, database=database, redis_url=redis_url, times=times) as house,
@@ -103,14 +108,18 @@ async def test_both_ends_of_a_half_open_stream_notice_and_nothing_is_lost(
         link = Link()
         proxy = FaultProxy(targets=lambda: house.address, link=link, rng=rng)
         async with proxy.serving() as address:
-            agents = crowd(house.auth, count=AGENTS, address=address, rng=rng, interval_s=0.1, silent_s=0.9)
+            agents = crowd(house.auth, count=AGENTS, address=address, rng=rng, interval_s=0.1, silent_s=silent_s)
             async with under_load(agents):
                 await until(lambda: all(agent.open for agent in agents))
-                link.silent = True
-                await until(lambda: not any(agent.open for agent in agents))
-                await until(lambda: house.count("streams_ended_total", reason="silent") == AGENTS)
+                began_s, link.silent = time.monotonic(), True
+                await until(lambda: not any(agent.open for agent in agents), within_s=3 * silent_s + 10)
+                agents_s = time.monotonic() - began_s
+                ended = partial(house.count, "streams_ended_total", reason="silent")
+                await until(lambda: ended() == AGENTS, within_s=3 * silent_s + 10)
+                ingest_s = time.monotonic() - began_s
                 link.silent = False
         findings = await check(house.database, agents)
+    report("half-open", silent_s=silent_s, agents_s=round(agents_s, 1), ingest_s=round(ingest_s, 1), findings=findings)
 
     assert findings.clean, findings
     assert all(agent.streams > 1 for agent in agents)
