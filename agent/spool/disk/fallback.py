@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +15,8 @@ from agent.spool.epochs import Mark
 from agent.spool.frame import Entry, Frame, Lane, Reason
 from agent.spool.lanes.laned import LanedSpool
 from agent.spool.lanes.memory import MemorySpool
-from agent.spool.lanes.state import Counts
 from agent.spool.limits import IN_MEMORY, SpoolLimits
+from agent.spool.status import Counts, together
 from flick.clock import Clock
 from flick.v1 import ingest_pb2, telemetry_pb2
 
@@ -32,6 +32,9 @@ class FallbackSpool:
     The disk is asked in a thread, so that one that does not answer holds up the agent for two seconds, once. While the
     disk can't be used, what it holds rests there, and what is taken goes into memory, into a spool with an id of its
     own; when the disk is back, everything that memory holds is put there and the spool on disk goes on.
+
+    Acks are noted with the next change, which spares a commit for each sample; what was acked since the last change is
+    sent once more after the process was killed.
 
     Args:
         path: the file.
@@ -57,6 +60,7 @@ class FallbackSpool:
         self._disk: LanedSpool | None = None
         self._opened: LanedSpool | None = None  # by the worker, not in use yet
         self._left: LanedSpool | None = None  # after an error, to be closed by the worker
+        self._acked: dict[Lane, int] = {}  # up to where, not noted yet
         self._known = Counts()  # of the disk, before what failed
         self._at_rest = ingest_pb2.SpoolStatus()  # how the disk stood when it could last be asked
         self._memory = MemorySpool(spool_id=uuid.uuid4(), limits=in_memory)
@@ -118,8 +122,9 @@ class FallbackSpool:
 
     def frame(self, lane: Lane, seq: int) -> Frame | None:
         """See `Spool`."""
-        if not self._current.has_frame(lane, seq):
-            return None
+        known, frame = self._current.at_hand(lane, seq)
+        if known:
+            return frame
         if self._disk is None:
             return self._memory.frame(lane, seq)
         made: list[Frame | None] = []
@@ -128,6 +133,7 @@ class FallbackSpool:
 
     def position(self, lane: Lane) -> int:
         """See `Spool`."""
+        self._note_acks()
         return self._current.position(lane)
 
     def ack(self, lane: Lane, seq: int) -> None:
@@ -135,7 +141,8 @@ class FallbackSpool:
         if self._disk is None:
             self._memory.ack(lane, seq)
         else:
-            self._on_disk(lambda disk: disk.ack(lane, seq))
+            self._disk.require_handed_out(lane, seq)
+            self._acked[lane] = max(seq, self._acked.get(lane, 0))
 
     def refuse(self, lane: Lane, seq: int) -> None:
         """See `Spool`."""
@@ -157,13 +164,14 @@ class FallbackSpool:
 
     def held(self) -> int:
         """See `Spool`. What rests on a disk that can't be used is not counted."""
+        self._note_acks()
         return self._current.held()
 
     def status(self) -> ingest_pb2.SpoolStatus:
         """See `Spool`."""
         if self._on_disk(lambda disk: self._note(disk.status())):
             return self._at_rest
-        return _sum(self._at_rest, self._memory.status(), reason=self._reason)
+        return together(self._at_rest, self._memory.status(), reason=self._reason)
 
     def layout_id(self, series: tuple[SeriesKey, ...]) -> int:
         """See `Spool`."""
@@ -182,11 +190,16 @@ class FallbackSpool:
         """See `Spool`. What is in memory is put down if that can be done now."""
         if self._disk is None:
             self._return()
+        self._note_acks()
         self._on_disk(lambda disk: disk.close())
 
     @property
     def _current(self) -> LanedSpool:
         return self._disk or self._memory
+
+    def _note_acks(self) -> None:
+        if self._acked:
+            self._on_disk(lambda disk: None)
 
     def _note(self, status: ingest_pb2.SpoolStatus) -> None:
         self._at_rest = status
@@ -196,8 +209,9 @@ class FallbackSpool:
         disk = self._disk
         if disk is None:
             return False
+        acked, self._acked = self._acked, {}
         try:
-            self._worker.run(lambda: call(disk))
+            self._worker.run(lambda: _with_acks(disk, acked, call))
             self._known = replace(disk.counts)
         except (sqlite3.Error, TimeoutError) as error:
             self._give_up(disk, error)
@@ -205,7 +219,7 @@ class FallbackSpool:
         return True
 
     def _give_up(self, disk: LanedSpool, error: Exception) -> None:
-        self._at_rest = _status(self._known)
+        self._at_rest = self._known.status()
         self._disk, self._left = None, disk
         self._memory = MemorySpool(spool_id=uuid.uuid4(), limits=self._in_memory)
         mark = self._settled[0] if self._settled else self._begun
@@ -266,30 +280,11 @@ class FallbackSpool:
             disk.adopt(self._memory)
 
 
-def _status(counts: Counts) -> ingest_pb2.SpoolStatus:
-    return ingest_pb2.SpoolStatus(
-        held_samples=counts.held,
-        taken_samples=counts.taken,
-        acked_samples=counts.acked,
-        dropped_samples=counts.dropped,
-        refused_samples=counts.refused,
-        corrupt_samples=counts.corrupt,
-    )
-
-
-def _sum(one: ingest_pb2.SpoolStatus, other: ingest_pb2.SpoolStatus, *, reason: str) -> ingest_pb2.SpoolStatus:
-    both = ingest_pb2.SpoolStatus(degraded_reason=reason)
-    for name in (
-        "held_samples",
-        "held_bytes",
-        "taken_samples",
-        "acked_samples",
-        "dropped_samples",
-        "refused_samples",
-        "corrupt_samples",
-    ):
-        setattr(both, name, getattr(one, name) + getattr(other, name))
-    oldest = one if one.HasField("oldest_time") else other
-    if oldest.HasField("oldest_time"):
-        both.oldest_time.CopyFrom(oldest.oldest_time)
-    return both
+def _with_acks(disk: LanedSpool, acked: Mapping[Lane, int], call: Callable[[LanedSpool], object]) -> None:
+    if not acked:
+        call(disk)
+        return
+    with disk.as_one():
+        for lane, seq in acked.items():
+            disk.ack(lane, seq)
+        call(disk)

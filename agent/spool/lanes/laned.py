@@ -8,15 +8,17 @@ from dataclasses import replace
 
 from agent.collectors.collector import SeriesKey
 from agent.spool.epochs import Mark
-from agent.spool.frame import BACKFILL, Entry, Frame, Lane, Loss, Reason
+from agent.spool.frame import BACKFILL, LIVE, Entry, Frame, Lane, Loss, Reason
+from agent.spool.lanes.awaited import Awaited
 from agent.spool.lanes.handed_out import HandedOut
 from agent.spool.lanes.layouts import Layouts, series_of
 from agent.spool.lanes.losses import INSTANT_NS
 from agent.spool.lanes.shelf import Row, Shelf
-from agent.spool.lanes.state import Counts, Piece, State
+from agent.spool.lanes.state import Piece, State
 from agent.spool.lanes.waiting import Waiting
 from agent.spool.limits import SpoolLimits
 from agent.spool.spool import UnknownSeqError
+from agent.spool.status import Counts
 from flick.v1 import ingest_pb2, telemetry_pb2
 
 _STEP_NS = 1_000_000  # a sample that would not come after the last one comes so long after it
@@ -40,6 +42,7 @@ class LanedSpool:
         self._handed_out = HandedOut(shelf=shelf, state=state, waiting=self._waiting)
         self._was_clean, state.clean = state.clean, False
         self._unsaved = 0
+        self._awaited = Awaited()
 
     @property
     def spool_id(self) -> str:
@@ -71,6 +74,7 @@ class LanedSpool:
         """See `Spool`."""
         state = self._state
         state.mark = mark
+        self._awaited.forget()
         if any(epoch.provisional for epoch in state.epochs.all):
             state.losses.settle(
                 state.epochs,
@@ -93,6 +97,7 @@ class LanedSpool:
             worth_saving = [
                 state.epochs.note(row.time_ns),
                 state.losses.end(time_ns=row.time_ns, sample_id=row.id),
+                self._hand_out_at_once(row),
                 self._waiting.drop_what_is_too_much(row),
                 self._unsaved >= _UNSAVED,
             ]
@@ -113,6 +118,9 @@ class LanedSpool:
 
     def frame(self, lane: Lane, seq: int) -> Frame | None:
         """See `Spool`."""
+        known, frame = self.at_hand(lane, seq)
+        if known:
+            return frame
         line = self._state.lines[lane]
         if seq != line.next:
             return self._again(lane, seq)
@@ -120,18 +128,25 @@ class LanedSpool:
             line.pieces.append(Piece(loss=loss))
             self._save()
             return Frame(lane, seq, loss=loss)
-        if not self.has_frame(lane, seq):
-            return None
         with self._shelf.writing():
             rows = self._waiting.take(lane)
             if rows:
-                size = sum(len(row.payload) for row in rows)
-                line.pieces.append(Piece(rows[0].id, rows[-1].id, len(rows), size))
+                line.pieces.append(_piece(rows))
             self._save()
         return Frame(lane, seq, tuple(map(self._entry, rows))) if rows else None
 
+    def at_hand(self, lane: Lane, seq: int) -> tuple[bool, Frame | None]:
+        """Whether `frame` would answer without asking the shelf, and its answer."""
+        made = self._awaited.take(lane, seq)
+        if made is not None:
+            return True, made
+        if self.has_frame(lane, seq):
+            return False, None
+        self._awaited.ask(lane)
+        return True, None
+
     def has_frame(self, lane: Lane, seq: int) -> bool:
-        """Whether there is something to ask the shelf for."""
+        """Whether there is such a frame, or something to make it of."""
         state = self._state
         if seq != state.lines[lane].next:
             return True
@@ -144,15 +159,20 @@ class LanedSpool:
 
     def ack(self, lane: Lane, seq: int) -> None:
         """See `Spool`."""
+        self.require_handed_out(lane, seq)
         line = self._state.lines[lane]
-        if seq >= line.next:
-            raise UnknownSeqError(f"frame {seq} was never sent; the last was {line.next - 1}")
         if seq < line.first:
             return
         with self._shelf.writing():
             self._handed_out.ack(line, seq)
             self._forget_epochs()
             self._save()
+
+    def require_handed_out(self, lane: Lane, seq: int) -> None:
+        """Raise UnknownSeqError when the lane never had this frame."""
+        following = self._state.lines[lane].next
+        if seq >= following:
+            raise UnknownSeqError(f"frame {seq} was never sent; the last was {following - 1}")
 
     def refuse(self, lane: Lane, seq: int) -> None:
         """See `Spool`."""
@@ -179,6 +199,7 @@ class LanedSpool:
 
     def demote(self) -> None:
         """See `Spool`."""
+        self._awaited.forget()
         self._waiting.demote()
 
     def held(self) -> int:
@@ -187,17 +208,9 @@ class LanedSpool:
 
     def status(self) -> ingest_pb2.SpoolStatus:
         """See `Spool`."""
-        counts = self._state.counts
-        status = ingest_pb2.SpoolStatus(
-            held_samples=counts.held,
-            held_bytes=self._waiting.tally.size + self._handed_out.size,
-            taken_samples=counts.taken,
-            acked_samples=counts.acked,
-            dropped_samples=counts.dropped,
-            refused_samples=counts.refused,
-            corrupt_samples=counts.corrupt,
-        )
-        oldest = self._shelf.head(1, self._state.last_id) if counts.held else None
+        status = self._state.counts.status()
+        status.held_bytes = self._waiting.tally.size + self._handed_out.size
+        oldest = self._shelf.head(1, self._state.last_id) if status.held_samples else None
         if oldest is not None:
             status.oldest_time.FromNanoseconds(max(0, self._waiting.time_of(oldest)))
         return status
@@ -245,7 +258,7 @@ class LanedSpool:
 
     def adopt(self, other: "LanedSpool") -> None:
         """Take over what another spool, whose samples are all later, took, holds and has to tell."""
-        counts, theirs, last_ns = self._state.counts, other.counts, self.last_ns
+        last_ns = self.last_ns
         # A call that was given up may have ended all the same: then what it put is here, and nothing before it is new.
         here = any(entry.time_ns == last_ns for entry in other.everything())
         with self._shelf.writing():
@@ -256,11 +269,7 @@ class LanedSpool:
                 self.put(replace(entry, layout_id=self.number_of(layout)))
             for loss in other.losses():
                 self._waiting.tell(replace(loss, start_id=self._state.last_id, end_id=self._state.last_id))
-            counts.taken += theirs.taken - theirs.held
-            counts.acked += theirs.acked
-            counts.dropped += theirs.dropped
-            counts.refused += theirs.refused
-            counts.corrupt += theirs.corrupt
+            self._state.counts.add_gone(other.counts)
             self._save()
         self.demote()
 
@@ -271,6 +280,17 @@ class LanedSpool:
     def number_of(self, layout: telemetry_pb2.Layout | None) -> int:
         """The number that a layout of another spool has here."""
         return self._layouts.id_of(series_of(layout)) if layout is not None else 0
+
+    def _hand_out_at_once(self, newest: Row) -> bool:
+        """Give the newest sample its place, if the live lane waits for it; whether it did."""
+        if not self._awaited.waits:
+            return False
+        line = self._state.lines[LIVE]
+        self._waiting.leave([newest])
+        self._waiting.demote()
+        self._awaited.make(line.next, self._entry(newest))
+        line.pieces.append(_piece([newest]))
+        return True
 
     def _again(self, lane: Lane, seq: int) -> Frame:
         piece = self._state.lines[lane].at(seq)
@@ -296,3 +316,7 @@ class LanedSpool:
     def _save(self) -> None:
         self._shelf.save(self._state)
         self._unsaved = 0
+
+
+def _piece(rows: list[Row]) -> Piece:
+    return Piece(rows[0].id, rows[-1].id, len(rows), sum(len(row.payload) for row in rows))

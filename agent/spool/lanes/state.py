@@ -9,28 +9,9 @@ from agent.spool.epochs import Epochs, Mark
 from agent.spool.frame import BACKFILL, LIVE, Lane, Loss
 from agent.spool.lanes.losses import Losses
 from agent.spool.spool import UnknownSeqError
+from agent.spool.status import Counts
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-
-@dataclass(slots=True)
-class Counts:
-    """What became of samples: taken = acked + dropped + refused + corrupt + those still held."""
-
-    taken: int = 0
-    acked: int = 0
-    dropped: int = 0
-    refused: int = 0
-    corrupt: int = 0
-
-    @property
-    def held(self) -> int:
-        """How many must be held."""
-        return self.taken - self.acked - self.dropped - self.refused - self.corrupt
-
-    def as_json(self) -> list[int]:
-        """The fields in their order."""
-        return [self.taken, self.acked, self.dropped, self.refused, self.corrupt]
 
 
 @dataclass(slots=True)

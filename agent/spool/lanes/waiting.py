@@ -40,6 +40,12 @@ class Waiting:
         self.tally.add(len(row.payload))
         self._live_from = max(self._live_from, row.id - self._limits.live_samples + 1)
 
+    def leave(self, rows: list[Row]) -> None:
+        """These, which follow each other, wait no more."""
+        self.tally.remove(sum(len(row.payload) for row in rows), count=len(rows))
+        if self._oldest is not None and rows[0].id <= self._oldest.id <= rows[-1].id:
+            self._oldest = None
+
     def demote(self) -> None:
         """None waits for the live lane any more."""
         self._live_from = self._state.last_id + 1
@@ -55,9 +61,7 @@ class Waiting:
                 rows.sort(key=lambda row: row.id)
                 if lane == LIVE:
                     self._live_from = rows[-1].id + 1
-                self.tally.remove(sum(len(row.payload) for row in rows), count=len(rows))
-                if self._oldest is not None and rows[0].id <= self._oldest.id <= rows[-1].id:
-                    self._oldest = None
+                self.leave(rows)
                 return rows
         if lane == LIVE:
             self._live_from = self._state.last_id + 1

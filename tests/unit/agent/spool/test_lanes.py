@@ -1,5 +1,7 @@
 """What is not acked is kept, in memory and on disk alike: which frame it goes with, and what the spool tells of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.spool.frame import BACKFILL, LIVE
@@ -7,9 +9,11 @@ from agent.spool.spool import UnknownSeqError
 from flick.v1 import ingest_pb2
 from tests.unit.agent.spool.spools import (
     LIMITS,
+    MARK,
     SERIES,
     Make,
     S,
+    adds_up,
     drain,
     entry,
     in_memory,
@@ -69,6 +73,31 @@ def test_a_frame_keeps_its_seq_and_content_until_it_is_acked(make: Make) -> None
     full.ack(LIVE, 1)
     assert full.position(LIVE) == 2
     assert full.held() == 1
+
+
+def test_a_sample_that_the_live_lane_waits_for_has_its_place_at_once(make: Make) -> None:
+    full = make(LIMITS)
+    asked = full.frame(LIVE, 1)
+    full.put(entry(1))
+    full.put(entry(2))
+    first = full.frame(LIVE, 1)
+
+    assert asked is None
+    assert seconds(first) == [1]
+    assert full.frame(LIVE, 1) == first
+    assert seconds(full.frame(LIVE, 2)) == [2]
+    assert full.frame(LIVE, 3) is None
+    assert adds_up(full)
+
+
+def test_a_place_given_at_once_keeps_its_content_when_the_clock_is_corrected(make: Make) -> None:
+    full = make(LIMITS)
+    full.begin(replace(MARK, corrected=False))
+    full.frame(LIVE, 1)
+    full.put(entry(1))
+    full.settle(MARK, moved_ns=500 * S, now_ns=600 * S)
+
+    assert seconds(full.frame(LIVE, 1)) == [501]
 
 
 def test_an_ack_of_a_frame_that_was_never_handed_out_is_an_error(make: Make) -> None:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from agent.spool.disk.fallback import FallbackSpool
 from agent.spool.disk.opening import UnavailableError, open_spool, spool_name
 from agent.spool.frame import BACKFILL, LIVE
 from agent.spool.limits import SpoolLimits
+from agent.spool.spool import UnknownSeqError
 from flick.v1 import ingest_pb2
+from tests.unit.agent.clock import HandClock
 from tests.unit.agent.spool.spools import LIMITS, MARK, SERIES, S, adds_up, copied, drain, entry, on_disk, seconds, span
 
 
@@ -42,6 +45,47 @@ def test_frames_keep_lane_seq_and_content_over_a_restart(path: Path, closed: boo
     assert after.frame(LIVE, 3) is None, "what waits is backlog"
     assert after.layout_id(SERIES) == layout_id
     assert after.layout(layout_id) == before.layout(layout_id)
+
+
+def test_a_place_given_as_the_sample_was_put_outlives_a_kill(path: Path) -> None:
+    before = on_disk(path)
+    before.frame(LIVE, 1)
+    before.put(entry(1))
+    after = on_disk(copied(path, path.with_name("copy.db")))
+    after.put(entry(2))
+
+    assert seconds(after.frame(LIVE, 1)) == [1]
+    assert after.frame(LIVE, 1) == before.frame(LIVE, 1)
+    assert seconds(after.frame(LIVE, 2)) == [2]
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["stopped", "killed"])
+def test_what_was_acked_is_at_most_sent_once_more_under_its_old_number(path: Path, closed: bool) -> None:
+    with FallbackSpool(path=path, limits=LIMITS, clock=HandClock()) as before:
+        for second in (1, 2, 3):
+            before.frame(LIVE, second)
+            before.put(entry(second))
+            sent = before.frame(LIVE, second)
+            before.ack(LIVE, second)
+        copy = copied(path, path.with_name("copy.db"))
+    after = on_disk(path if closed else copy)
+
+    assert after.held() == (0 if closed else 1)
+    assert after.position(LIVE) == (4 if closed else 3)
+    assert adds_up(after)
+    if not closed:
+        assert after.frame(LIVE, 3) == sent
+
+
+def test_asking_where_a_lane_stands_notes_what_was_acked(path: Path) -> None:
+    with FallbackSpool(path=path, limits=LIMITS, clock=HandClock()) as spool:
+        spool.put(entry(1))
+        spool.frame(LIVE, 1)
+        spool.ack(LIVE, 1)
+
+        assert (spool.position(LIVE), spool.held()) == (2, 0)
+        with pytest.raises(UnknownSeqError, match="never sent"):
+            spool.ack(LIVE, 2)
 
 
 def test_gaps_are_told_after_a_restart(path: Path) -> None:
