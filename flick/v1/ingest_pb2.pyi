@@ -925,7 +925,9 @@ Global___RetryAfter: _TypeAlias = RetryAfter  # noqa: Y015
 
 @_typing.final
 class Fatal(_message.Message):
-    """Something can never be taken."""
+    """Something can never be taken. The agent leaves or half-closes once it has read this; ingest hears it out and ends the
+    stream then, or after a second.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

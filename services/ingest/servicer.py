@@ -4,6 +4,7 @@ read at least its place can be told.
 
 import asyncio
 import gc
+from contextlib import suppress
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -13,6 +14,7 @@ from flick.rpc.access.caller import current_caller
 from flick.rpc.aspect import Context
 from flick.v1 import ingest_pb2
 from services.ingest.intake.lanes import ProtocolError
+from services.ingest.streams.hearing import hear_out
 from services.ingest.streams.outbox import Response
 from services.ingest.streams.parts import Parts
 from services.ingest.streams.roster import Roster
@@ -63,12 +65,17 @@ class IngestServicer:
             session = Session(caller=caller, hello=hello, settings=settings, parts=self._parts)
         except ProtocolError as error:
             await context.write(Response(fatal=error.fatal()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._parts.times.hear_out_s):
+                    await hear_out(context)
             raise error.flick_error() from error
         if self._roster.draining:  # the call was under way when this process was told to end
             await context.write(Response(drain=self._farewell()))
             return
         with self._roster.entered(session):
-            await session.run(context)
+            failure = await session.run(context)
+        if failure is not None:
+            raise failure
 
     def _farewell(self) -> ingest_pb2.Drain:
         drain = ingest_pb2.Drain()

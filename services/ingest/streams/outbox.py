@@ -13,14 +13,18 @@ Response = ingest_pb2.StreamTelemetryResponse
 
 
 class Outbox:
-    """A queue of responses that ends with the stream. It has one reader."""
+    """A queue of responses that ends with the stream. It has one reader.
+
+    Attributes:
+        error: what the stream ends with; None: it ends well, or has not ended.
+    """
 
     def __init__(self) -> None:
         self._waiting: list[Response] = []
         self._acks: dict[int, ingest_pb2.Ack] = {}
         self._news: asyncio.Future[None] | None = None  # while the reader waits
         self._closed = False
-        self._error: Exception | None = None
+        self.error: Exception | None = None
 
     @property
     def closed(self) -> bool:
@@ -62,18 +66,12 @@ class Outbox:
         """End the stream once everything that waits is sent: with `error`, or well."""
         if not self._closed:
             self._closed = True
-            self._error = error
+            self.error = error
             self._tell()
 
     async def take(self) -> Response | None:
-        """What is to be sent next; None when the stream ends. Raises the error that it ends with, if any."""
+        """What is to be sent next; None when the stream ends."""
         while not self._waiting:
-            if self._error is not None:
-                error, self._error = self._error, None
-                try:
-                    raise error
-                finally:
-                    del error  # its traceback knows this frame and the stream's, which nothing would free for a while
             if self._closed:
                 return None
             self._news = asyncio.get_running_loop().create_future()

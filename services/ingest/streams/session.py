@@ -17,6 +17,7 @@ from services.ingest.intake.lanes import MAX_UNACKED_BYTES, MAX_UNACKED_FRAMES, 
 from services.ingest.intake.layouts import StreamLayouts
 from services.ingest.intake.reading import Reading
 from services.ingest.ledger.streams import Stream
+from services.ingest.streams.hearing import hear_out
 from services.ingest.streams.intake import Intake
 from services.ingest.streams.outbox import Outbox, Response
 from services.ingest.streams.parts import Parts
@@ -73,25 +74,28 @@ class Session:
         self._pings = 0
         self._draining = False
         self._revoked = False
+        self._told_fatal = False
         self._busy = False  # with a frame: what the agent says meanwhile is not read
         self._ended_at_s: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._handler: asyncio.Task[object] | None = None
 
-    async def run(self, context: Context) -> None:
-        """Serve the stream to its end. Raises what it ends with, when it does not end well."""
+    async def run(self, context: Context) -> Exception | None:
+        """Serve the stream to its end. Returns what it ends with; None: it ends well."""
         self._handler = asyncio.current_task()
         self._outbox.put(Response(welcome=self._welcome()))
         with ExitStack() as stack:
             stack.enter_context(self._parts.watched.listen(self.server_id, self._tell_live))
             stack.enter_context(self._parts.minding.minded(self))
             stack.callback(self._parts.rounds.add(self._look, due_s=self._vigil.next_s))
-            self._start(partial(self._read, context))
+            reading = self._start(partial(self._read, context))
             self._parts.watched.look_up(self.server_id)
             try:
                 while (response := await self._outbox.take()) is not None:
                     await context.write(response)
                     self._vigil.said_at_s = self._parts.clock.monotonic_s()
+                if self._told_fatal:
+                    await asyncio.wait({reading}, timeout=self._parts.times.hear_out_s)
             finally:
                 self._outbox.close()
                 self._handler = None
@@ -99,6 +103,7 @@ class Session:
                     for task in self._tasks:
                         task.cancel()
                     await asyncio.wait(self._tasks, timeout=0.1)
+        return self._outbox.error
 
     def drain(self) -> None:
         """Tell the agent that the stream ends soon, and end it when the agent has finished, or a little later."""
@@ -156,14 +161,26 @@ class Session:
         return ingest_pb2.LiveMode(enabled=watched, interval=_duration(self._parts.times.live_interval_s))
 
     async def _read(self, context: Context) -> None:
-        while (raw := await context.read()) is not grpc.aio.EOF:
-            self._busy = True
-            await self._intake.take(raw)
-            del raw  # else it would stay in memory until the next one comes
-            self._busy = False
-            self._vigil.heard_at_s = self._parts.clock.monotonic_s()
-        await self._settle()
-        self._end("drained" if self._draining else "client")
+        try:
+            while not self._outbox.closed:
+                raw = await context.read()
+                if raw is grpc.aio.EOF:
+                    await self._settle()
+                    self._end("drained" if self._draining else "client")
+                    return
+                await self._take(raw)
+                del raw  # else it would stay in memory until the next one comes
+        except ProtocolError as error:
+            self._fail(error.fatal(), error.flick_error())
+        await hear_out(context)
+
+    async def _take(self, raw: bytes) -> None:
+        if self._outbox.closed:
+            return
+        self._busy = True
+        await self._intake.take(raw)
+        self._busy = False
+        self._vigil.heard_at_s = self._parts.clock.monotonic_s()
 
     def _look(self, now_s: float) -> float | None:
         """Do what is due; when to look again. See `Rounds`."""
@@ -213,21 +230,21 @@ class Session:
             unauthenticated("The agent key was revoked. Enroll this server anew.", reason="REVOKED"),
         )
 
-    def _start(self, work: Callable[[], Awaitable[None]]) -> None:
+    def _start(self, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
-        except ProtocolError as error:
-            self._fail(error.fatal(), error.flick_error())
         except Exception as error:  # noqa: BLE001 - ends the stream, whose boundary (FaultAspect) logs and answers it
             self._end("error", error)
 
     def _fail(self, fatal: ingest_pb2.Fatal, error: FlickError) -> None:
         fatal.message = error.public
+        self._told_fatal = True
         self._outbox.put(Response(fatal=fatal))
         self._end(error.reason.lower(), error)
 

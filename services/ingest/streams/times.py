@@ -16,6 +16,7 @@ class StreamTimes:
         lifetime_s: how long a stream lives, plus or minus a fifth, so that agents spread anew over all processes.
         drain_s: how long an agent may finish what it sent after Drain.
         settle_s: how long commits that are under way are waited for after that.
+        hear_out_s: how long an agent that was told Fatal is heard on before its stream ends.
         reconnect_within_s: agents that are sent away come back at a random moment within this time.
         access_every_s: how often access is asked for while auth's stream is broken.
         claims_every_s: how often it is looked which streams were taken over by other processes.
@@ -30,6 +31,7 @@ class StreamTimes:
     lifetime_s: float = 600.0
     drain_s: float = 5.0
     settle_s: float = 4.0  # with drain_s below the 10 s that a stopping process has
+    hear_out_s: float = 1.0  # an agent that has read Fatal leaves at once; a revoked one is gone within 5 s
     reconnect_within_s: float = 1.0
     access_every_s: float = 4.0  # a revoked key's stream ends within 5 s
     claims_every_s: float = 1.0  # an agent that another one pushes aside hears of it within 5 s

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import grpc
@@ -103,15 +103,27 @@ class ScriptedAgent:
             if ack.lane == lane and ack.seq >= seq:
                 return rejected
 
-    async def ending(self, *, within_s: float = 10.0) -> FlickError | None:
-        """Read to the end; the error by which the stream ends, None when it ends well."""
+    async def ending(self, *, within_s: float = 10.0, leave: bool = True) -> FlickError | None:
+        """Read to the end; the error by which the stream ends, None when it ends well.
+
+        At a Fatal the agent leaves, as it should, unless `leave` is false.
+        """
         async with asyncio.timeout(within_s):
             try:
                 while isinstance(response := await self.call.read(), ingest_pb2.StreamTelemetryResponse):
                     self.heard.append(response)
+                    if leave and response.HasField("fatal"):
+                        await self.call.done_writing()
             except grpc.aio.AioRpcError as error:
                 return from_rpc_error(error)
         return None
+
+    async def chat(self, *frames: Message) -> None:
+        """Write without a pause, these frames among others, until a Fatal is read or the stream has ended."""
+        waiting = [*frames, *[ingest_pb2.Pong()] * 5]
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            while not any(response.HasField("fatal") for response in self.heard):
+                await self.send(waiting.pop() if waiting else ingest_pb2.Pong())
 
     def last(self, kind: str) -> Any:
         """The last frame of a kind that was heard, by the name of its field."""

@@ -12,6 +12,7 @@ from flick.bus.client import Bus, open_bus
 from flick.bus.health import BusMetrics
 from flick.clock import SystemClock
 from flick.db.pool import Connection, connect
+from flick.rpc.server import TlsFiles
 from services.ingest.__main__ import running
 from services.ingest.config import IngestConfig
 from services.ingest.intake.admission import Admission
@@ -128,8 +129,9 @@ async def ingest_house(
     times: StreamTimes = QUICK,
     admission: Admission | None = None,
     auth: TinyAuth | None = None,
+    tls: TlsFiles | None = None,
 ) -> AsyncIterator[IngestHouse]:
-    """Ingest, serving while entered."""
+    """Ingest, serving while entered; in plaintext unless `tls` is given."""
     auth, registry, clock = auth or make_auth(), CollectorRegistry(), SystemClock()
     async with AsyncExitStack() as stack:
         auth_serving = await stack.enter_async_context(AsyncExitStack())
@@ -148,6 +150,8 @@ async def ingest_house(
             auth_address=auth_address,
             service_secret="secret",
             listen="127.0.0.1:0",
+            tls_cert_file=tls.certificate if tls else None,
+            tls_key_file=tls.key if tls else None,
         )
         serving = await stack.enter_async_context(AsyncExitStack())
         server = await serving.enter_async_context(
