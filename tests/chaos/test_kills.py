@@ -20,6 +20,7 @@ from flick import tokens
 from flick.db.pool import Connection, connect
 from flick.ids import new_id
 from tests.chaos.checking.checker import check
+from tests.chaos.checking.stored import read_times_us
 from tests.chaos.load.program import LoadProgram, Plan, load_program
 from tests.e2e.installation import Installation, flick_up
 from tests.waiting import eventually
@@ -27,10 +28,11 @@ from tests.waiting import eventually
 SEED = 100
 METRIC_INTERVAL_S = 5  # of a server whose settings nobody has changed
 _FRESH = "select max(time) > now() - interval '15 seconds' from telemetry.metrics where server_id = $1"
-# The agent tells of more than two intervals without a sample.
+# The agent tells of more than two intervals without a sample. $3: when those that are stored were measured.
 _HOLES = """
     select count(*) from (
-        select time, lag(time) over (order by time) as before from telemetry.metrics where server_id = $1
+        select time, lag(time) over (order by time) as before
+        from (select to_timestamp(time_us / 1000000.0) as time from unnest($3::bigint[]) as stored (time_us)) as moments
     ) as pairs
     where time - before > interval '2.5 seconds' * $2 and not exists (
         select from telemetry.gaps where server_id = $1 and start_time < pairs.time and end_time > pairs.before
@@ -208,10 +210,11 @@ async def _local_agent(owner: Connection, server_id: str) -> _LocalAgent:
         return bool(await owner.fetchval(_FRESH, server_id))
 
     is_fresh = await eventually(fresh, bool, within_s=150)
-    samples = await owner.fetchval("select count(*) from telemetry.metrics where server_id = $1", server_id)
+    samples = len(await read_times_us(owner, server_id))
 
     async def holes() -> int:
-        return int(await owner.fetchval(_HOLES, server_id, METRIC_INTERVAL_S))
+        stored = await read_times_us(owner, server_id)
+        return int(await owner.fetchval(_HOLES, server_id, METRIC_INTERVAL_S, stored))
 
     # Its backlog comes after the live lane.
     unexplained = await eventually(holes, lambda count: count == 0, within_s=30)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from flick.blobs import unpack_blobs
-from flick.columns import unpack
+from flick.columns import pack, unpack
 from flick.db.pool import Connection, Row
 from services.ingest.intake.samples import CORE_COLUMNS
 from tests.chaos.load.samples import checksum
@@ -27,6 +27,8 @@ _SEALED_METRICS = """
     where sealed_metrics.server_id = $1
 """
 _SEALED_PROCESSES = "select times, snapshots from telemetry.sealed_processes where server_id = $1"
+
+_EMPTY = pack("f", [])
 
 T = TypeVar("T")
 
@@ -54,9 +56,7 @@ class Numbers:
 
     def checksum(self, processes: bytes) -> int:
         """Of the whole sample."""
-        return checksum(
-            core=self.core, layout_digest=self.layout_digest, labelled=self.labelled, processes=processes
-        )
+        return checksum(core=self.core, layout_digest=self.layout_digest, labelled=self.labelled, processes=processes)
 
     def __eq__(self, other: object) -> bool:
         """Also where both have no value, which as numbers are never equal."""
@@ -78,9 +78,7 @@ async def read_stored(database: Connection, server_id: str) -> Stored:
         sealed=[one for row in sealed_metrics for one in _unsealed(row)],
         snapshot_rows=[(row["at"], row["snapshot"]) for row in processes],
         sealed_snapshots=[
-            one
-            for row in sealed_processes
-            for one in zip(_times(row), unpack_blobs(row["snapshots"]), strict=True)
+            one for row in sealed_processes for one in zip(_times(row), unpack_blobs(row["snapshots"]), strict=True)
         ],
     )
 
@@ -123,11 +121,11 @@ def _numbers(row: Row) -> Numbers:
 
 
 def _unsealed(row: Row) -> Iterable[tuple[int, Numbers]]:
-    times = _times(row)
-    core = list(zip(*unpack(row["core"]), strict=True))
-    labelled = list(zip(*unpack(row["labelled"]), strict=True)) if row["labelled"] else [()] * len(times)
-    for at, *content in zip(times, core, labelled or [()] * len(times), strict=True):
-        yield at, Numbers(*content, row["digest"] or b"")
+    core, labelled = unpack(row["core"]), unpack(row["labelled"] or _EMPTY)
+    unknown = [None] * (len(CORE_COLUMNS) - len(core))  # metrics that came into the contract later
+    for place, at in enumerate(_times(row)):
+        values = [*(column[place] for column in core), *unknown]
+        yield at, Numbers(values, [column[place] for column in labelled], row["digest"] or b"")
 
 
 def _times(row: Row) -> Sequence[int]:

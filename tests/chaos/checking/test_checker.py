@@ -1,12 +1,14 @@
 """The checker's verdict on one agent's log and what is stored, for every way in which they can differ."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from flick.v1 import ingest_pb2
+from services.ingest.intake.samples import CORE_COLUMNS
 from tests.chaos.checking.checker import Findings, compare
-from tests.chaos.checking.stored import Stored
+from tests.chaos.checking.stored import Numbers, Stored, join
 from tests.chaos.load.lanes import LIVE, Batch
 from tests.chaos.load.log import AgentLog, History
 from tests.chaos.load.samples import Measured
@@ -78,3 +80,52 @@ def test_a_log_is_read_as_it_was_written_also_by_another_program(tmp_path: Path)
 
     assert read.sent() == {1_790_000_000_000_000: 2**32 - 1}
     assert (read.acked(), read.dropped, read.fatals) == ({}, 3, ["FATAL_CODE_PROTOCOL: in several words"])
+
+
+def _numbers(value: float | None) -> Numbers:
+    return Numbers((value, *[None] * (len(CORE_COLUMNS) - 1)), (0.5, None), b"digest")
+
+
+ONE, SAME, OTHER = _numbers(1.0), _numbers(1.0), _numbers(2.0)
+NOTHING = Numbers([math.nan] * len(CORE_COLUMNS), (), b"")
+
+
+@pytest.mark.parametrize(
+    ("rows", "sealed", "stored", "duplicated"),
+    [
+        pytest.param([(1, ONE)], [], {1: ONE}, 0, id="in a row"),
+        pytest.param([], [(1, ONE)], {1: ONE}, 0, id="in a sealed hour"),
+        pytest.param([(1, ONE)], [(2, OTHER)], {1: ONE, 2: OTHER}, 0, id="one in each"),
+        pytest.param([(1, SAME)], [(1, ONE)], {1: ONE}, 0, id="a row that came late"),
+        pytest.param([(1, NOTHING)], [(1, NOTHING)], {1: NOTHING}, 0, id="a late row without values"),
+        pytest.param([(1, OTHER)], [(1, ONE)], {1: ONE}, 1, id="a late row of other content"),
+        pytest.param([(1, ONE), (1, SAME)], [], {1: ONE}, 1, id="two rows"),
+        pytest.param([], [(1, ONE), (1, SAME)], {1: ONE}, 1, id="sealed twice"),
+    ],
+)
+def test_a_sample_is_there_twice_when_it_can_not_be_a_row_that_came_late(
+    rows: list[tuple[int, Numbers]],
+    sealed: list[tuple[int, Numbers]],
+    stored: dict[int, Numbers],
+    duplicated: int,
+) -> None:
+    found = join(rows=rows, sealed=sealed, snapshot_rows=[], sealed_snapshots=[])
+
+    assert found == Stored({at: one.checksum(b"") for at, one in stored.items()}, duplicated)
+
+
+def test_a_sample_and_its_processes_belong_together_wherever_they_lie() -> None:
+    found = join(rows=[(1, ONE)], sealed=[(2, ONE)], snapshot_rows=[(2, b"two")], sealed_snapshots=[(1, b"one")])
+
+    assert found == Stored({1: ONE.checksum(b"one"), 2: ONE.checksum(b"two")}, 0)
+
+
+def test_snapshots_are_there_twice_as_samples_are() -> None:
+    found = join(
+        rows=[(1, ONE), (2, ONE)],
+        sealed=[],
+        snapshot_rows=[(1, b"one"), (2, b"other")],
+        sealed_snapshots=[(1, b"one"), (2, b"two"), (3, b"three")],
+    )
+
+    assert found == Stored({1: ONE.checksum(b"one"), 2: ONE.checksum(b"two"), 3: 0}, 1)

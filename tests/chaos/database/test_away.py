@@ -14,6 +14,7 @@ from agent.identity import Identity
 from flick.db.pool import Connection, connect
 from flick.lifecycle import background
 from services.ingest.writing.writer import RETRY_CAP_S
+from tests.chaos.checking.stored import read_times_us
 from tests.chaos.faults.own_postgres import OwnPostgres
 from tests.chaos.house.pipeline import Pipeline, pipeline
 from tests.chaos.house.real_agent import real_agent
@@ -148,11 +149,12 @@ async def test_real_agents_keep_what_they_measure_and_hand_it_in(
 
 async def _counts(line: Pipeline, servers: Sequence[Enrolled], *, since: float, until: float = 2.0**32) -> list[int]:
     """How many samples of each server are stored that were measured within a span of seconds since the Unix epoch."""
-    query = (
-        "select count(*) from telemetry.metrics"
-        " where server_id = $1 and time between to_timestamp($2) and to_timestamp($3)"
-    )
-    return [int(await _fetchval(line, query, one.server_id, since, until)) for one in servers]
+    owner = await connect(line.owner_url, application_name="test")
+    try:
+        stored = [await read_times_us(owner, one.server_id) for one in servers]
+    finally:
+        await owner.close()
+    return [sum(since <= time_us / 1e6 <= until for time_us in times_us) for times_us in stored]
 
 
 async def _fetchval(line: Pipeline, query: str, *arguments: object) -> int:
