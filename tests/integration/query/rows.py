@@ -23,10 +23,10 @@ class Came(NamedTuple):
     sample: telemetry_pb2.Sample
     lag_us: int = 0
 
-
-def time_us_of(came: Came) -> int:
-    """When the sample was measured."""
-    return came.sample.time_unix_nano // 1000
+    @property
+    def time_us(self) -> int:
+        """When it was measured, in microseconds since the Unix epoch."""
+        return self.sample.time_unix_nano // 1000
 
 
 def core_values(sample: telemetry_pb2.Sample) -> list[float]:
@@ -54,10 +54,10 @@ async def insert_processes(
 def _row(server_id: str, came: Came) -> dict[str, Any]:
     one = came.sample
     return {
-        "time": _moment(time_us_of(came)),
+        "time": _moment(came.time_us),
         "server_id": server_id,
         "organization_id": ORGANIZATION,
-        "received_at": _moment(time_us_of(came) + came.lag_us),
+        "received_at": _moment(came.time_us + came.lag_us),
         **dict(zip((CORE[number] for number in sorted(CORE)), map(_null, core_values(one)), strict=True)),
         "layout_id": one.layout_id or None,
         "labelled": [_null(value) for value in one.labelled] if one.layout_id else None,

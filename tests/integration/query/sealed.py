@@ -10,7 +10,7 @@ import asyncpg
 
 from flick.blobs import pack_blobs
 from flick.columns import pack
-from tests.integration.query.rows import EPOCH, NAN, ORGANIZATION, Came, core_values, time_us_of
+from tests.integration.query.rows import EPOCH, NAN, ORGANIZATION, Came, core_values
 
 HOUR_US = 3600 * 1_000_000
 
@@ -18,8 +18,8 @@ HOUR_US = 3600 * 1_000_000
 async def seal(connection: "asyncpg.Connection[Any]", server_id: str, came: Iterable[Came]) -> None:
     """Write samples as blocks, one for each hour and layout."""
     blocks: dict[tuple[int, int], list[Came]] = {}
-    for one in sorted(came, key=time_us_of):
-        blocks.setdefault((time_us_of(one) // HOUR_US, one.sample.layout_id), []).append(one)
+    for one in sorted(came, key=lambda one: one.time_us):
+        blocks.setdefault((one.time_us // HOUR_US, one.sample.layout_id), []).append(one)
     rows = [_block(server_id, layout_id, found) for (_, layout_id), found in blocks.items()]
     await _write(connection, "sealed_metrics", rows)
 
@@ -37,7 +37,7 @@ def _block(server_id: str, layout_id: int, came: Sequence[Came]) -> dict[str, An
     samples = [one.sample for one in came]
     width = max((len(one.labelled) for one in samples), default=0)
     labelled = [[*one.labelled, *[NAN] * (width - len(one.labelled))] for one in samples]
-    return _key(server_id, [time_us_of(one) for one in came]) | {
+    return _key(server_id, [one.time_us for one in came]) | {
         "layout_id": layout_id,
         "lags": pack("q", [array("q", [one.lag_us for one in came])]),
         "core": pack("d", [array("d", column) for column in zip(*map(core_values, samples), strict=True)]),

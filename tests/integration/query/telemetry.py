@@ -12,7 +12,7 @@ import redis.asyncio
 from flick.bus.client import Bus
 from flick.bus.live import LATEST_KEY, samples_channel, watched_key
 from flick.v1 import catalog_pb2, telemetry_pb2
-from tests.integration.query.rows import NAN, ORGANIZATION, Came, insert, insert_processes, time_us_of
+from tests.integration.query.rows import NAN, ORGANIZATION, Came, insert, insert_processes
 from tests.integration.query.sealed import seal, seal_processes
 
 Series = tuple[catalog_pb2.Metric.ValueType, Sequence[str]]
@@ -70,7 +70,7 @@ class Telemetry:
     ) -> None:
         """Commit samples, each received so much later than it was measured, to where they are to lie."""
         came = list(map(Came, samples, lags_us or repeat(0)))
-        in_hours, in_rows = self.lying.part(came, copy=_other)
+        in_hours, in_rows = self.lying.part(came, copy=another)
         await seal(self.connection, server_id, in_hours)
         await insert(self.connection, server_id, in_rows)
 
@@ -111,6 +111,6 @@ def sample(
     )
 
 
-def _other(came: Came) -> Came:
+def another(came: Came) -> Came:
     """A sample of the same moment that has nothing else in common with it."""
-    return Came(sample(time_us_of(came), {1: -1e12, 7: 1.0}), came.lag_us + 10**12)
+    return Came(sample(came.time_us, {1: -1e12, 7: 1.0}), came.lag_us + 10**12)
