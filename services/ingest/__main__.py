@@ -17,7 +17,7 @@ from flick.bus.client import open_bus
 from flick.bus.health import BusMetrics
 from flick.clock import Clock, SystemClock
 from flick.config import ConfigError, load
-from flick.db.pool import open_pool
+from flick.db.pool import connect, open_pool
 from flick.errors import FlickError
 from flick.lifecycle import background, die_with_parent, raise_file_limit, stop_requested
 from flick.rpc.access.watch import AccessWatch
@@ -66,7 +66,15 @@ async def running(
         access = await stack.enter_async_context(watch.running())
         ingest = await stack.enter_async_context(
             assembly.running(
-                pool=pool, bus=bus, access=access, registry=registry, clock=clock, times=times, admission=admission
+                pool=pool,
+                connect=partial(connect, config.database_url, application_name=f"flick-{NAME}-housekeeping"),
+                bus=bus,
+                access=access,
+                registry=registry,
+                clock=clock,
+                times=times,
+                admission=admission,
+                seal_after_s=config.seal_after_s,
             )
         )
         if config.metrics_listen:

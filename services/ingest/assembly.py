@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from flick.bus.client import Bus
 from flick.clock import Clock
-from flick.db.pool import Pool
+from flick.db.leader import Leader
+from flick.db.pool import Connection, Pool
 from flick.errors import FlickError
 from flick.lifecycle import background
 from flick.rpc.access.aspect import AccessAspect
@@ -22,6 +23,7 @@ from flick.rpc.calls import DeadlineAspect, MetricsAspect
 from flick.rpc.faults import FaultAspect
 from flick.rpc.server import Registration
 from flick.telemetry import RpcMetrics
+from services.ingest.housekeeping import LOCK, Housekeeping
 from services.ingest.intake.admission import Admission
 from services.ingest.intake.layouts import LayoutIds
 from services.ingest.ledger.ledger import Ledger
@@ -29,6 +31,8 @@ from services.ingest.ledger.store import LedgerStore
 from services.ingest.live.announcer import Announcer
 from services.ingest.live.watched import Watched
 from services.ingest.metrics import IngestMetrics
+from services.ingest.sealing.sealer import Sealer
+from services.ingest.sealing.store import SealStore
 from services.ingest.servicer import DESCRIPTOR, IngestServicer
 from services.ingest.store import NotDurableError, Store
 from services.ingest.streams.claims import Claims
@@ -43,6 +47,7 @@ from services.ingest.writing.writer import Writer
 AUDIENCE = "ingest"
 CALL_LIMIT_S = 10.0
 TELL_ROOM_EVERY_S = 1.0
+HOUSEKEEPING_EVERY_S = 60.0
 ENDLESS = frozenset({"/flick.v1.IngestService/StreamTelemetry"})
 
 logger = logging.getLogger(__name__)
@@ -61,14 +66,19 @@ class Running:
 async def running(
     *,
     pool: Pool,
+    connect: Callable[[], Awaitable[Connection]],
     bus: Bus,
     access: Access,
     registry: CollectorRegistry,
     clock: Clock,
     times: StreamTimes,
     admission: Admission,
+    seal_after_s: float,
 ) -> AsyncIterator[Running]:
-    """Write and announce while entered; on leaving, what was taken is still written."""
+    """Write, announce and keep house while entered; on leaving, what was taken is still written.
+
+    `connect` makes the connection by which one of all processes leads.
+    """
     metrics = IngestMetrics(registry=registry)
     store = Store(pool=pool, clock=clock)
     rng = random.Random()  # noqa: S311 - spreads load, hides nothing
@@ -103,11 +113,17 @@ async def running(
         clock=clock,
         rng=rng,
     )
+    housekeeping = Housekeeping(
+        leader=Leader(name=LOCK, connect=connect, told=metrics.leads.set, clock=clock),
+        duties=[Sealer(store=SealStore(), after_s=seal_after_s, metrics=metrics, clock=clock)],
+        every_s=HOUSEKEEPING_EVERY_S,
+        clock=clock,
+    )
     roster = Roster(claims=claims, metrics=metrics)
     servicer = IngestServicer(parts=parts, roster=roster)
     await _report_durability(store, metrics)
     async with AsyncExitStack() as stack:
-        for part in (announcer, watched, ledger, claims, minding, rounds, writer):
+        for part in (announcer, watched, ledger, claims, minding, rounds, writer, housekeeping):
             await stack.enter_async_context(part.running())
         await stack.enter_async_context(background(_tell_room(admission, metrics, clock), name="room"))
         registration = Registration(add=servicer.add_to, descriptor=DESCRIPTOR)

@@ -20,6 +20,7 @@ class IngestConfig:
         metrics_listen: where /metrics is served, as `host:port`; None: nowhere.
         tls_cert_file, tls_key_file: certificate chain and key in PEM; None: plaintext, which only loopback may have.
         trust_bundle_file: certificate authority in PEM by which auth is known off this machine; None: public ones.
+        seal_after_s: an hour's samples are compressed so many seconds after it ended and the last of them came.
         workers: how many processes share the address; one per processor core is the most that helps.
         log_level: the least severe log records that are written.
     """
@@ -33,6 +34,7 @@ class IngestConfig:
     tls_cert_file: Path | None = setting("FLICK_INGEST_TLS_CERT_FILE", default=None)
     tls_key_file: Path | None = setting("FLICK_INGEST_TLS_KEY_FILE", default=None)
     trust_bundle_file: Path | None = setting("FLICK_TRUST_BUNDLE_FILE", default=None)
+    seal_after_s: int = setting("FLICK_INGEST_SEAL_AFTER_S", default=900)
     workers: int = setting("FLICK_INGEST_WORKERS", default=1)
     log_level: str = setting("FLICK_LOG_LEVEL", default="INFO")
 

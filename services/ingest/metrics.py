@@ -69,6 +69,22 @@ class IngestMetrics:
         )
         self.durable = gauge("durable", "1 while PostgreSQL's settings make commits durable, else 0.", "livemin")
 
+        self.leads = gauge("leads", "1 for the process that does the housekeeping for all.", "livesum")
+        self.sealed = counter("sealed_samples", "Samples moved from rows into blocks.")
+        self.sealed_known = counter(
+            "sealed_known", "Rows whose moment a block held already: duplicates and conflicts.", "outcome"
+        )
+        self.sealing_seconds = Histogram(
+            "flick_ingest_sealing_seconds",
+            "Time of sealing one server's hour.",
+            registry=registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30),
+        )
+        self.sealing_failures = counter("sealing_failures", "Hours of servers that could not be sealed in a round.")
+        self.sealing_oldest = gauge(
+            "sealing_oldest_seconds", "Age of the oldest hour that is over and has rows still; 0: none has.", "livemax"
+        )
+
         self.live_received = counter("live_received", "Samples that came in for viewers only.")
         self.published = counter("live_published", "Samples published for viewers.")
         self.live_dropped = counter("live_dropped", "Samples that viewers did not get, by reason.", "reason")

@@ -55,9 +55,10 @@ select set_chunk_time_interval('telemetry.metrics', interval '1 hour');
 select set_chunk_time_interval('telemetry.processes', interval '1 hour');
 
 -- The only way by which ingest may take rows away: those of a server's span within an hour of which it has written blocks.
--- Called in the transaction that wrote them and that read the rows, which is repeatable read: so exactly those go that were read.
+-- Called in the transaction that read the rows and wrote the blocks, and that sees one state of everything from its
+-- beginning to its end: so exactly those go that were read, and one that comes meanwhile stays.
 create function telemetry.remove_sealed(
-    of_server uuid, of_hour timestamptz, from_time timestamptz, to_time timestamptz,
+    of_server uuid, of_hour timestamptz, from_time timestamptz, before_time timestamptz,
     out samples bigint, out snapshots bigint
 )
 language plpgsql security definer
@@ -68,14 +69,14 @@ begin
     if current_setting('transaction_isolation') <> 'repeatable read' then
         raise exception 'remove_sealed wants a transaction that is repeatable read';
     end if;
-    if from_time < of_hour or to_time >= of_hour + interval '1 hour'
+    if from_time < of_hour or before_time > of_hour + interval '1 hour'
         or not exists (select from telemetry.sealed_metrics where server_id = of_server and hour = of_hour)
         and not exists (select from telemetry.sealed_processes where server_id = of_server and hour = of_hour) then
         raise exception 'nothing of that span is sealed';
     end if;
-    delete from telemetry.metrics where server_id = of_server and time between from_time and to_time;
+    delete from telemetry.metrics where server_id = of_server and time >= from_time and time < before_time;
     get diagnostics samples = row_count;
-    delete from telemetry.processes where server_id = of_server and time between from_time and to_time;
+    delete from telemetry.processes where server_id = of_server and time >= from_time and time < before_time;
     get diagnostics snapshots = row_count;
 end
 $$;

@@ -1,119 +1,144 @@
-"""What an hour of samples takes as one compressed block, and costs to make: `python -m tests.bench.storage.sealing`.
+"""What an hour of samples takes as blocks, and costs to move there: `python -m tests.bench.storage.sealing`.
 
-Decision record 0007 has the table. Nothing of the product stores samples so; each column is a zlib stream of its own,
-so that one series can be read without the others.
+Decision record 0007 has the tables. First columns and snapshots by several compressors, then the real sealer.
 """
 
-import array
-import itertools
+import asyncio
 import random
+import struct
 import time
+import uuid
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import asyncpg
+import zstandard
+
+from deploy.local.machine.account import database_account
+from flick.clock import SystemClock
+from flick.db.pool import connect, open_pool
 from flick.v1 import telemetry_pb2
-from tests.bench.storage.day import INTERVAL_S, Host
+from services.ingest.intake.layouts import StoredLayout
+from services.ingest.intake.overflows import Overflows
+from services.ingest.intake.rejections import Rejections
+from services.ingest.intake.samples import CORE_COLUMNS, Context, Owner, Row, to_rows
+from services.ingest.ledger.outcomes import Outcomes
+from services.ingest.store import Store
+from tests.bench.ingest.sealing import seal_everything
+from tests.bench.storage.day import INTERVAL_S, LAYOUT_ID, Host
+from tests.integration.ingest.schema import telemetry_template
+from tests.servers import postgres_server
 
 HOUR_SAMPLES = 3600 // INTERVAL_S
-HOURS = 24
-SERVERS = 3
-LEVELS = (1, 6)
+HOURS = 12
+SERVERS = 20
+ROWS_PER_COMMIT = 200
 
-_START_NS = 1_760_054_400 * 10**9
-_PAGE_BYTES = 4096
-
-
-def seal_numbers(column: Sequence[float], *, form: str, level: int) -> bytes:
-    """A column: one number where it never changes, steps between whole numbers, else the bytes side by side."""
-    if column.count(column[0]) == len(column):
-        return b"c" + array.array(form, column[:1]).tobytes()
-    if form == "d" and all(one.is_integer() for one in column):
-        steps = [int(after - before) for before, after in itertools.pairwise((0.0, *column))]
-        return b"i" + _compress(array.array("q", steps), level)
-    return b"f" + _compress(array.array(form, column), level)
+_HOUR_NS = 3600 * 10**9
+_COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
+    **{f"zlib {level}": lambda data, level=level: zlib.compress(data, level) for level in (1, 6)},  # type: ignore[misc]
+    **{f"zstandard {level}": zstandard.ZstdCompressor(level=level).compress for level in (-1, 1, 3, 6, 9)},
+}
 
 
-def read_numbers(block: bytes) -> list[float]:
-    """A column of numbers of eight bytes that `seal_numbers` made."""
-    kind, body = block[:1], block[1:]
-    if kind == b"c":
-        return array.array("d", body).tolist() * HOUR_SAMPLES
-    side_by_side = zlib.decompress(body)
-    count = len(side_by_side) // 8
-    whole = bytearray(len(side_by_side))
-    for place in range(8):
-        whole[place::8] = side_by_side[place * count : (place + 1) * count]
-    if kind == b"i":
-        return [float(one) for one in itertools.accumulate(array.array("q", bytes(whole)))]
-    return array.array("d", bytes(whole)).tolist()
-
-
-def seal_processes(snapshots: Iterable[bytes], *, level: int) -> list[bytes]:
-    """Snapshots: who there was, once, and columns of who was listed, with what."""
-    known: dict[tuple[int, str, str, str], int] = {}
-    last_pages: dict[int, int] = {}
-    who, shares, pages, threads = array.array("H"), array.array("f"), array.array("q"), array.array("H")
-    counts, states = bytearray(), bytearray()
-    for snapshot in snapshots:
-        processes = telemetry_pb2.ProcessSnapshot.FromString(snapshot).processes
-        counts.append(len(processes))
-        for one in processes:
-            number = known.setdefault((one.pid, one.name, one.command, one.user), len(known))
-            now_pages = one.memory_rss // _PAGE_BYTES
-            who.append(number)
-            shares.append(one.cpu_utilization)
-            pages.append(now_pages - last_pages.get(number, 0))
-            threads.append(one.thread_count)
-            states.append(one.state == "running")
-            last_pages[number] = now_pages
-    names = "\0".join(f"{pid}\1{name}\1{command}\1{user}" for pid, name, command, user in known).encode()
-    texts = [zlib.compress(one, level) for one in (names, bytes(counts), bytes(states))]
-    return texts + [_compress(column, level) for column in (who, shares, pages, threads)]
-
-
-def _compress(column: "array.array[float] | array.array[int]", level: int) -> bytes:
-    whole, width = column.tobytes(), column.itemsize
-    return zlib.compress(b"".join(whole[place::width] for place in range(width)), level)
-
-
-def main() -> None:
-    """Bytes and microseconds per sample, by level of compression."""
-    sizes: Counter[tuple[int, str]] = Counter()
-    seconds: defaultdict[tuple[int, str], float] = defaultdict(float)
-    one_series: dict[int, list[bytes]] = {level: [] for level in LEVELS}
-    for seed in range(SERVERS):
-        host = Host(rng=random.Random(seed), start_time_ns=_START_NS)
-        for _ in range(HOURS):
-            samples = list(host.samples(HOUR_SAMPLES))
-            core = [list(column) for column in zip(*(one.core for one in samples), strict=True)]
-            core.append([one.time_unix_nano / 1000 for one in samples])
-            labelled = [list(column) for column in zip(*(one.labelled for one in samples), strict=True)]
-            for level in LEVELS:
+def compare() -> None:
+    """Bytes and microseconds per sample of each part, by compressor."""
+    sizes: Counter[tuple[str, str]] = Counter()
+    seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+    host = Host(rng=random.Random(0), start_time_ns=_past_hour_ns())
+    for _ in range(HOURS):
+        for part, pieces in _parts(list(host.samples(HOUR_SAMPLES))).items():
+            for name, compress in _COMPRESSORS.items():
                 began_s = time.process_time()
-                numbers = [seal_numbers(one, form="d", level=level) for one in core]
-                singles = [seal_numbers(one, form="f", level=level) for one in labelled]
-                between_s = time.process_time()
-                processes = seal_processes((one.processes for one in samples), level=level)
-                seconds[level, "numbers"] += between_s - began_s
-                seconds[level, "processes"] += time.process_time() - between_s
-                for name, blocks in (("core", numbers), ("labelled", singles), ("processes", processes)):
-                    sizes[level, name] += sum(map(len, blocks))
-                one_series[level].append(numbers[0])
-    for level in LEVELS:
-        began_s = time.process_time()
-        read = [one for block in one_series[level][:HOURS] for one in read_numbers(block)]
-        read_ms = (time.process_time() - began_s) * 1e3
-        count = SERVERS * HOURS * HOUR_SAMPLES
-        parts = {name: sizes[level, name] / count for name in ("core", "labelled", "processes")}
-        spent = {name: seconds[level, name] / count * 1e6 for name in ("numbers", "processes")}
-        print(
-            f"level {level}: {sum(parts.values()):.1f} B per sample",
-            {name: round(one, 1) for name, one in parts.items()},
-        )
-        print(f"  {sum(spent.values()):.1f} us per sample", {name: round(one, 1) for name, one in spent.items()})
-        print(f"  {read_ms:.1f} ms to read {len(read)} values of one series")
+                sizes[name, part] += sum(len(compress(piece)) for piece in pieces)
+                seconds[name, part] += time.process_time() - began_s
+    count = HOURS * HOUR_SAMPLES
+    for name in _COMPRESSORS:
+        figures = [
+            f"{part} {sizes[name, part] / count:6.1f} B {seconds[name, part] / count * 1e6:5.2f} us"
+            for part in ("core", "labelled", "processes")
+        ]
+        print(f"{name:12}", *figures, sep="   ")
+
+
+def _parts(samples: Sequence[telemetry_pb2.Sample]) -> dict[str, list[bytes]]:
+    """What is compressed of an hour: columns as planes, and all snapshots together."""
+    core = zip(*(one.core for one in samples), strict=True)
+    labelled = zip(*(one.labelled for one in samples), strict=True)
+    return {
+        "core": [_planes(struct.pack(f">{len(samples)}d", *column), 8) for column in core],
+        "labelled": [_planes(struct.pack(f">{len(samples)}f", *column), 4) for column in labelled],
+        "processes": [b"".join(one.processes for one in samples)],
+    }
+
+
+def _planes(numbers: bytes, width: int) -> bytes:
+    return b"".join(numbers[place::width] for place in range(width))
+
+
+async def move() -> None:
+    """Microseconds per sample of the sealer and of PostgreSQL, for hours of many servers whose rows lie mixed."""
+    async with postgres_server(database_account()) as (postgres, postgres_pid):
+        template = await telemetry_template(postgres)
+        async with postgres.database(template=template) as database:
+            url = postgres.url(database=database, role="flick_ingest")
+            async with open_pool(url, application_name="bench") as pool:
+                store = Store(pool=pool, clock=SystemClock())
+                for rows in _commits():
+                    await store.write(rows, [], Outcomes())
+            ingest = await connect(url, application_name="bench")
+            admin = await asyncpg.connect(postgres.admin_url(database=database))
+            costs = await seal_everything(ingest=ingest, admin=admin, postgres_pid=postgres_pid)
+            block_bytes = await admin.fetchval(
+                "select (select sum(pg_column_size(one.*)) from telemetry.sealed_metrics as one)"
+                " + (select sum(pg_column_size(one.*)) from telemetry.sealed_processes as one)"
+            )
+            await ingest.close()
+            await admin.close()
+    print(
+        f"{costs.samples} samples sealed: {costs.per_sample_us:.1f} us each, of which"
+        f" PostgreSQL {costs.postgres / costs.samples * 1e6:.1f};"
+        f" {block_bytes / costs.samples:.0f} B each"
+    )
+
+
+def _commits() -> Iterator[Sequence[Row]]:
+    """Rows of an hour of all servers, as many as are written at once."""
+    start_ns = _past_hour_ns()
+    hosts = [Host(rng=random.Random(seed), start_time_ns=start_ns - INTERVAL_S * 10**9) for seed in range(SERVERS)]
+    contexts = [_context() for _ in hosts]
+    streams = [host.samples(HOUR_SAMPLES) for host in hosts]
+    for _ in range(HOUR_SAMPLES):
+        yield [
+            row
+            for context, samples in zip(contexts, streams, strict=True)
+            for row in to_rows(
+                [next(samples)],
+                context=context,
+                now_ns=time.time_ns(),
+                rejections=Rejections(),
+                overflows=Overflows(),
+            )
+        ]
+
+
+def _context() -> Context:
+    stored = StoredLayout(layout_id=LAYOUT_ID, series_count=40, kept_count=40)
+    return Context(
+        owner=Owner(uuid.uuid4(), uuid.uuid4()),
+        retention_days=30,
+        processes_enabled=True,
+        process_commands_enabled=True,
+        layout=lambda _: stored,
+    )
+
+
+def _past_hour_ns() -> int:
+    return (time.time_ns() // _HOUR_NS - 3) * _HOUR_NS
 
 
 if __name__ == "__main__":
-    main()
+    assert len(CORE_COLUMNS) == 25, "the day that is measured has 25 core values"
+    compare()
+    asyncio.run(move())

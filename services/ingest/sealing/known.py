@@ -1,0 +1,73 @@
+"""Rows of which blocks hold something already: what is new in them, and what became of the rest. Pure.
+
+The same again is a duplicate; other content at the same moment is a conflict, and what came first stays. As the writer
+has it, a sample in conflict adds no snapshot, and one that differs by its snapshot alone is in conflict, too.
+"""
+
+import uuid
+from array import array
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+from services.ingest.ledger.outcomes import Outcome, OutcomeKey, Outcomes
+from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock
+from services.ingest.sealing.rows import Rows, Samples, Snapshots
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """The blocks of a server whose spans touch that of the rows."""
+
+    samples: Sequence[SamplesBlock] = ()
+    snapshots: Sequence[SnapshotsBlock] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.samples or self.snapshots)
+
+
+def sort_out(rows: Rows, known: Known, *, server_id: uuid.UUID) -> tuple[Rows, Outcomes]:
+    """The rows of moments that no block holds, and what became of the other samples."""
+    stored = {moment: (block, row) for block in known.samples for row, moment in enumerate(block.moments)}
+    packed = {moment: one for block in known.snapshots for moment, one in zip(block.moments, block.packed, strict=True)}
+    outcomes, conflicts = Outcomes(), set[int]()
+    duplicates: dict[int, uuid.UUID] = {}
+    for samples in rows.samples:
+        for row, moment in enumerate(samples.times()):
+            if moment not in stored:
+                continue
+            block, at = stored[moment]
+            if block.layout_id == samples.layout_id and block.content(at) == samples.content(row):
+                duplicates[moment] = samples.organization_id
+            else:
+                conflicts.add(moment)
+                outcomes[OutcomeKey(server_id, samples.organization_id, Outcome.CONFLICT)] += 1
+    for snapshots in rows.snapshots:
+        for moment, one in zip(snapshots.times, snapshots.packed, strict=True):
+            if moment in duplicates and packed.get(moment, one) != one:
+                conflicts.add(moment)
+                del duplicates[moment]
+                outcomes[OutcomeKey(server_id, snapshots.organization_id, Outcome.CONFLICT)] += 1
+    for organization_id in duplicates.values():
+        outcomes[OutcomeKey(server_id, organization_id, Outcome.DUPLICATE)] += 1
+    return _without(rows, samples=stored.keys(), snapshots=packed.keys() | conflicts), outcomes
+
+
+def _without(rows: Rows, *, samples: Collection[int], snapshots: Collection[int]) -> Rows:
+    """The rows but for those of some moments."""
+    left = [_keep_samples(one, lambda moment: moment not in samples) for one in rows.samples]
+    taken = [_keep_snapshots(one, lambda moment: moment not in snapshots) for one in rows.snapshots]
+    return Rows([one for one in left if one.rows], [one for one in taken if one.packed])
+
+
+def _keep_samples(samples: Samples, is_new: Callable[[int], bool]) -> Samples:
+    kept = [row for row, moment in zip(samples.rows, samples.times(), strict=True) if is_new(moment)]
+    return replace(samples, rows=kept)
+
+
+def _keep_snapshots(snapshots: Snapshots, is_new: Callable[[int], bool]) -> Snapshots:
+    kept = [number for number, moment in enumerate(snapshots.times) if is_new(moment)]
+    return replace(
+        snapshots,
+        times=array("q", [snapshots.times[number] for number in kept]),
+        packed=[snapshots.packed[number] for number in kept],
+    )

@@ -1,0 +1,87 @@
+-- What the sealer does in the schema `telemetry`. /*core*/ is filled in by store.py, and so are the values between the
+-- quotes of the two COPYs, which can't have parameters: a uuid and two moments of its own.
+
+-- name: find_chunks
+-- The spans of chunks that hold, or held, rows of a time that is over, the oldest first.
+select range_start, range_end, array_agg(hypertable_name::text order by hypertable_name) as tables
+from timescaledb_information.chunks
+where hypertable_schema = 'telemetry' and hypertable_name in ('metrics', 'processes') and range_start < $1
+group by range_start, range_end
+order by range_start;
+
+-- name: find_quiet_samples
+-- Hours of servers within a span of which samples are there, the last of which came before a moment.
+select server_id, date_bin('1 hour', time, timestamptz '1970-01-01 00:00:00+00') as hour
+from telemetry.metrics
+where time >= $1 and time < $2
+group by 1, 2
+having max(received_at) < $3
+order by 2, 1
+limit $4;
+
+-- name: has_samples
+-- Whether any sample of a span is there.
+select exists (select from telemetry.metrics where time >= $1 and time < $2);
+
+-- name: find_snapshots
+-- Hours of servers within a span of which snapshots are there.
+select server_id, date_bin('1 hour', time, timestamptz '1970-01-01 00:00:00+00') as hour
+from telemetry.processes
+where time >= $1 and time < $2
+group by 1, 2
+order by 2, 1
+limit $3;
+
+-- name: copy_samples
+-- The samples of a server and a span as bytes, of one length where their layouts are alike: null becomes NaN, which is
+-- never stored as such, and no layout 0.
+select
+    time, received_at, organization_id, coalesce(layout_id, 0), /*core*/,
+    array_replace(labelled, null, 'NaN'::real)
+from telemetry.metrics
+where server_id = '/*server_id*/' and time >= '/*start*/' and time < '/*end*/'
+order by time;
+
+-- name: copy_snapshots
+-- The snapshots of a server and a span as bytes.
+select time, organization_id, snapshot
+from telemetry.processes
+where server_id = '/*server_id*/' and time >= '/*start*/' and time < '/*end*/'
+order by time;
+
+-- name: has_blocks
+-- Whether anything of a server's hour is sealed.
+select exists (select from telemetry.sealed_metrics where server_id = $1 and hour = $2)
+    or exists (select from telemetry.sealed_processes where server_id = $1 and hour = $2);
+
+-- name: find_sample_blocks
+-- The blocks of a server's hour that touch a span of it.
+select organization_id, layout_id, count, first_time, last_time, times, lags, core, labelled
+from telemetry.sealed_metrics
+where server_id = $1 and hour = $2 and first_time < $4 and last_time >= $3;
+
+-- name: find_snapshot_blocks
+-- The same of snapshots.
+select organization_id, count, first_time, last_time, times, snapshots
+from telemetry.sealed_processes
+where server_id = $1 and hour = $2 and first_time < $4 and last_time >= $3;
+
+-- name: add_sample_block
+-- A new block of samples.
+insert into telemetry.sealed_metrics
+    (server_id, hour, organization_id, layout_id, count, first_time, last_time, times, lags, core, labelled)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- name: add_snapshot_block
+-- A new block of snapshots.
+insert into telemetry.sealed_processes
+    (server_id, hour, organization_id, count, first_time, last_time, times, snapshots)
+values ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: remove_rows
+-- Takes away the rows of a server's span, which blocks hold now; tells how many those were.
+select samples, snapshots from telemetry.remove_sealed($1, $2, $3, $4);
+
+-- name: drop_empty_chunk
+-- Gives back a chunk, if it is empty.
+select telemetry.drop_empty_chunk($1, $2);
