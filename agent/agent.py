@@ -42,10 +42,10 @@ async def run_agent(
             collectors=every_collector(processes=wanted.processes, commands=wanted.commands, workers=workers)
         )
 
-    orders = Orders()
     with FallbackSpool(path=spool_path, limits=spool_limits, clock=clock) as spool:
         timeline = Timeline(clock=clock, boot_id=this_boot(), mark=spool.mark, last_ns=spool.last_ns)
         spool.begin(timeline.mark)
+        orders = Orders(known=spool.settings, keep=spool.keep_settings)
         uplink = Uplink(
             identity=identity,
             spool=spool,

@@ -9,7 +9,6 @@ _NS = 1_000_000_000
 TOO_LATE_S = 1.0  # a sample that is later than this does not belong to its moment any more
 _ROUNDING_S = 0.001
 _ASLEEP_S = 1.0
-_MISSING = 3  # a restart that took fewer intervals is none worth telling
 
 
 class Holes:
@@ -19,7 +18,6 @@ class Holes:
         self._clock = clock
         self._timeline = timeline
         self._spool = spool
-        self._first = True
         self._due_ns: int | None = None
         self._due_s = 0.0
         self._asleep_s = 0.0
@@ -44,13 +42,14 @@ class Holes:
         self._tell_if_late_by(TOO_LATE_S)
         self._due_ns = None
 
-    def before_sample(self, time_ns: int, *, interval_ns: int) -> None:
-        """A sample is about to be stored: tell what is missing since an earlier run of the agent."""
-        last_ns, first = self._spool.last_ns, self._first
-        self._first = False
-        # By a clock that is not corrected yet nobody knows how long the system was down.
-        if first and last_ns and (self._timeline.new_boot or time_ns - last_ns > _MISSING * interval_ns):
+    def begin(self, *, from_ns: int, interval_ns: int) -> None:
+        """Measuring begins at `from_ns`: tell what an earlier run, by this interval, would have had before that."""
+        last_ns = self._spool.last_ns
+        if last_ns and self._timeline.new_boot:
+            # By a clock that is not corrected yet nobody knows how long the system was down.
             self._spool.lose(ingest_pb2.GAP_REASON_AGENT_STOPPED)
+        elif last_ns and last_ns + interval_ns <= from_ns:
+            self._spool.lose(ingest_pb2.GAP_REASON_AGENT_STOPPED, start_ns=last_ns + interval_ns)
 
     def _tell_if_late_by(self, late_s: float) -> None:
         now_s = self._clock.boottime_s()

@@ -3,6 +3,7 @@ sampler goes by it.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from flick.v1 import ingest_pb2, servers_pb2
@@ -24,23 +25,29 @@ class Wanted:
 
 
 class Orders:
-    """Holds what is wanted now and tells when it changes."""
+    """Holds what is wanted now and tells when it changes.
 
-    def __init__(self) -> None:
-        self.wanted = Wanted()
+    Args:
+        known: the settings of an earlier run, which are valid until ingest says otherwise.
+        keep: called with settings that are to be known to the next run.
+    """
+
+    def __init__(
+        self,
+        *,
+        known: servers_pb2.ServerSettings | None = None,
+        keep: Callable[[servers_pb2.ServerSettings], None] = lambda settings: None,
+    ) -> None:
+        self.wanted = Wanted() if known is None else _with(Wanted(), known)
         self.changed = asyncio.Event()
+        self._keep = keep
 
     def settings(self, settings: servers_pb2.ServerSettings) -> None:
         """Take a server's settings. An interval out of its range is taken as the nearest in it."""
-        interval_s = settings.metric_interval.seconds or Wanted.interval_s
-        self._set(
-            replace(
-                self.wanted,
-                interval_s=min(max(interval_s, _MIN_INTERVAL_S), _MAX_INTERVAL_S),
-                processes=settings.processes_enabled,
-                commands=settings.process_commands_enabled,
-            )
-        )
+        wanted = _with(self.wanted, settings)
+        if wanted != self.wanted:
+            self._keep(settings)
+            self._set(wanted)
 
     def live_mode(self, mode: ingest_pb2.LiveMode) -> None:
         """Take whether somebody watches. An interval that is not given or below 1 s is taken as 1 s."""
@@ -59,3 +66,13 @@ class Orders:
         if wanted != self.wanted:
             self.wanted = wanted
             self.changed.set()
+
+
+def _with(wanted: Wanted, settings: servers_pb2.ServerSettings) -> Wanted:
+    interval_s = settings.metric_interval.seconds or Wanted.interval_s
+    return replace(
+        wanted,
+        interval_s=min(max(interval_s, _MIN_INTERVAL_S), _MAX_INTERVAL_S),
+        processes=settings.processes_enabled,
+        commands=settings.process_commands_enabled,
+    )

@@ -65,7 +65,9 @@ class Sampler:
         """Take samples until cancelled."""
         try:
             self._follow_orders()
-            self._timeline.last_ns = max(self._timeline.last_ns, self._timeline.now_ns() + _FIRST_RATE_NS)
+            from_ns = self._timeline.now_ns() + _FIRST_RATE_NS
+            self._holes.begin(from_ns=from_ns, interval_ns=self._orders.wanted.interval_s * _NS)
+            self._timeline.last_ns = max(self._timeline.last_ns, from_ns)
             while True:
                 self._holes.look()
                 tick = self._next_tick()
@@ -140,7 +142,6 @@ class Sampler:
             self._show(tick.time_ns, live)
 
     def _keep(self, time_ns: int, readings: Readings) -> None:
-        self._holes.before_sample(time_ns, interval_ns=self._orders.wanted.interval_s * _NS)
         payload = self._sample(readings).SerializeToString()
         self._spool.put(Entry(time_ns, self._spool.layout_id(readings.series), payload))
         self._on_stored()

@@ -5,7 +5,7 @@ from typing import Protocol
 from agent.collectors.collector import SeriesKey
 from agent.spool.epochs import Mark
 from agent.spool.frame import Entry, Frame, Lane, Reason
-from flick.v1 import ingest_pb2, telemetry_pb2
+from flick.v1 import ingest_pb2, servers_pb2, telemetry_pb2
 
 
 class UnknownSeqError(ValueError):
@@ -33,6 +33,15 @@ class Spool(Protocol):
     @property
     def last_ns(self) -> int:
         """The last sample's time; 0 when there was none."""
+        ...
+
+    @property
+    def settings(self) -> servers_pb2.ServerSettings | None:
+        """The server's settings as they were kept last, over restarts as well; None before the first time."""
+        ...
+
+    def keep_settings(self, settings: servers_pb2.ServerSettings) -> None:
+        """Keep what an agent that starts without a stream is to go by."""
         ...
 
     def begin(self, mark: Mark) -> None:

@@ -18,7 +18,7 @@ from agent.spool.lanes.memory import MemorySpool
 from agent.spool.limits import IN_MEMORY, SpoolLimits
 from agent.spool.status import Counts, together
 from flick.clock import Clock
-from flick.v1 import ingest_pb2, telemetry_pb2
+from flick.v1 import ingest_pb2, servers_pb2, telemetry_pb2
 
 WITHIN_S = 2.0  # the disk's calls take microseconds, a sync seldom more than tens of milliseconds
 _TRY_AGAIN_S = 10.0
@@ -66,6 +66,7 @@ class FallbackSpool:
         self._memory = MemorySpool(spool_id=uuid.uuid4(), limits=in_memory)
         self._had_disk = False
         self._begun: Mark | None = None
+        self._settings: servers_pb2.ServerSettings | None = None
         self._settled: tuple[Mark, int, int] | None = None
         self._try_at_s = 0.0
         self._reason = ""
@@ -93,6 +94,16 @@ class FallbackSpool:
     def last_ns(self) -> int:
         """See `Spool`."""
         return self._current.last_ns
+
+    @property
+    def settings(self) -> servers_pb2.ServerSettings | None:
+        """See `Spool`."""
+        return self._settings or self._current.settings
+
+    def keep_settings(self, settings: servers_pb2.ServerSettings) -> None:
+        """See `Spool`."""
+        self._settings = settings
+        self._on_disk(lambda disk: disk.keep_settings(settings))
 
     def begin(self, mark: Mark) -> None:
         """See `Spool`."""
@@ -275,7 +286,9 @@ class FallbackSpool:
             if self._settled is not None and disk.mark != self._settled[0]:
                 mark, moved_ns, now_ns = self._settled
                 disk.settle(mark, moved_ns=moved_ns, now_ns=now_ns)
-            if not self._had_disk and disk.last_ns and self._memory.counts.taken:
+            if self._settings is not None:
+                disk.keep_settings(self._settings)
+            if not self._had_disk and self._begun is not None and disk.last_ns:
                 disk.lose(ingest_pb2.GAP_REASON_AGENT_STOPPED)
             disk.adopt(self._memory)
 

@@ -19,7 +19,7 @@ from agent.spool.lanes.waiting import Waiting
 from agent.spool.limits import SpoolLimits
 from agent.spool.spool import UnknownSeqError
 from agent.spool.status import Counts
-from flick.v1 import ingest_pb2, telemetry_pb2
+from flick.v1 import ingest_pb2, servers_pb2, telemetry_pb2
 
 _STEP_NS = 1_000_000  # a sample that would not come after the last one comes so long after it
 _MAX_FAULTS = 3  # then a frame is set aside
@@ -58,6 +58,17 @@ class LanedSpool:
     def last_ns(self) -> int:
         """See `Spool`."""
         return self._state.epochs.last_ns
+
+    @property
+    def settings(self) -> servers_pb2.ServerSettings | None:
+        """See `Spool`."""
+        kept = self._state.settings
+        return servers_pb2.ServerSettings.FromString(bytes.fromhex(kept)) if kept else None
+
+    def keep_settings(self, settings: servers_pb2.ServerSettings) -> None:
+        """See `Spool`."""
+        self._state.settings = settings.SerializeToString().hex()
+        self._save()
 
     def begin(self, mark: Mark) -> None:
         """See `Spool`."""
@@ -111,8 +122,8 @@ class LanedSpool:
             return
         if start_ns is None:
             loss = Loss(self.last_ns + INSTANT_NS, 0, reason, start_id=state.last_id)
-        else:
-            loss = Loss(start_ns, 0, reason, start_id=state.last_id + 1)
+        else:  # told by the clock of now, which may be that of the last sample
+            loss = Loss(start_ns, 0, reason, start_id=max(state.last_id, state.epochs.all[-1].first_id))
         self._waiting.tell(loss)
         self._save()
 

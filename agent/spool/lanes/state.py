@@ -66,6 +66,7 @@ class State:
         clean: whether the spool was closed; otherwise the system's end may have taken the last changes back.
         last_id: the last sample's number.
         mark: how the clock was set.
+        settings: the server's, serialized, in hexadecimal; empty before the first time.
     """
 
     spool_id: str
@@ -73,6 +74,7 @@ class State:
     last_id: int = 0
     counts: Counts = field(default_factory=Counts)
     mark: Mark | None = None
+    settings: str = ""
     epochs: Epochs = field(default_factory=Epochs)
     lines: dict[Lane, Line] = field(default_factory=lambda: {LIVE: Line(), BACKFILL: Line()})
     losses: Losses = field(default_factory=Losses)
@@ -91,6 +93,7 @@ class State:
                 "last_id": self.last_id,
                 "counts": self.counts.as_json(),
                 "mark": self.mark and [self.mark.boot_id, self.mark.offset_ns, self.mark.corrected],
+                "settings": self.settings,
                 "epochs": self.epochs.as_json(),
                 "lines": [[lane, line.first, list(map(_piece, line.pieces))] for lane, line in self.lines.items()],
                 "losses": [_loss(loss) for loss in self.losses.all],
@@ -107,6 +110,7 @@ class State:
             last_id=document["last_id"],
             counts=Counts(*document["counts"]),
             mark=document["mark"] and Mark(*document["mark"]),
+            settings=document.get("settings", ""),  # which earlier versions did not keep
             epochs=Epochs.from_json(document["epochs"]),
             lines={
                 lane: Line(first, [_piece_of(parts) for parts in pieces]) for lane, first, pieces in document["lines"]

@@ -1,6 +1,8 @@
 """Moments without a sample are told: the agent was stopped, asleep or late. A corrected clock is none of these."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -32,7 +34,7 @@ class Run:
         self.spool = spool
         self.timeline = Timeline(clock=clock, boot_id=boot_id, mark=spool.mark, last_ns=spool.last_ns)
         spool.begin(self.timeline.mark)
-        self.orders = Orders()
+        self.orders = Orders(known=spool.settings, keep=spool.keep_settings)
         self.slow_s = 0.0
         self.sampler = Sampler(
             clock=clock,
@@ -47,12 +49,19 @@ class Run:
     def _open(self, wanted: Wanted) -> Collection:
         return _Slow(self)
 
-    async def measure(self, for_s: float) -> None:
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
         task = asyncio.create_task(self.sampler.run())
         await settle()
-        await self.clock.advance(for_s)
-        task.cancel()
-        await asyncio.wait([task])
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def measure(self, for_s: float) -> None:
+        async with self.running():
+            await self.clock.advance(for_s)
 
     def welcome(self, ahead_s: float) -> None:
         """Ingest's clock differs by so much."""
@@ -106,17 +115,70 @@ async def test_a_restart_within_a_boot_goes_on_exactly_whatever_the_wall_clock_s
     await second.measure(10)
 
     assert second.times() == [5, 10, 75, 80]
-    assert second.gaps() == [(STOPPED, 10, 75)]
+    assert second.gaps() == [(STOPPED, 15, 75)]
 
 
-async def test_a_restart_that_misses_hardly_anything_tells_no_gap(clock: HandClock, spool: LanedSpool) -> None:
+@pytest.mark.parametrize(
+    ("down_s", "times", "gaps"),
+    [
+        (3.2, [5, 10, 15], []),
+        (3.3, [5, 10, 20], [(STOPPED, 15, 20)]),
+        (5.0, [5, 10, 20], [(STOPPED, 15, 20)]),
+        (8.3, [5, 10, 25], [(STOPPED, 15, 25)]),
+    ],
+)
+async def test_a_restart_tells_every_moment_that_it_missed(
+    clock: HandClock, spool: LanedSpool, down_s: float, times: list[float], gaps: list[tuple[int, float, float]]
+) -> None:
     await Run(clock=clock, spool=spool).measure(11)
-    await clock.advance(5)
+    await clock.advance(down_s)
     again = Run(clock=clock, spool=spool)
-    await again.measure(10)
+    await again.measure(7)
 
-    assert again.times() == [5, 10, 20, 25]
+    assert again.times()[: len(times)] == times
+    assert again.gaps() == gaps
+
+
+async def test_a_restart_goes_by_the_interval_that_the_server_had(clock: HandClock, spool: LanedSpool) -> None:
+    before = Run(clock=clock, spool=spool)
+    before.orders.settings(_every(60))
+    await before.measure(61)
+    await clock.advance(20)
+    soon = Run(clock=clock, spool=spool)
+    await soon.measure(40)
+    no_gaps = soon.gaps()
+    await clock.advance(70)
+    late = Run(clock=clock, spool=spool)
+    await late.measure(60)
+
+    assert no_gaps == []
+    assert late.times() == [40, 100, 220]
+    assert late.gaps() == [(STOPPED, 160, 220)]
+
+
+async def test_settings_that_change_at_the_first_welcome_make_no_gap(clock: HandClock, spool: LanedSpool) -> None:
+    await Run(clock=clock, spool=spool).measure(11)
+    again = Run(clock=clock, spool=spool)
+    async with again.running():
+        again.orders.settings(_every(60))
+        await clock.advance(60)
+
+    assert again.times() == [5, 10, 40]
     assert again.gaps() == []
+
+
+async def test_a_clock_corrected_at_the_first_welcome_moves_the_gap_with_the_samples(
+    clock: HandClock, spool: LanedSpool
+) -> None:
+    await Run(clock=clock, spool=spool).measure(11)
+    await clock.advance(20)
+    again = Run(clock=clock, spool=spool)
+    async with again.running():
+        again.welcome(3600)
+        await clock.advance(10)
+
+    assert again.times() == [3605, 3610, 3635, 3640]
+    assert again.gaps() == [(STOPPED, 3615, 3635)]
 
 
 @pytest.mark.parametrize("wrong_by_s", [-86_400.0, -3600.0, 0.0, 3600.0, 86_400.0])
@@ -129,10 +191,11 @@ async def test_over_a_reboot_with_a_wrong_clock_times_come_right_and_the_gap_is_
     down_s = 600
     wall_ns = (START_S + down_s) * S + S // 4 + round(wrong_by_s * S)
     after = Run(clock=HandClock(wall_ns=wall_ns, boottime_s=20.0), spool=spool, boot_id="next")
-    await after.measure(11)
-    provisional = after.times()
-    after.welcome(START_S + down_s + 11.25 - after.timeline.now_ns() / S)
-    await after.measure(10)
+    async with after.running():
+        await after.clock.advance(11)
+        provisional = after.times()
+        after.welcome(START_S + down_s + 11.25 - after.timeline.now_ns() / S)
+        await after.clock.advance(10)
     times = after.times()
 
     assert len(provisional) == 4
@@ -156,13 +219,10 @@ async def test_samples_go_on_at_once_when_the_clock_was_set_back_a_day_while_the
 
 async def test_a_process_that_was_stopped_for_a_while_tells_what_it_missed(clock: HandClock, spool: LanedSpool) -> None:
     run = Run(clock=clock, spool=spool)
-    task = asyncio.create_task(run.sampler.run())
-    await settle()
-    await clock.advance(11)
-    clock.pass_by(30)
-    await clock.advance(10)
-    task.cancel()
-    await asyncio.wait([task])
+    async with run.running():
+        await clock.advance(11)
+        clock.pass_by(30)
+        await clock.advance(10)
 
     assert run.times() == [5, 10, 45, 50]
     assert run.gaps() == [(OVERLOADED, 15, 45)]
@@ -172,15 +232,12 @@ async def test_a_measurement_that_takes_longer_than_the_interval_tells_what_it_m
     clock: HandClock, spool: LanedSpool
 ) -> None:
     run = Run(clock=clock, spool=spool)
-    task = asyncio.create_task(run.sampler.run())
-    await settle()
-    await clock.advance(6)
-    run.slow_s = 6.5
-    await clock.advance(5)
-    run.slow_s = 0.0
-    await clock.advance(10)
-    task.cancel()
-    await asyncio.wait([task])
+    async with run.running():
+        await clock.advance(6)
+        run.slow_s = 6.5
+        await clock.advance(5)
+        run.slow_s = 0.0
+        await clock.advance(10)
 
     assert run.times() == [5, 10, 20]
     assert run.gaps() == [(OVERLOADED, 15, 20)]
@@ -189,15 +246,12 @@ async def test_a_measurement_that_takes_longer_than_the_interval_tells_what_it_m
 async def test_a_corrected_clock_and_a_changed_interval_are_no_gaps(clock: HandClock, spool: LanedSpool) -> None:
     run = Run(clock=clock, spool=spool)
     run.welcome(0.0)
-    task = asyncio.create_task(run.sampler.run())
-    await settle()
-    await clock.advance(6)
-    run.welcome(100.0)
-    await clock.advance(6)
-    run.orders.settings(_every(7))
-    await clock.advance(20)
-    task.cancel()
-    await asyncio.wait([task])
+    async with run.running():
+        await clock.advance(6)
+        run.welcome(100.0)
+        await clock.advance(6)
+        run.orders.settings(_every(7))
+        await clock.advance(20)
 
     assert len(run.times()) >= 4
     assert run.gaps() == []

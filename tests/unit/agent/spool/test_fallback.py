@@ -15,8 +15,9 @@ from agent.spool.disk.fallback import WITHIN_S, FallbackSpool
 from agent.spool.frame import BACKFILL, LIVE
 from agent.spool.limits import SpoolLimits
 from flick.v1 import ingest_pb2
+from flick.v1.servers_pb2 import ServerSettings
 from tests.unit.agent.clock import HandClock
-from tests.unit.agent.spool.spools import LIMITS, MARK, SERIES, S, drain, entry, on_disk, seconds
+from tests.unit.agent.spool.spools import LIMITS, MARK, SERIES, S, drain, entry, on_disk, seconds, span
 from tests.waiting import until
 
 DISK_BYTES = 4 * 1024 * 1024
@@ -235,6 +236,29 @@ def test_samples_taken_in_memory_are_moved_when_the_clock_is_corrected(tmp_path:
 
         assert delivered(agent.spool) == [3605, 3610, 3705, 3710, 3715]
         assert agent.spool.mark == MARK
+
+
+def test_a_stop_and_new_settings_are_put_down_by_a_disk_that_comes_back_before_the_first_sample(
+    tmp_path: Path,
+) -> None:
+    blocking = on_disk(tmp_path / "spool.db")
+    blocking.put(entry(5))
+    agent = Agent(tmp_path / "spool.db")
+    agent.second = 100
+    with agent.spool:
+        agent.spool.begin(MARK)
+        agent.spool.keep_settings(ServerSettings(processes_enabled=True))
+        blocking.close()
+        agent.clock.pass_by(60)
+        agent.measure(1)
+        gap = agent.spool.frame(BACKFILL, 1)
+    after = on_disk(tmp_path / "spool.db")
+
+    assert gap is not None
+    assert gap.loss is not None
+    assert gap.loss.reason == ingest_pb2.GAP_REASON_AGENT_STOPPED
+    assert span(gap.loss) == (5, 105, 0)
+    assert after.settings == ServerSettings(processes_enabled=True)
 
 
 def test_closing_puts_down_what_is_in_memory(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from agent.spool.disk.fallback import FallbackSpool
 from agent.spool.disk.opening import UnavailableError, open_spool, spool_name
@@ -13,8 +14,11 @@ from agent.spool.frame import BACKFILL, LIVE
 from agent.spool.limits import SpoolLimits
 from agent.spool.spool import UnknownSeqError
 from flick.v1 import ingest_pb2
+from flick.v1.servers_pb2 import ServerSettings
 from tests.unit.agent.clock import HandClock
 from tests.unit.agent.spool.spools import LIMITS, MARK, SERIES, S, adds_up, copied, drain, entry, on_disk, seconds, span
+
+WITHOUT_COMMANDS = ServerSettings(metric_interval=Duration(seconds=60), processes_enabled=True)
 
 
 @pytest.fixture
@@ -127,6 +131,16 @@ def test_the_clock_goes_on_where_it_was(path: Path) -> None:
 
     assert after.mark == MARK
     assert after.last_ns == 77 * S
+
+
+def test_the_servers_settings_are_known_after_a_restart(path: Path) -> None:
+    before = on_disk(path)
+    unknown = before.settings
+    before.keep_settings(WITHOUT_COMMANDS)
+    after = on_disk(copied(path, path.with_name("copy.db")))
+
+    assert unknown is None
+    assert after.settings == WITHOUT_COMMANDS
 
 
 @pytest.mark.parametrize("closed", [True, False], ids=["stopped", "lost power"])
