@@ -31,6 +31,7 @@ class Leader:
         connect: makes the connection.
         told: called with whether this process leads, when that changes.
         clock: as everywhere.
+        ask_every_s: how often the lock is asked for.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Leader:
         connect: Callable[[], Awaitable[Connection]],
         told: Callable[[bool], None],
         clock: Clock,
+        ask_every_s: float = ASK_EVERY_S,
     ) -> None:
         self._name = name
         self._connect = connect
         self._told = told
         self._clock = clock
+        self._ask_every_s = ask_every_s
         self._failing = False
 
     async def run(self, work: Callable[[Connection], Awaitable[None]]) -> None:
@@ -58,14 +61,14 @@ class Leader:
                 self._failing = True
             except Exception:  # a mistake of ours in one round is no reason that nobody works any more
                 logger.exception("leader's work failed", extra={"lock": self._name})
-            await self._clock.sleep(ASK_EVERY_S)
+            await self._clock.sleep(self._ask_every_s)
 
     async def _lead(self, work: Callable[[Connection], Awaitable[None]]) -> None:
         connection = await self._connect()
         try:
             await connection.execute(_SETTINGS)
             while not await connection.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", self._name):
-                await self._clock.sleep(ASK_EVERY_S)
+                await self._clock.sleep(self._ask_every_s)
             logger.info("this process leads", extra={"lock": self._name})
             self._failing = False
             self._told(True)

@@ -91,6 +91,12 @@ class Store:
 
         Raises NotDurableError when the commit would not be durable, and asyncpg's error when a row can't be stored.
         """
+        try:
+            return await self._write(rows, gaps, outcomes)
+        except asyncpg.InternalServerError:  # the empty chunk of late samples was given back while they waited for it
+            return await self._write(rows, gaps, outcomes)
+
+    async def _write(self, rows: Sequence[Row], gaps: Sequence[GapRow], outcomes: Outcomes) -> Written:
         async with self._pool.acquire() as connection:
             await self._check_durability(connection)
             try:

@@ -81,8 +81,8 @@ begin
 end
 $$;
 
--- Gives back an empty chunk of `metrics` or `processes`; tells whether it did. Waits for no reader or writer of the chunk: then it fails
--- as lock_not_available. Who wants to write meanwhile waits at the table, and so never meets a chunk that is going.
+-- Gives back an empty chunk of `metrics` or `processes`; tells whether it did. It waits for nobody who reads or writes the
+-- chunk, but fails as lock_not_available. An insert that waits for the chunk meanwhile fails, once: ingest repeats it.
 create function telemetry.drop_empty_chunk(of_table text, chunk_start timestamptz) returns boolean
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -95,7 +95,6 @@ begin
     if of_table not in ('metrics', 'processes') then
         raise exception 'no table of samples: %', of_table;
     end if;
-    execute format('lock table only telemetry.%I in share row exclusive mode', of_table);
     select format('%I.%I', chunk_schema, chunk_name) as name, range_end into chunk
     from timescaledb_information.chunks
     where hypertable_schema = 'telemetry' and hypertable_name = of_table and range_start = chunk_start;
