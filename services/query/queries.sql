@@ -152,7 +152,10 @@ limit 1;
 -- Which blocks of sealed hours have samples of a span, perhaps. $4 is the hour in which the span begins.
 select
     (date_part('epoch', hour) * 1000000::float8)::bigint as hour_us,
-    count
+    count as size,
+    (date_part('epoch', first_time) * 1000000::float8)::bigint as first_us,
+    (date_part('epoch', last_time) * 1000000::float8)::bigint as last_us,
+    layout_id
 from telemetry.sealed_metrics
 where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3
 order by hour, first_time;

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from tests.bench import agent, live, startup, transcoding
 from tests.bench.ingest import cost, flat
 from tests.bench.result import Result, report
-from tests.bench.storage import size
+from tests.bench.storage import history, size
 
 Measure = Callable[[float], Awaitable[list[Result]]]
 """Takes the seconds of steady load, which a benchmark without any ignores; returns its figures."""
@@ -25,6 +25,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "stream_rss": flat.measure_rss,
     "live_p99": live.measure,
     "bytes_per_sample": size.measure,
+    "history": history.measure,
     "agent_cpu": agent.measure_cpu,
     "agent_rss": agent.measure_rss,
 }

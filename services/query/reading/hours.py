@@ -24,10 +24,16 @@ from services.query.rules.series import CORE, Cell
 
 
 class Head(NamedTuple):
-    """A block: when its hour begins, in microseconds, and how many samples it has."""
+    """A block: its hour, how many samples it has, when the first and the last of them were measured, and their layout.
+
+    Times are microseconds since the Unix epoch; layout 0 is none.
+    """
 
     hour_us: int
     size: int
+    first_us: int
+    last_us: int
+    layout_id: int
 
 
 class Lags(NamedTuple):

@@ -22,11 +22,11 @@ def runs_of(places: Collection[int]) -> Runs:
     return [(ordered[begin], ordered[end - 1] + 1) for begin, end in pairwise([0, *breaks, len(ordered)])]
 
 
-def read_numbers(packed: bytes) -> list[int]:
+def read_numbers(packed: bytes) -> Sequence[int]:
     """The only column of what is packed: whole numbers. Raises DATA_LOSS when it is damaged."""
     with _damage_told():
         (column,) = unpack(packed)
-    return column.tolist()
+    return column
 
 
 def read_last(packed: bytes) -> list[float]:

@@ -86,11 +86,7 @@ class Samples:
             if not stretch.sealed:
                 found |= await self._rows.layout_ids(connection, server_id, stretch.span)
                 continue
-            for part in cut(stretch.span, _within(stretch.span, heads), most=MAX_HELD_VALUES):
-                blocks = await self._hours.times(connection, server_id, part)
-                late = await self._rows.late(connection, server_id, part)
-                found |= {one.layout_id for one in blocks if one.times_within(part)}
-                found |= {one.layout_id for one in _only_new(late, blocks)}
+            found |= await self._sealed_layout_ids(connection, server_id, stretch.span, heads)
         return found - {0}
 
     async def lags_us(self, connection: Connection, server_id: str, span: Span) -> list[Sequence[int]]:
@@ -101,7 +97,7 @@ class Samples:
             if not stretch.sealed:
                 found += await self._rows.lags_us(connection, server_id, stretch.span)
                 continue
-            for part in cut(stretch.span, _within(stretch.span, heads), most=MAX_HELD_VALUES):
+            for part in cut(stretch.span, _sizes(stretch.span, heads), most=MAX_HELD_VALUES):
                 blocks = await self._hours.lags(connection, server_id, part)
                 late = await self._rows.late(connection, server_id, part)
                 found += await asyncio.to_thread(_lags, part, blocks, late)
@@ -138,11 +134,31 @@ class Samples:
     async def _sealed_times_us(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> list[int]:
         """The times of the span's first samples in sealed hours, in order: `limit` of them, some more, or all."""
         found: list[int] = []
-        for part in cut(span, await self._hours.heads(connection, server_id, span), most=limit):
+        heads = await self._hours.heads(connection, server_id, span)
+        for part in cut(span, _sizes(span, heads), most=limit):
             blocks = await self._hours.times(connection, server_id, part)
             found += sorted(time_us for one in blocks for time_us in one.times_within(part))
             if len(found) >= limit:
                 break
+        return found
+
+    async def _sealed_layout_ids(
+        self, connection: Connection, server_id: str, span: Span, heads: Iterable[Head]
+    ) -> set[int]:
+        """The layouts in a stretch of sealed hours. Times are read where the heads of the blocks don't tell enough."""
+        late = await self._rows.late(connection, server_id, span)
+        late_hours_us = {one.time_us // HOUR_US * HOUR_US for one in late}
+        found: set[int] = set()
+        unclear: list[Head] = []
+        for one in _within(span, heads):
+            if one.hour_us not in late_hours_us and span.start_us <= one.first_us and one.last_us < span.end_us:
+                found.add(one.layout_id)
+            else:
+                unclear.append(one)
+        for part in cut(span, _sizes(span, unclear), most=MAX_HELD_VALUES):
+            blocks = await self._hours.times(connection, server_id, part)
+            found |= {one.layout_id for one in blocks if one.times_within(part)}
+            found |= {one.layout_id for one in _only_new(late, blocks) if part.start_us <= one.time_us < part.end_us}
         return found
 
     async def _blocks(
@@ -150,7 +166,7 @@ class Samples:
     ) -> AsyncIterator[tuple[Span, list[Block]]]:
         """What a stretch of sealed hours holds, with its rows that are no copies, in parts of which each is small."""
         most = MAX_HELD_VALUES // (len(cells) + 1)
-        for part in cut(span, _within(span, heads), most=most):
+        for part in cut(span, _sizes(span, heads), most=most):
             blocks = await self._hours.blocks(connection, server_id, part, cells)
             late = await self._rows.samples(connection, server_id, part, cells)
             yield part, blocks + to_blocks(_only_new(late, blocks), width=len(cells))
@@ -159,6 +175,10 @@ class Samples:
 def _within(span: Span, heads: Iterable[Head]) -> list[Head]:
     """The blocks of the hours that lie in a stretch of sealed ones."""
     return [one for one in heads if one.hour_us < span.end_us and one.hour_us + HOUR_US > span.start_us]
+
+
+def _sizes(span: Span, heads: Iterable[Head]) -> Iterable[tuple[int, int]]:
+    return ((one.hour_us, one.size) for one in _within(span, heads))
 
 
 def _samples(span: Span, blocks: Iterable[Block]) -> list[SampleRow]:

@@ -52,18 +52,10 @@ class Telemetry:
 
     async def layout(self, server_id: str, *series: Series) -> int:
         """Store a layout; returns its id."""
-        packed = telemetry_pb2.Layout(
+        layout = telemetry_pb2.Layout(
             series=[telemetry_pb2.Series(metric=metric, label_values=labels) for metric, labels in series]
-        ).SerializeToString()
-        layout_id: int = await self.connection.fetchval(
-            "insert into telemetry.layouts (server_id, organization_id, digest, series) values ($1, $2, $3, $4) "
-            "returning layout_id",
-            server_id,
-            ORGANIZATION,
-            hashlib.sha256(packed).digest(),
-            packed,
         )
-        return layout_id
+        return await store_layout(self.connection, server_id, layout)
 
     async def store(
         self, server_id: str, samples: Sequence[telemetry_pb2.Sample], *, lags_us: Sequence[int] = ()
@@ -96,6 +88,20 @@ class Telemetry:
     async def watched(self, server_id: str) -> bool:
         """Whether query has marked the server."""
         return any(await self.bus.remaining_s([watched_key(server_id)]) or ())
+
+
+async def store_layout(connection: "asyncpg.Connection[Any]", server_id: str, layout: telemetry_pb2.Layout) -> int:
+    """Store a layout of a server, which has no id yet; returns its id."""
+    packed = layout.SerializeToString()
+    layout_id: int = await connection.fetchval(
+        "insert into telemetry.layouts (server_id, organization_id, digest, series) values ($1, $2, $3, $4) "
+        "returning layout_id",
+        server_id,
+        ORGANIZATION,
+        hashlib.sha256(packed).digest(),
+        packed,
+    )
+    return layout_id
 
 
 def sample(
