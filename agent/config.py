@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.spool.limits import MAX_AGE_S, MAX_BYTES
 from flick.config import ConfigError, setting
 
 LEAST_SPOOL_BYTES = 1024 * 1024  # some five minutes of large samples; with less, hardly any outage is bridged
@@ -17,14 +18,14 @@ class AgentConfig:
         identity: the identity file. Default: /var/lib/flick-agent/identity.json for root, else below ~/.local/state.
         spool_dir: the folder of the spool, a file by the server's id. Default: that of the identity file.
         spool_max_bytes: of samples that are kept until ingest has them; then the oldest go. At least 1 MiB, default 64.
-        spool_max_age_s: how old they may become. At least a minute, default 25 h: a day, and the time to send it.
+        spool_max_age_s: how old they may become while no new ones can be sent. At least a minute, default 24 h.
         log_level: the least severe log records that are written. Default INFO.
     """
 
     identity: Path | None = setting("FLICK_AGENT_IDENTITY", default=None)
     spool_dir: Path | None = setting("FLICK_AGENT_SPOOL_DIR", default=None)
-    spool_max_bytes: int = setting("FLICK_AGENT_SPOOL_MAX_BYTES", default=64 * 1024 * 1024)
-    spool_max_age_s: int = setting("FLICK_AGENT_SPOOL_MAX_AGE_S", default=90_000)
+    spool_max_bytes: int = setting("FLICK_AGENT_SPOOL_MAX_BYTES", default=MAX_BYTES)
+    spool_max_age_s: int = setting("FLICK_AGENT_SPOOL_MAX_AGE_S", default=MAX_AGE_S)
     log_level: str = setting("FLICK_LOG_LEVEL", default="INFO")
 
     def __post_init__(self) -> None:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 MIB = 1024 * 1024
-MAX_AGE_S = 90_000
+MAX_BYTES = 64 * MIB
+MAX_AGE_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,14 +14,14 @@ class SpoolLimits:
     Args:
         max_bytes: of samples that wait; what is on its way, bounded by credits, comes on top. Default 64 MiB: a day of
             samples of 3.8 KiB every 5 s.
-        max_age_ns: how much older than the newest a sample may be. Default 25 h: a day, and the time to send it.
+        max_age_ns: how much older than the newest a sample may be while new ones don't flow. Default 24 h.
         live_samples: how many wait for the live lane; older ones wait for the backfill lane. Default 12: a minute.
         frame_samples: how many a frame holds. Default 60.
         frame_bytes: of samples in a frame, unless a single one is larger. Default 256 KiB; the contract allows 4 MiB.
         losses: how many separate spans of loss are kept apart. Default 100.
     """
 
-    max_bytes: int = 64 * MIB
+    max_bytes: int = MAX_BYTES
     max_age_ns: int = MAX_AGE_S * 10**9
     live_samples: int = 12
     frame_samples: int = 60

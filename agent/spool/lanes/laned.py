@@ -105,11 +105,12 @@ class LanedSpool:
             state.counts.taken += 1
             self._waiting.enter(row)
             self._unsaved += 1
+            flowing = self._hand_out_at_once(row)
             worth_saving = [
+                flowing,
                 state.epochs.note(row.time_ns),
                 state.losses.end(time_ns=row.time_ns, sample_id=row.id),
-                self._hand_out_at_once(row),
-                self._waiting.drop_what_is_too_much(row),
+                self._waiting.drop_what_is_too_much(row, by_age=not flowing),
                 self._unsaved >= _UNSAVED,
             ]
             if any(worth_saving):

@@ -101,14 +101,17 @@ class Waiting:
         """Its time as it counts."""
         return head.time_ns + self._state.epochs.shift_of(head.id)
 
-    def drop_what_is_too_much(self, newest: Row) -> bool:
-        """Make room, the oldest first; whether something had to go."""
+    def drop_what_is_too_much(self, newest: Row, *, by_age: bool) -> bool:
+        """Make room, the oldest first; whether something had to go.
+
+        `by_age` is False while new samples flow: what waits is then on its way, and an outage as long as the limit is
+        delivered whole.
+        """
         dropped = False
         while self.tally.count and (oldest := self._oldest_waiting()) is not None:
             # By a clock that is not corrected yet nothing is too old.
-            too_old = not self._state.epochs.all[-1].provisional and (
-                newest.time_ns - self.time_of(oldest) > self._limits.max_age_ns
-            )
+            age_ns = newest.time_ns - self.time_of(oldest)
+            too_old = by_age and age_ns > self._limits.max_age_ns and not self._state.epochs.all[-1].provisional
             if not too_old and self.tally.size <= self._limits.max_bytes:
                 break
             self._give_up(oldest, _FULL)

@@ -9,7 +9,7 @@ from flick.config import ConfigError, load
 def test_nothing_needs_to_be_set() -> None:
     config = load(AgentConfig, environ={})
 
-    assert (config.spool_max_bytes, config.spool_max_age_s) == (64 * 1024 * 1024, 90_000)
+    assert (config.spool_max_bytes, config.spool_max_age_s) == (64 * 1024 * 1024, 24 * 3600)
 
 
 @pytest.mark.parametrize("name", ["FLICK_AGENT_SPOOL_MAX_BYTES", "FLICK_AGENT_SPOOL_MAX_AGE_S"])

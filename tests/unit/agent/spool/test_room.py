@@ -43,6 +43,37 @@ def test_what_is_too_old_is_dropped(make: Make) -> None:
     assert full.held() == 2
 
 
+def test_nothing_of_an_outage_as_long_as_the_limit_is_dropped_while_it_drains(make: Make) -> None:
+    full = make(with_limits(max_age_ns=60 * S))
+    for second in range(1, 62):
+        full.put(entry(second, size=10))
+    full.demote()
+    drained = 0
+    for seq in range(1, 17):  # frames of four samples; a new sample comes with each
+        waits = full.frame(LIVE, seq)
+        full.put(entry(61 + seq, size=10))
+        live, backlog = full.frame(LIVE, seq), full.frame(BACKFILL, seq)
+        drained += len(seconds(backlog))
+        full.ack(LIVE, seq)
+        full.ack(BACKFILL, seq)
+
+        assert waits is None
+        assert seconds(live) == [61 + seq]
+    assert drained == 61
+    assert full.status().dropped_samples == 0
+
+
+def test_what_is_too_old_is_dropped_while_ingest_takes_nothing_of_what_is_new(make: Make) -> None:
+    full = make(with_limits(max_age_ns=60 * S))
+    full.put(entry(1))
+    full.demote()
+    full.frame(LIVE, 1)
+    for second in (61, 62, 63):
+        full.put(entry(second))
+
+    assert full.status().dropped_samples == 1
+
+
 def test_by_a_clock_that_is_not_corrected_nothing_is_too_old(make: Make) -> None:
     full = make(with_limits(max_age_ns=60 * S))
     full.begin(MARK)
