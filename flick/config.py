@@ -38,6 +38,7 @@ REGISTRY: Mapping[str, str] = {
     "FLICK_INGEST_SERVICE_SECRET": "The secret by which ingest gets its service token from auth.",
     "FLICK_INGEST_TLS_CERT_FILE": "Certificate chain in PEM. Needed off loopback.",
     "FLICK_INGEST_TLS_KEY_FILE": "Private key in PEM. Needed off loopback.",
+    "FLICK_INGEST_SEAL_AFTER_S": "An hour's samples are compressed so many seconds after its end. Default 900.",
     "FLICK_INGEST_WORKERS": "How many processes share the address. Default 1.",
     # query
     "FLICK_QUERY_LISTEN": "Where query serves gRPC, as host:port or unix:PATH. Port 0 takes any.",
