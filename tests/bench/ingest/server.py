@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from deploy.local.machine.account import database_account
 from flick.db.pool import Connection, connect
 from tests.bench.cpu import family_cpu_s, process_cpu_s
+from tests.bench.ingest.sealing import SealCosts, seal_everything
 from tests.folders import reachable_folder
 from tests.integration.ingest.process import ingest_process
 from tests.integration.ingest.schema import telemetry_template
@@ -43,6 +44,7 @@ class IngestServer:
     postgres_pid: int
     redis_pid: int
     database: Connection
+    same_role: Connection
 
     async def costs(self) -> Costs:
         """What everything has cost so far, with the pages written that are still to be written for it."""
@@ -52,6 +54,10 @@ class IngestServer:
             postgres=family_cpu_s(self.postgres_pid),
             redis=process_cpu_s(self.redis_pid),
         )
+
+    async def seal(self) -> SealCosts:
+        """Seal everything that is stored."""
+        return await seal_everything(ingest=self.same_role, admin=self.database, postgres_pid=self.postgres_pid)
 
     async def stored(self) -> int:
         """How many samples are in the table; each must have its processes."""
@@ -84,6 +90,8 @@ async def ingest_server(*, streams: int, environment: Mapping[str, str] | None =
         )
         admin = await connect(postgres.admin_url(database=database), application_name="bench", statement_timeout_s=None)
         stack.push_async_callback(admin.close)
+        same_role = await connect(postgres.url(database=database, role="flick_ingest"), application_name="bench")
+        stack.push_async_callback(same_role.close)
         yield IngestServer(
             address=running.address,
             keys=keys,
@@ -91,4 +99,5 @@ async def ingest_server(*, streams: int, environment: Mapping[str, str] | None =
             postgres_pid=postgres_pid,
             redis_pid=redis_pid,
             database=admin,
+            same_role=same_role,
         )

@@ -1,10 +1,11 @@
-"""What a day of samples takes on disk, by table and by indexes, after it went through the real ingest."""
+"""What a day of samples takes on disk, by table and by indexes, after the real ingest took and sealed it."""
 
 import asyncio
 import itertools
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import asyncpg
 
@@ -17,6 +18,7 @@ from tests.integration.ingest.process import ingest_process
 from tests.integration.ingest.schema import telemetry_template
 from tests.servers import postgres_server, redis_server
 from tests.tiny_auth import Enrolled, make_auth
+from tests.waiting import eventually
 
 SERVERS = 3
 SAMPLES_PER_BATCH = 5  # few, so that the servers' rows lie mixed, as they do when all send at once
@@ -43,26 +45,44 @@ group by name
 order by sum(table_bytes + index_bytes) desc
 """
 
+_CHUNKS = """
+select count(*) from timescaledb_information.chunks
+where hypertable_schema = 'telemetry' and hypertable_name in ('metrics', 'processes')
+"""
+
 
 async def measure(_steady_s: float) -> list[Result]:
-    """Bytes per sample of everything in the schema `telemetry`, then of each table and of its indexes."""
+    """Bytes per sample of everything in the schema `telemetry`, then of each table and of its indexes.
+
+    Last what it took in rows, as every sample does until its hour is sealed, from 15 to 75 minutes later.
+    """
     auth, account = make_auth(), database_account()
     enrolled = [auth.enroll() for _ in range(SERVERS)]
     with reachable_folder() as folder:
         async with postgres_server(account) as (postgres, _), redis_server(account) as (redis_url, _):
             template = await telemetry_template(postgres)
             async with postgres.database(template=template) as database:
-                async with ingest_process(
-                    postgres=postgres, database=database, redis_url=redis_url, log=folder / "ingest.log", auth=auth
-                ) as ingest:
+                start = partial(
+                    ingest_process,
+                    postgres=postgres,
+                    database=database,
+                    redis_url=redis_url,
+                    log=folder / "ingest.log",
+                    auth=auth,
+                )
+                async with start() as ingest:
                     days = (_send_day(ingest.address, one, seed=seed) for seed, one in enumerate(enrolled))
                     await asyncio.gather(*days)
                 connection = await asyncpg.connect(postgres.admin_url(database=database))
-                stored = await connection.fetchval("select count(*) from telemetry.metrics")
+                in_rows = await connection.fetch(_SIZES)
+                async with start(environment={"FLICK_INGEST_SEAL_AFTER_S": "0"}):  # nothing comes any more
+                    await eventually(lambda: connection.fetchval(_CHUNKS), lambda count: not count, within_s=300)
+                stored = await connection.fetchval("select sum(count) from telemetry.sealed_metrics")
                 sizes = await connection.fetch(_SIZES)
                 await connection.close()
-    assert stored == SERVERS * DAY_SAMPLES, f"{stored} samples are stored"
-    return _results(sizes, samples=stored)
+    assert stored == SERVERS * DAY_SAMPLES, f"{stored} samples are sealed"
+    rows_bytes = sum(row["table_bytes"] + row["index_bytes"] for row in in_rows)
+    return [*_results(sizes, samples=stored), Result(name="bytes_in_rows", value=rows_bytes / stored, unit="B")]
 
 
 async def _send_day(address: str, enrolled: Enrolled, *, seed: int) -> None:
