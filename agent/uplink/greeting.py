@@ -1,6 +1,7 @@
 """Hello, and what follows from Welcome."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.network.diagnosis import clock_off
@@ -29,6 +30,7 @@ class Greeting:
         clock: this machine's.
         host: what is known of this machine.
         version: the agent's.
+        held_back_s: for how many seconds a new sample waits on purpose while nobody watches.
     """
 
     spool: Spool
@@ -37,15 +39,22 @@ class Greeting:
     clock: Clock
     host: servers_pb2.Host
     version: str
+    held_back_s: Callable[[], float]
 
     def hello(self) -> ingest_pb2.StreamTelemetryRequest:
         """The first frame."""
         hello = ingest_pb2.Hello(agent_version=self.version, spool_id=self.spool.spool_id, host=self.host)
-        hello.spool.CopyFrom(self.spool.status())
+        hello.spool.CopyFrom(self.spool_status())
         hello.send_time.FromNanoseconds(self.clock.time_unix_nano())
         for lane in (LIVE, BACKFILL):
             hello.lanes.add(lane=lane, seq=self.spool.position(lane))
         return ingest_pb2.StreamTelemetryRequest(hello=hello)
+
+    def spool_status(self) -> ingest_pb2.SpoolStatus:
+        """How the spool stands, and how long a new sample waits in it on purpose."""
+        status = self.spool.status()
+        status.held_back.FromNanoseconds(round(self.held_back_s() * _NS))
+        return status
 
     def accept(self, welcome: ingest_pb2.Welcome, *, round_trip_s: float) -> Flow:
         """Take ingest's time, settings and credits. What was measured without a stream becomes backlog."""

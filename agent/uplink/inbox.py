@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Callable
 
 from agent.sampler.orders import Orders
 from agent.spool.spool import Spool, UnknownSeqError
@@ -22,6 +23,7 @@ class Inbox:
     """Takes one stream's frames from ingest. `drain` is set when ingest asks to leave.
 
     Args:
+        spool_status: how the spool stands, as ingest is told.
         overflows: the kinds of overflow that were logged, on earlier streams as well.
     """
 
@@ -32,6 +34,7 @@ class Inbox:
         spool: Spool,
         orders: Orders,
         clock: Clock,
+        spool_status: Callable[[], ingest_pb2.SpoolStatus],
         overflows: set[ingest_pb2.OverflowKind.ValueType],
     ) -> None:
         self._overflows = overflows
@@ -39,6 +42,7 @@ class Inbox:
         self._spool = spool
         self._orders = orders
         self._clock = clock
+        self._spool_status = spool_status
         self._answers: deque[ingest_pb2.StreamTelemetryRequest] = deque(maxlen=_ANSWERS_AT_MOST)
         self.drain: ingest_pb2.Drain | None = None
 
@@ -71,7 +75,7 @@ class Inbox:
             case "drain":
                 self.drain = frame.drain
             case "ping":
-                pong = ingest_pb2.Pong(ping_id=frame.ping.ping_id, spool=self._spool.status())
+                pong = ingest_pb2.Pong(ping_id=frame.ping.ping_id, spool=self._spool_status())
                 self._answers.append(ingest_pb2.StreamTelemetryRequest(pong=pong))
             case _:  # of a later version of the contract; it means nothing to this agent
                 pass

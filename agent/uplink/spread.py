@@ -14,7 +14,10 @@ def held_back_s(*, server_id: str, wanted: Wanted, spread_s: float) -> float:
 
     What somebody watches is sent at once.
     """
-    if wanted.live_interval_s is not None:
-        return 0.0
+    return unwatched_s(server_id=server_id, wanted=wanted, spread_s=spread_s) if wanted.live_interval_s is None else 0.0
+
+
+def unwatched_s(*, server_id: str, wanted: Wanted, spread_s: float) -> float:
+    """The same for what nobody watches, whether somebody does now or not: what ingest is told."""
     phase = zlib.crc32(server_id.encode()) % _STEPS / _STEPS
     return phase * min(spread_s, wanted.interval_s / _OF_INTERVAL)

@@ -78,7 +78,12 @@ class Stream:
             await self._connect()
             self._flow = flow = await self._greet()
             inbox = Inbox(
-                flow=flow, spool=self._spool, orders=self._orders, clock=self._clock, overflows=self._overflows
+                flow=flow,
+                spool=self._spool,
+                orders=self._orders,
+                clock=self._clock,
+                spool_status=self._greeting.spool_status,
+                overflows=self._overflows,
             )
             await self._talk(flow, inbox)
         except StreamEndedError as ended:

@@ -10,7 +10,7 @@ from agent.sampler.timeline import Timeline
 from agent.spool.spool import Spool
 from agent.uplink.ending import Ending, EndKind
 from agent.uplink.greeting import Greeting
-from agent.uplink.spread import SPREAD_S, held_back_s
+from agent.uplink.spread import SPREAD_S, held_back_s, unwatched_s
 from agent.uplink.stream import SILENT_S, Stream
 from flick.backoff import Backoff
 from flick.clock import Clock, utc
@@ -54,7 +54,13 @@ class Uplink:
         self._silent_s = silent_s
         self._spread_s = spread_s
         self._greeting = Greeting(
-            spool=spool, orders=orders, timeline=timeline, clock=clock, host=host, version=version
+            spool=spool,
+            orders=orders,
+            timeline=timeline,
+            clock=clock,
+            host=host,
+            version=version,
+            held_back_s=lambda: unwatched_s(server_id=identity.server_id, wanted=orders.wanted, spread_s=spread_s),
         )
         self._overflows: set[ingest_pb2.OverflowKind.ValueType] = set()
         self._stream: Stream | None = None

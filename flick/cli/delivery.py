@@ -57,7 +57,10 @@ def parse_last_s(text: str) -> int:
 def summary(answer: Mapping[str, Any], *, now_s: float) -> list[Sequence[Text | str]]:
     """The rows of the table, each a word and what it comes to."""
     lag = answer.get("lag") or {}
-    lags = [f"{name} {_seconds(lag[name])}" for name in ("p50", "p99", "max") if lag.get(name)]
+    lags = ", ".join(f"{name} {_seconds(lag[name])}" for name in ("p50", "p99", "max") if lag.get(name))
+    held_back = ((answer.get("stream") or {}).get("spool") or {}).get("heldBack")
+    if lags and held_back and float(held_back.removesuffix("s")):
+        lags += f"; of that {_seconds(held_back)} on purpose, so that not all agents send at once"
     return [
         ("stream", _stream(answer.get("stream") or {}, now_s)),
         ("spool", _spool((answer.get("stream") or {}).get("spool") or {}, now_s)),
@@ -67,7 +70,7 @@ def summary(answer: Mapping[str, Any], *, now_s: float) -> list[Sequence[Text | 
         ("conflicts", _alarming(_number(answer, "conflictCount"))),
         ("rejected", _listed(answer.get("rejected", []), "reason", "REJECTION_REASON_")),
         ("left out", _listed(answer.get("overflowed", []), "kind", "OVERFLOW_KIND_")),
-        ("lag", ", ".join(lags) or "-"),
+        ("lag", lags or "-"),
         ("gaps", _alarming(_number(answer, "gapCount"))),
     ]
 

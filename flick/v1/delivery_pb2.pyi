@@ -234,8 +234,9 @@ Global___OverflowCount: _TypeAlias = OverflowCount  # noqa: Y015
 
 @_typing.final
 class DeliveryLag(_message.Message):
-    """How long it took from measuring a sample to its receipt by ingest. It includes the time spent in the agent's spool and
-    the difference of the clocks, by which it can be negative.
+    """How long it took from measuring a sample to its receipt by ingest. It includes the time spent in the agent's spool, of
+    that what the agent waits on purpose (`stream.spool.held_back`), and the difference of the clocks, by which it can be
+    negative.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -398,6 +398,7 @@ class SpoolStatus(_message.Message):
     REFUSED_SAMPLES_FIELD_NUMBER: _builtins.int
     CORRUPT_SAMPLES_FIELD_NUMBER: _builtins.int
     DEGRADED_REASON_FIELD_NUMBER: _builtins.int
+    HELD_BACK_FIELD_NUMBER: _builtins.int
     held_samples: _builtins.int
     """Samples that wait or are unacked."""
     held_bytes: _builtins.int
@@ -418,6 +419,10 @@ class SpoolStatus(_message.Message):
     def oldest_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the oldest of them; unset when there is none."""
 
+    @_builtins.property
+    def held_back(self) -> _duration_pb2.Duration:
+        """How long a new sample waits on purpose before it is sent while nobody watches, so that not all agents send at once."""
+
     def __init__(
         self,
         *,
@@ -430,10 +435,11 @@ class SpoolStatus(_message.Message):
         refused_samples: _builtins.int = ...,
         corrupt_samples: _builtins.int = ...,
         degraded_reason: _builtins.str = ...,
+        held_back: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_time", b"oldest_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["held_back", b"held_back", "oldest_time", b"oldest_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked_samples", b"acked_samples", "corrupt_samples", b"corrupt_samples", "degraded_reason", b"degraded_reason", "dropped_samples", b"dropped_samples", "held_bytes", b"held_bytes", "held_samples", b"held_samples", "oldest_time", b"oldest_time", "refused_samples", b"refused_samples", "taken_samples", b"taken_samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked_samples", b"acked_samples", "corrupt_samples", b"corrupt_samples", "degraded_reason", b"degraded_reason", "dropped_samples", b"dropped_samples", "held_back", b"held_back", "held_bytes", b"held_bytes", "held_samples", b"held_samples", "oldest_time", b"oldest_time", "refused_samples", b"refused_samples", "taken_samples", b"taken_samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,6 +12,7 @@ MAX_TEXT = 400  # characters of anything that an agent says in words
 
 _LAST_MOMENT_S = 253_402_300_799  # the end of the year 9999, as far as a Timestamp goes
 _MAX_NANOS = 999_999_999
+_MAX_HELD_BACK_S = 300  # the longest interval; agents hold back for less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,8 @@ def pack_spool(status: ingest_pb2.SpoolStatus) -> bytes:
     known.degraded_reason = storable(known.degraded_reason)
     if not _is_moment(known.oldest_time):
         known.ClearField("oldest_time")
+    if not (0 <= known.held_back.seconds <= _MAX_HELD_BACK_S and 0 <= known.held_back.nanos <= _MAX_NANOS):
+        known.ClearField("held_back")
     return known.SerializeToString()
 
 

@@ -55,6 +55,21 @@ def test_counts_are_told_with_their_reasons() -> None:
     assert words["gaps"] == "12"
 
 
+@pytest.mark.parametrize(
+    ("held_back", "words"),
+    [
+        ("0.980s", "p50 1.1 s; of that 0.98 s on purpose, so that not all agents send at once"),
+        ("0s", "p50 1.1 s"),
+        (None, "p50 1.1 s"),
+    ],
+    ids=["held back", "sent at once", "of an older agent"],
+)
+def test_what_the_agent_waits_on_purpose_stands_beside_the_lag(held_back: str | None, words: str) -> None:
+    spool = {} if held_back is None else {"heldBack": held_back}
+
+    assert _words({"lag": {"p50": "1.1s"}, "stream": {"spool": spool}})["lag"] == words
+
+
 AGENT = {"spoolId": "s1", "version": "1.2"}
 OPENED = "2023-11-14T22:12:20Z"
 

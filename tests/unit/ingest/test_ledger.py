@@ -3,6 +3,7 @@
 import uuid
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +60,19 @@ def test_a_time_that_is_none_is_left_out_of_a_spool_s_state(seconds: int, nanos:
     assert packed.held_samples == 1
     assert packed.HasField("oldest_time") == possible
     assert not packed.HasField("oldest_time") or packed.oldest_time.ToJsonString()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos", "possible"),
+    [(0, 980_000_000, True), (0, 0, True), (-1, 0, False), (0, -5, False), (0, 10**9, False), (2**62, 0, False)],
+)
+def test_an_impossible_time_held_back_is_left_out_of_a_spool_s_state(seconds: int, nanos: int, possible: bool) -> None:
+    status = ingest_pb2.SpoolStatus(held_samples=1)
+    status.held_back.seconds, status.held_back.nanos = seconds, nanos
+    packed = ingest_pb2.SpoolStatus.FromString(pack_spool(status))
+
+    assert packed.held_samples == 1
+    assert packed.HasField("held_back") == possible
 
 
 def test_what_this_version_does_not_know_of_a_spool_is_not_stored() -> None:

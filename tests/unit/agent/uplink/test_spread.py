@@ -3,7 +3,7 @@
 import pytest
 
 from agent.sampler.orders import Wanted
-from agent.uplink.spread import SPREAD_S, held_back_s
+from agent.uplink.spread import SPREAD_S, held_back_s, unwatched_s
 
 SERVERS = [f"server-{number}" for number in range(500)]
 
@@ -36,3 +36,10 @@ def test_what_somebody_watches_is_sent_at_once() -> None:
     watched = Wanted(live_interval_s=1.0)
 
     assert {held_back_s(server_id=server, wanted=watched, spread_s=SPREAD_S) for server in SERVERS} == {0.0}
+
+
+def test_what_ingest_is_told_is_the_same_whether_somebody_watches_or_not() -> None:
+    unwatched = [held_back_s(server_id=server, wanted=Wanted(), spread_s=SPREAD_S) for server in SERVERS]
+    watched = Wanted(live_interval_s=1.0)
+
+    assert [unwatched_s(server_id=server, wanted=watched, spread_s=SPREAD_S) for server in SERVERS] == unwatched
