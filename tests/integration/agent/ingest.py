@@ -56,6 +56,12 @@ class Visit:
     async def ack(self, batch: ingest_pb2.MetricBatch | ingest_pb2.Gap) -> None:
         await self.say(ack=ingest_pb2.Ack(lane=batch.lane, seq=batch.seq))
 
+    async def nothing_else(self) -> None:
+        """Fail if the agent sends anything but answers: what it may send now would come before the second answer."""
+        for ping_id in (1, 2):
+            await self.say(ping=ingest_pb2.Ping(ping_id=ping_id))
+            assert (await self.next()).pong.ping_id == ping_id
+
     async def abort(self, code: grpc.StatusCode, text: str) -> None:
         await self._context.abort(code, text)
 
