@@ -36,7 +36,7 @@ from services.ingest.writing.condition import COMMITS
 NAME = "ingest"
 AUTH = "auth"
 GC_AFTER_OBJECTS = 20_000  # new ones: those of about 2,000 samples
-CONNECTIONS = 4  # one writes; the others store layouts
+CONNECTIONS = 4  # one writes, one stores layouts; the others are the ledger's
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from flick.telemetry import RpcMetrics
 from services.ingest.housekeeping import LOCK, Housekeeping
 from services.ingest.intake.admission import Admission
 from services.ingest.intake.layouts import LayoutIds
+from services.ingest.intake.new_layouts import NewLayouts
 from services.ingest.ledger.ledger import Ledger
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.live.announcer import Announcer
@@ -98,11 +99,12 @@ async def running(
     rounds = Rounds(every_s=times.look_every_s, clock=clock)
     minding = Minding(access=access, look_every_s=times.look_every_s, ask_every_s=times.access_every_s, clock=clock)
     claims = Claims(ledger=ledger, every_s=times.claims_every_s, clock=clock)
+    layouts = NewLayouts(store=store.layout_ids)
     parts = Parts(
         writer=writer,
         ledger=ledger,
         admission=admission,
-        layout_ids=LayoutIds(store=store.layout_id),
+        layout_ids=LayoutIds(store=layouts.store),
         watched=watched,
         announcer=announcer,
         access=access,
@@ -123,7 +125,7 @@ async def running(
     servicer = IngestServicer(parts=parts, roster=roster)
     await _report_durability(store, metrics)
     async with AsyncExitStack() as stack:
-        for part in (announcer, watched, ledger, claims, minding, rounds, writer, housekeeping):
+        for part in (announcer, watched, ledger, claims, minding, rounds, layouts, writer, housekeeping):
             await stack.enter_async_context(part.running())
         await stack.enter_async_context(background(_tell_room(admission, metrics, clock), name="room"))
         registration = Registration(add=servicer.add_to, descriptor=DESCRIPTOR)

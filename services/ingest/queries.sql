@@ -7,26 +7,35 @@ select
     current_setting('full_page_writes') as full_page_writes,
     current_setting('synchronous_commit') as synchronous_commit;
 
--- name: find_layout
--- The id of a server's layout.
-select layout_id from telemetry.layouts where server_id = $1 and digest = $2;
+-- name: find_layouts
+-- The ids of layouts of servers.
+select server_id, digest, layout_id
+from telemetry.layouts
+join unnest($1::uuid[], $2::bytea[]) as asked (server_id, digest) using (server_id, digest);
 
 -- name: lock_layouts
--- One after the other, until the transaction ends: who adds layouts of this server.
-select pg_advisory_xact_lock(hashtextextended('telemetry.layouts', hashtextextended($1::uuid::text, 0)));
+-- One after the other, until the transaction ends: who adds layouts of these servers. In one order, so that no two
+-- processes wait for each other.
+select pg_advisory_xact_lock(key)
+from (
+    select distinct hashtextextended('telemetry.layouts', hashtextextended(server_id::text, 0)) as key
+    from unnest($1::uuid[]) as server_id
+    order by key
+) as locks;
 
--- name: add_layout
--- A new layout of a server, unless another process was faster or its layouts of the last 24 hours would exceed $5 bytes.
--- The 200 are what a row and its index entries take beside the series.
+-- name: add_layouts
+-- New layouts, of each server one, unless another process was faster or the server's layouts of the last 24 hours would
+-- exceed $5 bytes. The 200 are what a row and its index entries take beside the series.
 insert into telemetry.layouts (server_id, organization_id, digest, series)
-select $1, $2, $3, $4::bytea
-where $5::bigint >= length($4::bytea) + 200 + (
-    select coalesce(sum(length(series) + 200), 0)
-    from telemetry.layouts
-    where server_id = $1 and create_time > now() - interval '24 hours'
+select server_id, organization_id, digest, series
+from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) as asked (server_id, organization_id, digest, series)
+where $5::bigint >= length(asked.series) + 200 + (
+    select coalesce(sum(length(stored.series) + 200), 0)
+    from telemetry.layouts as stored
+    where stored.server_id = asked.server_id and stored.create_time > now() - interval '24 hours'
 )
 on conflict (server_id, digest) do nothing
-returning layout_id;
+returning server_id, digest, layout_id;
 
 -- name: add_gap
 -- A gap, unless it is there.

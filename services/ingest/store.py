@@ -13,6 +13,7 @@ from flick.db.pool import Connection, Pool
 from flick.db.queries import load_queries
 from services.ingest.intake import binary
 from services.ingest.intake.layouts import DAILY_BYTES
+from services.ingest.intake.new_layouts import LayoutKey, NewLayout
 from services.ingest.intake.samples import CORE_COLUMNS, Row
 from services.ingest.ledger.counts import Counts
 from services.ingest.ledger.outcomes import Outcomes, of_replay
@@ -69,22 +70,37 @@ class Store:
         self._counts = Counts()
         self._checked: tuple[int, float] = (0, 0.0)  # which connection, and when
 
-    async def layout_id(
-        self, server_id: uuid.UUID, organization_id: uuid.UUID, digest: bytes, series: bytes
-    ) -> int | None:
-        """The id of a layout, which is stored if it is new; None when the server has no room for it today."""
+    async def layout_ids(self, layouts: Sequence[NewLayout]) -> dict[LayoutKey, int]:
+        """The ids of layouts of different servers, which are stored if they are new.
+
+        Without those whose server has no room for another one today.
+        """
         async with self._pool.acquire() as connection:
-            found = await connection.fetchval(self._queries["find_layout"], server_id, digest)
-            if found is not None:
-                return int(found)
-            async with connection.transaction():
-                await connection.execute(self._queries["lock_layouts"], server_id)
-                found = await connection.fetchval(
-                    self._queries["add_layout"], server_id, organization_id, digest, series, DAILY_BYTES
-                )
-            if found is None:  # another process may have been faster
-                found = await connection.fetchval(self._queries["find_layout"], server_id, digest)
-        return None if found is None else int(found)
+            found = await self._find_layouts(connection, layouts)
+            missing = [layout for layout in layouts if layout.key not in found]
+            if missing:
+                found |= await self._add_layouts(connection, missing)
+        return found
+
+    async def _find_layouts(self, connection: Connection, layouts: Sequence[NewLayout]) -> dict[LayoutKey, int]:
+        keys = [one.server_id for one in layouts], [one.digest for one in layouts]
+        rows = await connection.fetch(self._queries["find_layouts"], *keys)
+        return {(row["server_id"], row["digest"]): row["layout_id"] for row in rows}
+
+    async def _add_layouts(self, connection: Connection, layouts: Sequence[NewLayout]) -> dict[LayoutKey, int]:
+        async with connection.transaction():
+            await connection.execute(self._queries["lock_layouts"], [one.server_id for one in layouts])
+            rows = await connection.fetch(
+                self._queries["add_layouts"],
+                [one.server_id for one in layouts],
+                [one.organization_id for one in layouts],
+                [one.digest for one in layouts],
+                [one.series for one in layouts],
+                DAILY_BYTES,
+            )
+        added = {(row["server_id"], row["digest"]): row["layout_id"] for row in rows}
+        others = [layout for layout in layouts if layout.key not in added]  # another process may have been faster
+        return added | await self._find_layouts(connection, others) if others else added
 
     async def write(self, rows: Sequence[Row], gaps: Sequence[GapRow], outcomes: Outcomes) -> Written:
         """Commit samples and gaps; what is stored already changes nothing, and is counted with the other `outcomes`.

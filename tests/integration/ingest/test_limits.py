@@ -9,6 +9,7 @@ from flick.clock import SystemClock
 from flick.db.pool import open_pool
 from flick.v1 import catalog_pb2, ingest_pb2, telemetry_pb2
 from services.ingest.intake.layouts import DAILY_BYTES
+from services.ingest.intake.new_layouts import NewLayouts
 from services.ingest.store import Store
 from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import batch, now_ns, sample
@@ -135,16 +136,35 @@ async def test_the_room_for_layouts_is_exact_however_many_processes_add_at_once(
     series, fit = b"x" * (DAILY_BYTES // 10), 9  # the tenth has no room for its own row
     url = postgres.url(database=telemetry, role="flick_ingest")
     async with open_pool(url, application_name="one") as one, open_pool(url, application_name="other") as other:
-        stores = [Store(pool=pool, clock=SystemClock()) for pool in (one, other)]
-        adding = [
-            stores[number % 2].layout_id(server_id, organization_id, bytes([number]) * 32, series)
-            for number in range(2 * fit)
-        ]
-        found = await asyncio.gather(*adding)
-        elsewhere = await stores[0].layout_id(uuid.uuid4(), organization_id, bytes(32), series)
+        stores = [Store(pool=pool, clock=SystemClock()).layout_ids for pool in (one, other)]
+        async with NewLayouts(store=stores[0]).running() as here, NewLayouts(store=stores[1]).running() as there:
+            adding = [
+                (here, there)[number % 2].store(server_id, organization_id, bytes([number]) * 32, series)
+                for number in range(2 * fit)
+            ]
+            found = await asyncio.gather(*adding)
+            elsewhere = await here.store(uuid.uuid4(), organization_id, bytes(32), series)
 
     assert sum(layout_id is not None for layout_id in found) == fit
     assert elsewhere is not None
+
+
+async def test_two_processes_that_store_the_same_layouts_at_once_find_the_same_ids(
+    postgres: DatabaseServer, telemetry: str
+) -> None:
+    servers, organization_id = [uuid.uuid4() for _ in range(500)], uuid.uuid4()
+    url = postgres.url(database=telemetry, role="flick_ingest")
+    async with open_pool(url, application_name="one") as one, open_pool(url, application_name="other") as other:
+        stores = [Store(pool=pool, clock=SystemClock()).layout_ids for pool in (one, other)]
+        async with NewLayouts(store=stores[0]).running() as here, NewLayouts(store=stores[1]).running() as there:
+            storing = [
+                asyncio.gather(*(layouts.store(server, organization_id, bytes(32), b"series") for server in order))
+                for layouts, order in ((here, servers), (there, servers[::-1]))
+            ]
+            forth, back = await asyncio.gather(*storing)
+
+    assert forth == back[::-1]
+    assert len(set(forth) - {None}) == len(servers)
 
 
 async def _fill_quota(ingest: IngestHouse, server_id: str, organization_id: str, *, age: str = "1 second") -> None:
