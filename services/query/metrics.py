@@ -18,7 +18,7 @@ class QueryMetrics:
         )
         self.range_seconds = Histogram(
             "flick_query_range_read_seconds",
-            "Time that PostgreSQL took for the history of one call.",
+            "Time that it took to read and combine the history of one call.",
             registry=registry,
         )
         self.range_points = Counter("flick_query_range_points", "Points of history answered.", registry=registry)

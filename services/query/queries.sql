@@ -16,6 +16,16 @@ from (
     limit $4
 ) as beginning;
 
+-- name: row_hours
+-- How many rows the hours of a span have. Asked of sealed hours, whose rows are mostly gone.
+select (date_part('epoch', hour) * 1000000::float8)::bigint as hour_us, count(*) as count
+from (
+    select date_bin('1 hour', time, timestamptz 'epoch') as hour
+    from telemetry.metrics
+    where server_id = $1 and time >= $2 and time < $3
+) as found
+group by hour;
+
 -- name: row_samples
 -- Values as they were measured, in the order of time.
 select
@@ -211,8 +221,8 @@ order by hour, first_time;
 -- The newest block of each server that has a sample after a moment, and when its last one was measured. $3 is the
 -- moment's hour.
 select
-    server.server_id, (date_part('epoch', newest.last_time) * 1000000::float8)::bigint as time_us,
-    newest.hour, newest.first_time
+    (date_part('epoch', newest.last_time) * 1000000::float8)::bigint as time_us,
+    server.server_id, newest.hour, newest.first_time
 from unnest($1::uuid[]) as server (server_id)
 cross join lateral (
     select hour, first_time, last_time

@@ -32,9 +32,8 @@ class Delivery:
     ) -> delivery_pb2.GetServerDeliveryResponse:
         """The delivery of a span. Raises INVALID_ARGUMENT naming the field, RESOURCE_EXHAUSTED when too busy."""
         span = plan_delivery_span(start_us=start_us, end_us=end_us, now_us=self._clock.time_unix_nano() // 1000)
-        async with self._gate.entered():
-            with advice_on_timeout(_ADVICE):
-                ledger = await self._deliveries.read(server_id, span, limit=MAX_LISTED)
+        async with self._gate.entered(), advice_on_timeout(_ADVICE):
+            ledger = await self._deliveries.read(server_id, span, limit=MAX_LISTED)
         return _answer(span, ledger)
 
 

@@ -51,8 +51,9 @@ class History:
         span = plan_span(start_us=start_us, end_us=end_us, now_us=now_us)
         plan_points(max_points=max_points, series=1)  # refuses nonsense before it waits
         async with self._gate.entered():
-            with self._metrics.range_seconds.time(), advice_on_timeout(_ADVICE):
-                answer = await self._answer(server_id, selectors, span, max_points, now_us)
+            with self._metrics.range_seconds.time():
+                async with advice_on_timeout(_ADVICE):
+                    answer = await self._answer(server_id, selectors, span, max_points, now_us)
         self._metrics.range_points.inc(sum(len(one.times) for one in answer.series))
         return answer
 

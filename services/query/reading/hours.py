@@ -4,11 +4,12 @@ A server's hour is one block or several, each of one layout. They may lie over o
 two of them. What is read of them is unpacked in a thread, so that other calls go on meanwhile.
 """
 
-import asyncio
 from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from flick.db.pool import Connection, Row
 from flick.db.queries import load_queries
@@ -17,23 +18,16 @@ from services.query.reading.block import Block, Column
 from services.query.reading.moments import bounds, from_us
 from services.query.reading.packed import Runs, read_blob, read_columns, read_last, read_numbers, runs_of
 from services.query.reading.rows import NewestSample
+from services.query.reading.survey import Head
+from services.query.reading.worker import Worker
 from services.query.rules.catalog import Catalog
 from services.query.rules.delivery import HOUR_US
 from services.query.rules.plan import Span
 from services.query.rules.series import CORE, Cell
 
-
-class Head(NamedTuple):
-    """A block: its hour, how many samples it has, when the first and the last of them were measured, and their layout.
-
-    Times are microseconds since the Unix epoch; layout 0 is none.
-    """
-
-    hour_us: int
-    size: int
-    first_us: int
-    last_us: int
-    layout_id: int
+READ_AT_ONCE = 20  # whole blocks: 3 MB
+# Blocks never change, and who watches a server that is off asks for its last sample again and again. About 3 MB.
+MAX_KEPT_SAMPLES = 1000
 
 
 class Lags(NamedTuple):
@@ -44,9 +38,10 @@ class Lags(NamedTuple):
 
 
 class NewestBlock(NamedTuple):
-    """When the last sample of a block was measured, and which block of its server it is."""
+    """Which block it is, and when its last sample was measured, in microseconds since the Unix epoch."""
 
     time_us: int
+    server_id: UUID
     hour: datetime
     first_time: datetime
 
@@ -59,18 +54,24 @@ class Hours:
 
     Args:
         catalog: the built-in metrics, whose numbers say in which order a block has them.
+        worker: unpacks.
     """
 
-    def __init__(self, *, catalog: Catalog) -> None:
+    def __init__(self, *, catalog: Catalog, worker: Worker) -> None:
+        self._worker = worker
         self._queries = load_queries(QUERIES)
         core = sorted((one.number, one.column) for one in catalog.resolve([]) if one.column)
         self._places = {column: place for place, (_, column) in enumerate(core)}
         self._numbers = [number for number, _ in core]
+        self._kept: OrderedDict[NewestBlock, NewestSample] = OrderedDict()  # the one used last stands last
 
-    async def heads(self, connection: Connection, server_id: str, span: Span) -> list[Head]:
-        """The blocks that may touch the span, in the order of their hours."""
-        rows = await connection.fetch(self._queries["hour_heads"], server_id, *_bounds(span))
-        return [Head(*row) for row in rows]
+    async def heads(self, connection: Connection, server_id: str, span: Span) -> Mapping[int, Sequence[Head]]:
+        """The blocks that may touch the span, by when their hour begins, in microseconds."""
+        found: dict[int, list[Head]] = {}
+        for row in await connection.fetch(self._queries["hour_heads"], server_id, *_bounds(span)):
+            head = Head(*row)
+            found.setdefault(head.hour_us, []).append(head)
+        return found
 
     async def blocks(self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell]) -> list[Block]:
         """The values of `cells`, either core columns or elements of the labelled array."""
@@ -81,17 +82,17 @@ class Hours:
         sql = sql.replace("/*layout*/", str(CORE) if core else "layout_id")
         lows, highs = [low for low, _ in runs], [high for _, high in runs]
         rows = await connection.fetch(sql, server_id, *_bounds(span), lows, highs)
-        return await asyncio.to_thread(lambda: [_block(row, runs, places) for row in rows])
+        return await self._worker.run(lambda: [_block(row, runs, places) for row in rows])
 
     async def times(self, connection: Connection, server_id: str, span: Span) -> list[Block]:
         """When the samples were measured: blocks without columns."""
         rows = await connection.fetch(self._queries["hour_times"], server_id, *_bounds(span))
-        return await asyncio.to_thread(lambda: [_block(row, [], []) for row in rows])
+        return await self._worker.run(lambda: [_block(row, [], []) for row in rows])
 
     async def lags(self, connection: Connection, server_id: str, span: Span) -> list[Lags]:
         """How the samples came."""
         rows = await connection.fetch(self._queries["hour_lags"], server_id, *_bounds(span))
-        return await asyncio.to_thread(
+        return await self._worker.run(
             lambda: [Lags(read_numbers(row["times"]), read_numbers(row["lags"])) for row in rows]
         )
 
@@ -102,20 +103,35 @@ class Hours:
         rows = await connection.fetch(
             self._queries["hour_newest"], server_ids, from_us(after_us), from_us(after_us // HOUR_US * HOUR_US)
         )
-        return {str(server_id): NewestBlock(*rest) for server_id, *rest in rows}
+        return {str(row["server_id"]): NewestBlock(*row) for row in rows}
 
     async def last_samples(
         self, connection: Connection, blocks: Mapping[str, NewestBlock]
     ) -> Mapping[str, NewestSample]:
         """The last sample of each of the blocks, which are given and returned by server."""
-        keys = [list(one) for one in zip(*((key, *block[1:]) for key, block in blocks.items()), strict=True)]
-        rows = await connection.fetch(self._queries["hour_whole"], *keys)
-        return await asyncio.to_thread(lambda: {str(row["server_id"]): self._last(row) for row in rows})
+        found = {server_id: self._kept[block] for server_id, block in blocks.items() if block in self._kept}
+        unknown = [block[1:] for server_id, block in blocks.items() if server_id not in found]
+        for begin in range(0, len(unknown), READ_AT_ONCE):
+            keys = [list(one) for one in zip(*unknown[begin : begin + READ_AT_ONCE], strict=True)]
+            rows = await connection.fetch(self._queries["hour_whole"], *keys)
+            found |= await self._worker.run(self._last_of_each, rows)
+        for server_id, sample in found.items():
+            self._keep(blocks[server_id], sample)
+        return found
 
     async def processes(self, connection: Connection, server_id: str, span: Span) -> tuple[int, bytes] | None:
         """The last snapshot of processes within the span: its time and packed processes."""
         rows = await connection.fetch(self._queries["hour_processes"], server_id, *_bounds(span))
-        return await asyncio.to_thread(_last_snapshot, rows, span)
+        return await self._worker.run(_last_snapshot, rows, span)
+
+    def _keep(self, block: NewestBlock, sample: NewestSample) -> None:
+        self._kept[block] = sample
+        self._kept.move_to_end(block)
+        while len(self._kept) > MAX_KEPT_SAMPLES:
+            self._kept.popitem(last=False)
+
+    def _last_of_each(self, rows: Sequence[Row]) -> Mapping[str, NewestSample]:
+        return {str(row["server_id"]): self._last(row) for row in rows}
 
     def _last(self, row: Row) -> NewestSample:
         core: list[float | None] = [None] * self._numbers[-1]

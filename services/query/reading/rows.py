@@ -50,6 +50,11 @@ class Rows:
         found: list[int] = await connection.fetchval(self._queries["row_times"], server_id, *bounds(span), limit)
         return found
 
+    async def hours(self, connection: Connection, server_id: str, span: Span) -> dict[int, int]:
+        """How many samples of the span each hour has that has any, by when it begins, in microseconds."""
+        rows = await connection.fetch(self._queries["row_hours"], server_id, *bounds(span))
+        return {row["hour_us"]: row["count"] for row in rows}
+
     async def samples(
         self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell]
     ) -> list[SampleRow]:

@@ -1,10 +1,9 @@
 """Samples wherever they lie: in plain rows, in sealed hours, or in both.
 
-A row whose time is in a block came twice and is not told apart from it until ingest has looked: the block counts. Such
-rows are few, so within sealed hours rows are read one by one, elsewhere PostgreSQL combines them.
+A row whose time is in a block came twice and is not told apart from it until ingest has looked: the block counts. In
+hours that have blocks rows are few and are read one by one; elsewhere PostgreSQL combines them.
 """
 
-import asyncio
 from array import array
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -12,9 +11,10 @@ from typing import TypeVar
 
 from flick.db.pool import Connection
 from services.query.reading.block import Block, sample_rows, step_rows, to_blocks
-from services.query.reading.hours import Head, Hours, Lags
+from services.query.reading.hours import Hours, Lags
 from services.query.reading.rows import LateRow, NewestSample, Rows
-from services.query.reading.stretches import cut, find_stretches
+from services.query.reading.survey import Survey
+from services.query.reading.worker import Worker
 from services.query.rules.catalog import Catalog
 from services.query.rules.delivery import HOUR_US
 from services.query.rules.plan import Probe, Span
@@ -37,7 +37,8 @@ class Samples:
 
     def __init__(self, *, catalog: Catalog) -> None:
         self._rows = Rows(catalog=catalog)
-        self._hours = Hours(catalog=catalog)
+        self._worker = Worker()
+        self._hours = Hours(catalog=catalog, worker=self._worker)
 
     async def probe(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> Probe:
         """How the span begins, counted up to `limit` samples."""
@@ -55,13 +56,13 @@ class Samples:
     ) -> list[SampleRow]:
         """The values of `cells` as they were measured, in the order of time."""
         found: list[SampleRow] = []
-        heads = await self._hours.heads(connection, server_id, span)
-        for stretch in find_stretches(span, {one.hour_us for one in heads}):
+        survey = await self._survey(connection, server_id, span)
+        for stretch in survey.stretches():
             if not stretch.sealed:
                 found += await self._rows.samples(connection, server_id, stretch.span, cells)
                 continue
-            async for part, blocks in self._blocks(connection, server_id, stretch.span, heads, cells):
-                found += await asyncio.to_thread(_samples, part, blocks)
+            async for part, blocks in self._blocks(connection, server_id, survey, stretch.span, cells):
+                found += await self._worker.run(_samples, part, blocks)
         return found
 
     async def steps(
@@ -69,38 +70,38 @@ class Samples:
     ) -> list[StepRow]:
         """The values of `cells`, combined by steps, in the order of time. A step may come as several rows."""
         found: list[StepRow] = []
-        heads = await self._hours.heads(connection, server_id, span)
-        for stretch in find_stretches(span, {one.hour_us for one in heads}):
+        survey = await self._survey(connection, server_id, span)
+        for stretch in survey.stretches():
             if not stretch.sealed:
                 found += await self._rows.steps(connection, server_id, stretch.span, cells, step_us=step_us)
                 continue
-            async for part, blocks in self._blocks(connection, server_id, stretch.span, heads, cells):
-                found += await asyncio.to_thread(_steps, part, blocks, step_us)
+            async for part, blocks in self._blocks(connection, server_id, survey, stretch.span, cells):
+                found += await self._worker.run(_steps, part, blocks, step_us)
         return sorted(found, key=lambda row: row.time)
 
     async def layout_ids(self, connection: Connection, server_id: str, span: Span) -> set[int]:
         """The layouts that samples of the span have."""
         found: set[int] = set()
-        heads = await self._hours.heads(connection, server_id, span)
-        for stretch in find_stretches(span, {one.hour_us for one in heads}):
+        survey = await self._survey(connection, server_id, span)
+        for stretch in survey.stretches():
             if not stretch.sealed:
                 found |= await self._rows.layout_ids(connection, server_id, stretch.span)
                 continue
-            found |= await self._sealed_layout_ids(connection, server_id, stretch.span, heads)
+            found |= await self._sealed_layout_ids(connection, server_id, survey, stretch.span)
         return found - {0}
 
     async def lags_us(self, connection: Connection, server_id: str, span: Span) -> list[Sequence[int]]:
         """How long after their times the samples of the span came, in microseconds: in parts, each of them sorted."""
         found: list[Sequence[int]] = []
-        heads = await self._hours.heads(connection, server_id, span)
-        for stretch in find_stretches(span, {one.hour_us for one in heads}):
+        survey = await self._survey(connection, server_id, span)
+        for stretch in survey.stretches():
             if not stretch.sealed:
                 found += await self._rows.lags_us(connection, server_id, stretch.span)
                 continue
-            for part in cut(stretch.span, _sizes(stretch.span, heads), most=MAX_HELD_VALUES):
+            for part in survey.parts(stretch.span, most=MAX_HELD_VALUES):
                 blocks = await self._hours.lags(connection, server_id, part)
-                late = await self._rows.late(connection, server_id, part)
-                found += await asyncio.to_thread(_lags, part, blocks, late)
+                late = await self._rows.late(connection, server_id, part) if survey.has_rows(part) else []
+                found += await self._worker.run(_lags, part, blocks, late)
         return found
 
     async def newest(
@@ -131,11 +132,19 @@ class Samples:
         sealed = await self._hours.processes(connection, server_id, span)
         return sealed if sealed and (row is None or sealed[0] >= row[0]) else row
 
+    async def _survey(self, connection: Connection, server_id: str, span: Span) -> Survey:
+        sealed = await self._hours.heads(connection, server_id, span)
+        rows: dict[int, int] = {}
+        if sealed:
+            start_us, end_us = max(min(sealed), span.start_us), min(max(sealed) + HOUR_US, span.end_us)
+            rows = await self._rows.hours(connection, server_id, Span(start_us=start_us, end_us=end_us))
+        return Survey(span=span, sealed=sealed, rows=rows)
+
     async def _sealed_times_us(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> list[int]:
         """The times of the span's first samples in sealed hours, in order: `limit` of them, some more, or all."""
         found: list[int] = []
-        heads = await self._hours.heads(connection, server_id, span)
-        for part in cut(span, _sizes(span, heads), most=limit):
+        survey = Survey(span=span, sealed=await self._hours.heads(connection, server_id, span), rows={})
+        for part in survey.parts(span, most=limit):
             blocks = await self._hours.times(connection, server_id, part)
             found += sorted(time_us for one in blocks for time_us in one.times_within(part))
             if len(found) >= limit:
@@ -143,42 +152,32 @@ class Samples:
         return found
 
     async def _sealed_layout_ids(
-        self, connection: Connection, server_id: str, span: Span, heads: Iterable[Head]
+        self, connection: Connection, server_id: str, survey: Survey, stretch: Span
     ) -> set[int]:
         """The layouts in a stretch of sealed hours. Times are read where the heads of the blocks don't tell enough."""
-        late = await self._rows.late(connection, server_id, span)
-        late_hours_us = {one.time_us // HOUR_US * HOUR_US for one in late}
         found: set[int] = set()
-        unclear: list[Head] = []
-        for one in _within(span, heads):
-            if one.hour_us not in late_hours_us and span.start_us <= one.first_us and one.last_us < span.end_us:
-                found.add(one.layout_id)
-            else:
-                unclear.append(one)
-        for part in cut(span, _sizes(span, unclear), most=MAX_HELD_VALUES):
+        for part in survey.parts(stretch, most=1):  # hour by hour
+            heads = survey.sealed[part.start_us // HOUR_US * HOUR_US]
+            whole = all(part.start_us <= one.first_us and one.last_us < part.end_us for one in heads)
+            if whole and not survey.has_rows(part):
+                found |= {one.layout_id for one in heads}
+                continue
             blocks = await self._hours.times(connection, server_id, part)
+            late = await self._rows.late(connection, server_id, part)
             found |= {one.layout_id for one in blocks if one.times_within(part)}
-            found |= {one.layout_id for one in _only_new(late, blocks) if part.start_us <= one.time_us < part.end_us}
+            found |= {one.layout_id for one in _only_new(late, blocks)}
         return found
 
     async def _blocks(
-        self, connection: Connection, server_id: str, span: Span, heads: Iterable[Head], cells: Sequence[Cell]
+        self, connection: Connection, server_id: str, survey: Survey, stretch: Span, cells: Sequence[Cell]
     ) -> AsyncIterator[tuple[Span, list[Block]]]:
         """What a stretch of sealed hours holds, with its rows that are no copies, in parts of which each is small."""
-        most = MAX_HELD_VALUES // (len(cells) + 1)
-        for part in cut(span, _sizes(span, heads), most=most):
+        for part in survey.parts(stretch, most=MAX_HELD_VALUES // (len(cells) + 1)):
             blocks = await self._hours.blocks(connection, server_id, part, cells)
-            late = await self._rows.samples(connection, server_id, part, cells)
-            yield part, blocks + to_blocks(_only_new(late, blocks), width=len(cells))
-
-
-def _within(span: Span, heads: Iterable[Head]) -> list[Head]:
-    """The blocks of the hours that lie in a stretch of sealed ones."""
-    return [one for one in heads if one.hour_us < span.end_us and one.hour_us + HOUR_US > span.start_us]
-
-
-def _sizes(span: Span, heads: Iterable[Head]) -> Iterable[tuple[int, int]]:
-    return ((one.hour_us, one.size) for one in _within(span, heads))
+            if survey.has_rows(part):
+                late = await self._rows.samples(connection, server_id, part, cells)
+                blocks += to_blocks(_only_new(late, blocks), width=len(cells))
+            yield part, blocks
 
 
 def _samples(span: Span, blocks: Iterable[Block]) -> list[SampleRow]:
