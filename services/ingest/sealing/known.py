@@ -56,12 +56,11 @@ def _without(rows: Rows, *, samples: Collection[int], snapshots: Collection[int]
     """The rows but for those of some moments."""
     left = [_keep_samples(one, lambda moment: moment not in samples) for one in rows.samples]
     taken = [_keep_snapshots(one, lambda moment: moment not in snapshots) for one in rows.snapshots]
-    return Rows([one for one in left if one.rows], [one for one in taken if one.packed])
+    return Rows([one for one in left if len(one)], [one for one in taken if one.packed])
 
 
 def _keep_samples(samples: Samples, is_new: Callable[[int], bool]) -> Samples:
-    kept = [row for row, moment in zip(samples.rows, samples.times(), strict=True) if is_new(moment)]
-    return replace(samples, rows=kept)
+    return samples.only([row for row, moment in enumerate(samples.times()) if is_new(moment)])
 
 
 def _keep_snapshots(snapshots: Snapshots, is_new: Callable[[int], bool]) -> Snapshots:

@@ -1,5 +1,5 @@
--- What the sealer does in the schema `telemetry`. /*core*/ is filled in by store.py, and so are the values between the
--- quotes of the two COPYs, which can't have parameters: a uuid and two moments of its own.
+-- What the sealer does in the schema `telemetry`. /*core*/ and /*columns*/ are filled in by store.py, and so are the values
+-- between the quotes of the COPY, which can't have parameters: a uuid and two moments of its own.
 
 -- name: find_chunks
 -- The spans of chunks that hold, or held, rows of a time that is over, the oldest first.
@@ -32,18 +32,30 @@ group by 1, 2
 order by 2, 1
 limit $3;
 
--- name: copy_samples
--- The samples of a server and a span as bytes, of one length where their layouts are alike: null becomes NaN, which is
--- never stored as such, and no layout 0.
+-- name: read_samples
+-- The samples of a server and a span, $4 of them at most, in one piece: records of one length where their layouts are
+-- alike. Null becomes NaN, which is never stored as such, and no layout 0. As rows of a COPY they cost the client four
+-- times as much.
 select
-    time, received_at, organization_id, coalesce(layout_id, 0), /*core*/,
-    array_replace(labelled, null, 'NaN'::real)
-from telemetry.metrics
-where server_id = '/*server_id*/' and time >= '/*start*/' and time < '/*end*/'
-order by time;
+    count(*) as count,
+    string_agg(
+        record_send(row(
+            time, received_at, organization_id, coalesce(layout_id, 0), /*core*/,
+            array_replace(labelled, null, 'NaN'::real)
+        )),
+        ''
+        order by time
+    ) as records
+from (
+    select time, received_at, organization_id, layout_id, /*columns*/, labelled
+    from telemetry.metrics
+    where server_id = $1 and time >= $2 and time < $3
+    order by time
+    limit $4
+) as sample;
 
 -- name: copy_snapshots
--- The snapshots of a server and a span as bytes.
+-- The snapshots of a server and a span as bytes. In one piece they would cost PostgreSQL twice as much.
 select time, organization_id, snapshot
 from telemetry.processes
 where server_id = '/*server_id*/' and time >= '/*start*/' and time < '/*end*/'

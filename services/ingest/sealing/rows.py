@@ -1,7 +1,8 @@
-"""Rows of samples as binary COPY gives them, and their columns as slices of that: no value becomes an object. Pure.
+"""Rows of samples as PostgreSQL sends them, and their columns as slices of that: no value becomes an object. Pure.
 
-Every row of one shape has its values at the same places, so those of one column lie a row's width apart. Null comes as
-NaN, which is never stored: see `queries.sql`. Source: PostgreSQL's documentation of COPY, "Binary Format".
+Samples come as records one behind the other, as PostgreSQL's `record_send` makes them: how many columns, and of each
+its type, its length and its value. Every record of one shape has its values at the same places, so those of one column
+lie a record's width apart. Null comes as NaN, which is never stored: see `queries.sql`. Snapshots come by binary COPY.
 """
 
 import struct
@@ -17,21 +18,24 @@ from services.ingest.intake.samples import CORE_COLUMNS
 Times: TypeAlias = "array[int]"
 """Microseconds since the Unix epoch."""
 
-_HEADER_BYTES = 19  # signature, flags, and the length of an extension that nobody writes
 _EPOCH_US = 946_684_800_000_000  # PostgreSQL counts from 2000-01-01 in UTC
 
-# Where values begin within a row: behind the number of columns (2 bytes), each behind its own length (4 bytes).
-_TIME = 6
-_RECEIVED = 18
-_ORGANIZATION = 30
-_LAYOUT = 50
-_CORE = 58
-_CORE_STEP = 12
-_LABELLED = _CORE + _CORE_STEP * len(CORE_COLUMNS) - 4  # its length
-_ELEMENTS = 24  # from there: dimensions, flags, type, size, lower bound; an empty array ends behind the type
-_REAL_STEP = 8  # an element's length and the element
-_SNAPSHOT_ORGANIZATION = 18
-_SNAPSHOT = 34
+# Where values begin within the record of a sample; each stands behind its type and its length, 4 bytes each.
+_TIME = 12
+_RECEIVED = 28
+_ORGANIZATION = 44
+_LAYOUT = 68
+_CORE = 80
+_CORE_STEP = 16
+_LABELLED = _CORE + _CORE_STEP * len(CORE_COLUMNS)
+_ELEMENTS = 24  # from there: dimensions, flags, type, size, lower bound, and the length of the first element
+_REAL_STEP = 8  # an element's value and the length of the next
+
+# The same of a snapshot's row in a COPY: behind the number of columns, each behind its length.
+_COPY_HEADER_BYTES = 19  # signature, flags, and the length of an extension that nobody writes
+_COPY_TIME = 6
+_COPY_ORGANIZATION = 18
+_COPY_SNAPSHOT = 38
 
 _read_integer = struct.Struct(">i").unpack_from
 
@@ -42,40 +46,53 @@ class Samples:
 
     Attributes:
         organization_id, layout_id: what they have in common; layout 0 is none.
-        rows: each as it came.
+        matrix: their records one behind the other.
+        width: how long each is, in bytes.
     """
 
     organization_id: uuid.UUID
     layout_id: int
-    rows: Sequence[bytes]
+    matrix: bytes
+    width: int
 
-    @property
-    def series(self) -> int:
-        """How many labelled values each has."""
-        return max(0, len(self.rows[0]) - _LABELLED - _ELEMENTS) // _REAL_STEP
+    def __len__(self) -> int:
+        return len(self.matrix) // self.width
 
     def times(self) -> Times:
         """When they were measured."""
-        return _moments(self.rows, _TIME)
+        return self._moments(_TIME)
 
     def received(self) -> Times:
         """When they were received."""
-        return _moments(self.rows, _RECEIVED)
+        return self._moments(_RECEIVED)
 
     def core(self) -> Iterator[bytes]:
         """The planes of each scalar metric's column: the first bytes of its values, then the second ones, and so on."""
-        return _planes(b"".join(self.rows), len(self.rows[0]), _CORE, _CORE_STEP, len(CORE_COLUMNS), 8)
+        return self._planes(range(_CORE, _LABELLED, _CORE_STEP), size=8)
 
     def labelled(self) -> Iterator[bytes]:
         """The same of the labelled values."""
-        first = _LABELLED + _ELEMENTS + 4
-        return _planes(b"".join(self.rows), len(self.rows[0]), first, _REAL_STEP, self.series, 4)
+        return self._planes(range(_LABELLED + _ELEMENTS, self.width, _REAL_STEP), size=4)
 
     def content(self, row: int) -> bytes:
         """What one sample holds, but for its time and its receipt: core, then labelled values."""
-        wire, first = self.rows[row], _LABELLED + _ELEMENTS + 4
+        wire = self._row(row)
         core = (wire[at : at + 8] for at in range(_CORE, _LABELLED, _CORE_STEP))
-        return b"".join((*core, *(wire[at : at + 4] for at in range(first, len(wire), _REAL_STEP))))
+        return b"".join((*core, *(wire[at : at + 4] for at in range(_LABELLED + _ELEMENTS, self.width, _REAL_STEP))))
+
+    def only(self, rows: Sequence[int]) -> "Samples":
+        """Some of them."""
+        return Samples(self.organization_id, self.layout_id, b"".join(map(self._row, rows)), self.width)
+
+    def _row(self, row: int) -> bytes:
+        return self.matrix[row * self.width : (row + 1) * self.width]
+
+    def _moments(self, first: int) -> Times:
+        return _moments([self.matrix[at : at + 8] for at in range(first, len(self.matrix), self.width)])
+
+    def _planes(self, columns: Sequence[int], *, size: int) -> Iterator[bytes]:
+        for begin in columns:
+            yield b"".join([self.matrix[place :: self.width] for place in range(begin, begin + size)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +117,7 @@ class Rows:
     @property
     def sample_count(self) -> int:
         """How many samples there are."""
-        return sum(len(one.rows) for one in self.samples)
+        return sum(map(len, self.samples))
 
     @property
     def snapshot_count(self) -> int:
@@ -108,46 +125,48 @@ class Rows:
         return sum(len(one.packed) for one in self.snapshots)
 
 
-def read_samples(copied: bytes) -> list[Samples]:
-    """The samples of a COPY of `copy_samples`, by owner and layout.
+def read_samples(records: bytes) -> list[Samples]:
+    """The samples of `read_samples` in `queries.sql`, by owner and layout.
 
     Raises ValueError when labelled values are no plain list.
     """
-    found: dict[bytes, list[bytes]] = {}
-    position = _HEADER_BYTES
-    while copied[position : position + 2] != b"\xff\xff":
-        length = _read_integer(copied, position + _LABELLED)[0]
-        end = position + _LABELLED + 4 + max(length, 0)  # of null it is -1
-        if length > 0 and (dimensions := _read_integer(copied, position + _LABELLED + 4)[0]) > 1:
-            raise ValueError(f"labelled values have {dimensions} dimensions")
-        shape = copied[position + _ORGANIZATION : position + _LAYOUT + 4] + (end - position).to_bytes(4)
-        found.setdefault(shape, []).append(copied[position:end])
-        position = end
-    return [Samples(uuid.UUID(bytes=shape[:16]), int.from_bytes(shape[20:24]), rows) for shape, rows in found.items()]
+    found: dict[tuple[bytes, int], list[bytes]] = {}
+    begin = position = 0
+    last: tuple[bytes, int] | None = None
+    while position < len(records):
+        length = max(0, _read_integer(records, position + _LABELLED - 4)[0])  # of null it is -1
+        if length and _read_integer(records, position + _LABELLED)[0] > 1:
+            raise ValueError("labelled values have several dimensions")
+        shape = records[position + _ORGANIZATION : position + _LAYOUT + 4], _LABELLED + length
+        if shape != last:
+            if last is not None:
+                found.setdefault(last, []).append(records[begin:position])
+            begin, last = position, shape
+        position += shape[1]
+    if last is not None:
+        found.setdefault(last, []).append(records[begin:])
+    return [
+        Samples(uuid.UUID(bytes=common[:16]), int.from_bytes(common[-4:]), b"".join(pieces), width)
+        for (common, width), pieces in found.items()
+    ]
 
 
 def read_snapshots(copied: bytes) -> list[Snapshots]:
     """The snapshots of a COPY of `copy_snapshots`, by owner."""
-    found: dict[bytes, list[bytes]] = {}
-    position = _HEADER_BYTES
+    found: dict[bytes, tuple[list[bytes], list[bytes]]] = {}
+    position = _COPY_HEADER_BYTES
     while copied[position : position + 2] != b"\xff\xff":
-        end = position + _SNAPSHOT + 4 + _read_integer(copied, position + _SNAPSHOT)[0]
-        owner = copied[position + _SNAPSHOT_ORGANIZATION : position + _SNAPSHOT]
-        found.setdefault(owner, []).append(copied[position:end])
+        begin = position + _COPY_SNAPSHOT
+        end = begin + _read_integer(copied, begin - 4)[0]
+        moments, packed = found.setdefault(copied[position + _COPY_ORGANIZATION : begin - 4], ([], []))
+        moments.append(copied[position + _COPY_TIME : position + _COPY_TIME + 8])
+        packed.append(copied[begin:end])
         position = end
-    return [
-        Snapshots(uuid.UUID(bytes=owner), _moments(rows, _TIME), [row[_SNAPSHOT + 4 :] for row in rows])
-        for owner, rows in found.items()
-    ]
+    return [Snapshots(uuid.UUID(bytes=owner), _moments(moments), packed) for owner, (moments, packed) in found.items()]
 
 
-def _moments(rows: Sequence[bytes], at: int) -> Times:
-    moments = array("q", b"".join([row[at : at + 8] for row in rows]))
+def _moments(big_endian: Sequence[bytes]) -> Times:
+    moments = array("q", b"".join(big_endian))
     if sys.byteorder == "little":
         moments.byteswap()
     return array("q", [moment + _EPOCH_US for moment in moments])
-
-
-def _planes(matrix: bytes, width: int, first: int, step: int, columns: int, size: int) -> Iterator[bytes]:
-    for begin in range(first, first + step * columns, step):
-        yield b"".join([matrix[place::width] for place in range(begin, begin + size)])

@@ -67,7 +67,7 @@ class Sealer:
             empty = await self._seal_chunks(connection, chunks, over=over, last=failed_before)
             if not empty and oldest is None:
                 oldest = chunks.start
-        self._metrics.sealing_oldest.set((utc(self._clock) - oldest).total_seconds() if oldest else 0.0)
+        self._metrics.sealing.oldest.set((utc(self._clock) - oldest).total_seconds() if oldest else 0.0)
 
     async def _seal_chunks(self, connection: Connection, chunks: Chunks, *, over: datetime, last: set[_Hour]) -> bool:
         """Seal what is due of chunks, and give them back when they are empty. Returns whether no row is left."""
@@ -99,7 +99,7 @@ class Sealer:
                 self._failures = 0
                 sealed += 1
             took_s = self._clock.monotonic_s() - began_s
-            self._metrics.sealing_seconds.observe(took_s)
+            self._metrics.sealing.seconds.observe(took_s)
             await self._clock.sleep(took_s)  # half of the time belongs to those who send
         if sealed:
             logger.info("hours are sealed", extra={"count": sealed, "newest": hours[-1][1].isoformat()})
@@ -132,9 +132,9 @@ class Sealer:
                     f"{removed} went of {rows.sample_count} samples and {rows.snapshot_count} snapshots"
                 )
             await self._counts.add(connection, outcomes)
-        self._metrics.sealed.inc(new.sample_count)
+        self._metrics.sealing.samples.inc(new.sample_count)
         for key, count in outcomes.items():
-            self._metrics.sealed_known.labels(key.outcome.value).inc(count)
+            self._metrics.sealing.known.labels(key.outcome.value).inc(count)
         return True
 
     async def _give_back(self, connection: Connection, chunks: Chunks) -> None:
@@ -147,7 +147,7 @@ class Sealer:
     def _note_failure(self, hour: _Hour, error: Exception) -> None:
         self._failures += 1
         self._failed.add(hour)
-        self._metrics.sealing_failures.inc()
+        self._metrics.sealing.failures.inc()
         logger.warning(
             "an hour can't be sealed now, its rows stay",
             extra={"server_id": str(hour[0]), "hour": hour[1].isoformat(), "why": str(error) or type(error).__name__},

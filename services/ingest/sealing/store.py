@@ -14,7 +14,8 @@ from services.ingest.sealing.known import Known
 from services.ingest.sealing.rows import Rows, read_samples, read_snapshots
 from services.ingest.sealing.span import Span
 
-MAX_BYTES = 16 * 1024 * 1024  # of a span's samples, and of its snapshots: about twelve hours of a server as most are
+MAX_SAMPLES = 4_000  # of a span: an hour of one every second; 66 MB where each has as many values as are allowed
+MAX_BYTES = 16 * 1024 * 1024  # of a span's snapshots: about twelve hours of a server as most are
 MAX_HOURS = 10_000  # found in one chunk at once, the rest later: 3 MB
 
 _Found = list[tuple[uuid.UUID, datetime]]
@@ -33,14 +34,19 @@ class SealStore:
     """The sealer's SQL. Every method raises asyncpg's errors.
 
     Args:
-        max_bytes: how large a span's samples may be, and its snapshots.
+        max_samples: how many samples a span may have.
+        max_bytes: how large its snapshots may be.
     """
 
-    def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, *, max_samples: int = MAX_SAMPLES, max_bytes: int = MAX_BYTES) -> None:
+        self._max_samples = max_samples
         self._max_bytes = max_bytes
         core = ", ".join(f"coalesce({name}, 'NaN')" for name in CORE_COLUMNS)
         queries = load_queries(Path(__file__).with_name("queries.sql"))
-        self._queries = {name: sql.replace("/*core*/", core) for name, sql in queries.items()}
+        self._queries = {
+            name: sql.replace("/*core*/", core).replace("/*columns*/", ", ".join(CORE_COLUMNS))
+            for name, sql in queries.items()
+        }
 
     async def chunks(self, connection: Connection, *, before: datetime) -> Sequence[Chunks]:
         """The chunks of samples and snapshots that begin before a moment, the oldest first."""
@@ -62,12 +68,16 @@ class SealStore:
         return [(row["server_id"], row["hour"]) for row in rows]
 
     async def read(self, connection: Connection, span: Span) -> Rows | None:
-        """The rows of a span; None when they are too large. Raises ValueError when they can't be read."""
-        samples = await self._copy(connection, "copy_samples", span)
-        snapshots = await self._copy(connection, "copy_snapshots", span)
-        if samples is None or snapshots is None:
+        """The rows of a span; None when there are too many. Raises ValueError when they can't be read."""
+        asked = (span.server_id, span.start, span.end, self._max_samples + 1)
+        samples = await connection.fetchrow(self._queries["read_samples"], *asked)
+        assert samples is not None
+        if samples["count"] > self._max_samples:
             return None
-        return Rows(read_samples(samples), read_snapshots(snapshots))
+        snapshots = await self._copy_snapshots(connection, span)
+        if snapshots is None:
+            return None
+        return Rows(read_samples(samples["records"] or b""), read_snapshots(snapshots))
 
     async def known(self, connection: Connection, span: Span) -> Known:
         """The blocks that touch a span."""
@@ -112,8 +122,8 @@ class SealStore:
         """Give a chunk back, if it is empty. Raises LockNotAvailableError while somebody reads or writes it."""
         return bool(await connection.fetchval(self._queries["drop_empty_chunk"], table, start))
 
-    async def _copy(self, connection: Connection, name: str, span: Span) -> bytes | None:
-        query = self._queries[name].replace("/*server_id*/", str(span.server_id))
+    async def _copy_snapshots(self, connection: Connection, span: Span) -> bytes | None:
+        query = self._queries["copy_snapshots"].replace("/*server_id*/", str(span.server_id))
         query = query.replace("/*start*/", span.start.isoformat()).replace("/*end*/", span.end.isoformat())
         copied = bytearray()
         size = 0

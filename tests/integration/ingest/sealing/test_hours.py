@@ -104,11 +104,22 @@ async def test_an_hour_too_large_for_one_block_becomes_several(sealing: Sealing)
     await sealing.writer().write(samples(720), received_ns=BEGINNING_NS + HOUR_NS)
     before = await everything(sealing.owner)
 
-    await sealing.with_store(SealStore(max_bytes=100_000)).work(sealing.leader)
+    await sealing.with_store(SealStore(max_samples=200)).work(sealing.leader)
 
     assert await in_blocks(sealing.owner) == before
     assert await sealing.owner.fetchval("select count(*) from telemetry.sealed_metrics") == 4
     assert sealing.count("sealing_failures_total") == 0
+    assert await chunks(sealing.owner) == 0
+
+
+async def test_an_hour_whose_snapshots_are_too_large_for_one_block_becomes_several(sealing: Sealing) -> None:
+    await sealing.writer().write(samples(100, processes=50), received_ns=BEGINNING_NS + HOUR_NS)
+    before = await everything(sealing.owner)
+
+    await sealing.with_store(SealStore(max_bytes=100_000)).work(sealing.leader)
+
+    assert await in_blocks(sealing.owner) == before
+    assert await sealing.owner.fetchval("select count(*) from telemetry.sealed_processes") > 1
     assert await chunks(sealing.owner) == 0
 
 
