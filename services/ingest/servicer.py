@@ -3,7 +3,6 @@ read at least its place can be told.
 """
 
 import asyncio
-import gc
 from contextlib import suppress
 
 import grpc
@@ -20,11 +19,6 @@ from services.ingest.streams.parts import Parts
 from services.ingest.streams.roster import Roster
 from services.ingest.streams.session import Session
 
-# A stream that ends with an error is garbage in a cycle (of the error, its traceback and gRPC's call): some 20 KB of a
-# hundred objects. Left to Python's own rhythm 80,000 of them took 1.1 GB.
-COLLECT_AFTER_FAILURES = 500
-_YOUNG = 1  # the generation: what has lived long is not looked at, which would take as long as there are streams
-
 DESCRIPTOR = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]
 
 
@@ -34,7 +28,6 @@ class IngestServicer:
     def __init__(self, *, parts: Parts, roster: Roster) -> None:
         self._parts = parts
         self._roster = roster
-        self._failures = 0
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Serve the methods of the contract."""
@@ -47,15 +40,6 @@ class IngestServicer:
 
     async def StreamTelemetry(self, _requests: object, context: Context) -> None:
         """See the contract."""
-        try:
-            await self._serve(context)
-        except FlickError:
-            self._failures += 1
-            if self._failures % COLLECT_AFTER_FAILURES == 0:
-                gc.collect(_YOUNG)
-            raise
-
-    async def _serve(self, context: Context) -> None:
         caller = current_caller()
         hello = await self._hello(context)
         settings = await self._parts.access.settings(server_id=caller.server_id)
