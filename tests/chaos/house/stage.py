@@ -43,6 +43,16 @@ class Stage:
         await asyncio.sleep(seconds)
         await self.auth_serving.enter_async_context(self.auth.serving(port=self.auth_port))
 
+    async def sealed(self) -> tuple[int, int]:
+        """How many samples lie in sealed hours, and in how many blocks."""
+        owner = await connect(self.postgres.server.url(database=self.database), application_name="test")
+        try:
+            row = await owner.fetchrow("select coalesce(sum(count), 0), count(*) from telemetry.sealed_metrics")
+        finally:
+            await owner.close()
+        assert row is not None
+        return int(row[0]), int(row[1])
+
     async def findings(self) -> Findings:
         """What the checker says, once the load has settled."""
         owner = await connect(self.postgres.server.url(database=self.database), application_name="test")
@@ -54,9 +64,19 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    *, agents: int, folder: Path, seed: int, interval_s: float = 1.0, backoff_cap_s: float = 120.0
+    *,
+    agents: int,
+    folder: Path,
+    seed: int,
+    interval_s: float = 1.0,
+    backoff_cap_s: float = 120.0,
+    past_s: float = 0.0,
+    seal_after_s: int = 900,
 ) -> AsyncIterator[Stage]:
-    """Base load B on a house of its own, running while entered; every agent has acks at the beginning."""
+    """Base load B on a house of its own, running while entered; every agent has acks at the beginning.
+
+    `past_s`: how far back that reaches which agents hand in late. `seal_after_s`: ingest's setting.
+    """
     rng, runtime, account = random.Random(seed), await fetched_runtime(), database_account()
     async with AsyncExitStack() as stack:
         home = stack.enter_context(reachable_folder())
@@ -71,7 +91,7 @@ async def stage(
         ingest = await stack.enter_async_context(
             restarted_ingest(
                 postgres=postgres.server, database=database, redis_url=redis.url, auth_address=auth_address,
-                folder=folder,
+                folder=folder, FLICK_INGEST_SEAL_AFTER_S=str(seal_after_s),
             )
         )  # fmt: skip
         proxy = FaultProxy(targets=lambda: ingest.address, link=Link(), rng=rng)
@@ -82,6 +102,7 @@ async def stage(
             interval_s=interval_s,
             seed=seed,
             backoff_cap_s=backoff_cap_s,
+            past_s=past_s,
         )
         load = await stack.enter_async_context(load_program(plan))
 

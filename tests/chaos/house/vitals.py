@@ -32,6 +32,12 @@ class Vitals:
         """The most memory that a process was seen with."""
         return max(one.rss_bytes for one in self.readings[name]) / _MIB
 
+    def mean_mib(self, name: str, *, around_s: float, width_s: float = 60.0) -> float:
+        """The mean of a process's memory in the `width_s` seconds before a moment, or since the first reading."""
+        of = self.readings[name]
+        near = [one.rss_bytes for one in of if around_s - width_s <= one.at_s < around_s] or [of[0].rss_bytes]
+        return sum(near) / len(near) / _MIB
+
     def slope_mib_per_h(self, name: str, *, after_s: float) -> float:
         """How a process's memory grows, leaving out how it began."""
         points = [(one.at_s, one.rss_bytes) for one in self.readings[name] if one.at_s >= after_s]

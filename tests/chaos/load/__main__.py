@@ -33,6 +33,7 @@ async def _run(plan: Plan) -> int:
             rng=random.Random(rng.random()),
             log=AgentLog(log_path(Path(plan.folder), server_id)),
             backoff_cap_s=plan.backoff_cap_s,
+            past_s=plan.past_s,
         )
         for server_id, key in plan.agents.items()
     ]

@@ -16,6 +16,7 @@ from flick.rpc.client import open_channel
 from flick.v1 import ingest_pb2, ingest_pb2_grpc
 from tests.chaos.load.lanes import Batch, Held
 from tests.chaos.load.log import AgentLog
+from tests.chaos.load.past import LATE_EVERY_S, late_times
 from tests.chaos.load.samples import Instrument, Measured
 from tests.chaos.load.stream import Ending, LoadStream
 from tests.waiting import until
@@ -43,6 +44,7 @@ class LoadAgent:
         backoff_cap_s: the longest wait before it comes back.
         silent_s: after how much silence it gives a stream up.
         backfill_every_s: between two batches of its backlog.
+        past_s: how far back that reaches which it hands in late, beside what it measures now; 0: it is never late.
 
     `failures` counts, by reason, the streams that ended, or never began, without ingest having asked for it.
     """
@@ -58,6 +60,7 @@ class LoadAgent:
     backoff_cap_s: float = 120.0
     silent_s: float = 30.0
     backfill_every_s: float = 0.5
+    past_s: float = 0.0
 
     measured_total: int = field(default=0, init=False)
     acked_total: int = field(default=0, init=False)
@@ -102,6 +105,16 @@ class LoadAgent:
             next_s += self.interval_s
             self._put([self._measure() for _ in range(self.samples_per_batch)])
 
+    async def recall(self) -> None:
+        """Hand in samples of the past, one every so often, until there are no more or cancelled."""
+        await asyncio.sleep(self.rng.uniform(0, LATE_EVERY_S))
+        for time_us in late_times(now_us=time.time_ns() // 1000, past_s=self.past_s):
+            await asyncio.sleep(LATE_EVERY_S)
+            self.measured_total += 1
+            dropped = self._held.dropped
+            self._held.put_late(self._instrument.measure(time_us))
+            self._dropped(since=dropped)
+
     async def deliver(self) -> None:
         """Send and come back until cancelled."""
         while True:
@@ -116,8 +129,11 @@ class LoadAgent:
     def _put(self, samples: list[Measured]) -> None:
         dropped = self._held.dropped
         self._held.put(samples)
-        if self._held.dropped > dropped:
-            self.log.dropped(self._held.dropped - dropped)
+        self._dropped(since=dropped)
+
+    def _dropped(self, *, since: int) -> None:
+        if self._held.dropped > since:
+            self.log.dropped(self._held.dropped - since)
         if self._stream is not None:
             self._stream.wake()
 
@@ -191,7 +207,7 @@ async def under_load(agents: list[LoadAgent], *, settle_s: float = 60.0) -> Asyn
     Raises TimeoutError when not everything is acked within `settle_s` seconds.
     """
     delivering = [asyncio.create_task(agent.deliver()) for agent in agents]
-    measuring = [asyncio.create_task(agent.measure()) for agent in agents]
+    measuring = [asyncio.create_task(work()) for agent in agents for work in (agent.measure, agent.recall)]
     try:
         yield
         await _cancel(measuring)

@@ -52,9 +52,12 @@ class Held:
         self._fresh.append(samples)
         if len(self._fresh) > LIVE_BATCHES:
             self._backlog.extend(self._fresh.popleft())
-        while len(self._backlog) > MOST_WAITING:
-            self._backlog.popleft()
-            self.dropped += 1
+        self._limit()
+
+    def put_late(self, sample: Measured) -> None:
+        """Take a sample that is backlog from the beginning."""
+        self._backlog.append(sample)
+        self._limit()
 
     def demote(self) -> None:
         """Let everything that waits be backlog, as when a stream begins."""
@@ -85,6 +88,11 @@ class Held:
             acked.append(state.batches.popleft())
             state.first += 1
         return acked
+
+    def _limit(self) -> None:
+        while len(self._backlog) > MOST_WAITING:
+            self._backlog.popleft()
+            self.dropped += 1
 
     def _take(self, lane: ingest_pb2.Lane.ValueType) -> Iterable[Measured]:
         if lane == LIVE:

@@ -29,6 +29,7 @@ class Plan:
     samples_per_batch: int = 1
     seed: int = 1
     backoff_cap_s: float = 120.0
+    past_s: float = 0.0
     settle_s: float = 180.0
 
 

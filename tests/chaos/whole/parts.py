@@ -50,6 +50,12 @@ PARTS: Sequence[Part] = (
             "tests/chaos/database/test_durability.py",
         ],
     ),
+    Part(
+        name="sealing",
+        what="kill -9 of ingest while it seals hours, 60 times",
+        minutes=10,
+        paths=["tests/chaos/ingest/test_sealing.py", "tests/integration/ingest/sealing/test_racing.py"],
+    ),
     Part(name="network", what="a bad network", minutes=6, paths=["tests/chaos/ingest/test_network.py"]),
     Part(name="herd", what="500 agents come back at once", minutes=4, paths=["tests/chaos/ingest/test_herd.py"]),
     Part(
