@@ -12,7 +12,7 @@ from services.query.rules.measured import Measured
 from services.query.store import Store
 
 _DAY_US = 86_400_000_000
-RECENT_US = 2 * _DAY_US  # a look at two or three chunks, which answers for every server that still sends
+RECENT_US = 2 * _DAY_US  # a look at a few chunks, which answers for every server that still sends
 LOOK_BACK_US = 400 * _DAY_US  # a server that was silent for longer counts as never seen
 
 T = TypeVar("T")

@@ -89,6 +89,8 @@ async def test_the_role_of_query_can_read_and_not_write(postgres: DatabaseServer
             "delete from telemetry.metrics",
             "insert into telemetry.layouts (server_id) values (gen_random_uuid())",
             "update telemetry.processes set snapshot = ''",
+            "delete from telemetry.sealed_metrics",
+            "update telemetry.sealed_processes set snapshots = ''",
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement)

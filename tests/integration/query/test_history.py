@@ -13,7 +13,8 @@ from flick.v1 import catalog_pb2, options_pb2, query_pb2, telemetry_pb2
 from services.query.layouts import Layouts
 from tests.databases import DatabaseServer
 from tests.integration.query.house import SECOND_US, QueryHouse, now_us, refusal
-from tests.integration.query.rows import NAN
+from tests.integration.query.rows import NAN, Came
+from tests.integration.query.sealed import seal
 from tests.integration.query.telemetry import sample
 
 CPU = "system.cpu.utilization"
@@ -266,6 +267,23 @@ async def test_a_span_of_more_layouts_than_one_answer_may_read_is_refused_with_a
     assert (error.kind, [one.field for one in error.violations]) == (Kind.INVALID_ARGUMENT, ["start_time"])
     request = _request(server_id, CORES, start_us=BEGIN_US, end_us=BEGIN_US + 2 * SECOND_US)
     assert len((await house.query.QueryMetrics(request, metadata=house.metadata)).series) == 2
+
+
+async def test_a_damaged_hour_is_told_and_not_shown(house: QueryHouse) -> None:
+    server_id = await house.server()
+    await seal(
+        house.telemetry.connection,
+        server_id,
+        [Came(sample(BEGIN_US + number, {NUMBER_CPU: 0.5})) for number in range(100)],
+    )
+    await house.telemetry.connection.execute(
+        "update telemetry.sealed_metrics set core = overlay(core placing '\\x00ff00ff' from 125) where server_id = $1",
+        server_id,
+    )
+    request = _request(server_id, CPU, start_us=BEGIN_US, end_us=BEGIN_US + SECOND_US)
+    error = await refusal(house.query.QueryMetrics(request, metadata=house.metadata))
+
+    assert error.kind is Kind.DATA_LOSS
 
 
 async def test_the_layouts_used_last_are_kept(
