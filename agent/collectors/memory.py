@@ -7,6 +7,8 @@ from agent.collectors.proc_file import PROC, ProcFile
 from flick.v1 import catalog_pb2 as catalog
 
 _KIB = 1024
+_EVERYWHERE = frozenset((b"MemTotal", b"MemFree", b"Buffers", b"Cached"))
+_NEEDED = _EVERYWHERE | {b"MemAvailable", b"SReclaimable", b"SwapTotal", b"SwapFree"}
 
 
 class MemoryCollector:
@@ -28,7 +30,7 @@ class MemoryCollector:
 
 def from_meminfo(found: dict[bytes, int]) -> dict[int, float]:
     """The metrics from /proc/meminfo's lines, in bytes. Raises ValueError when one that every kernel has is missing."""
-    missing = {b"MemTotal", b"MemFree", b"Buffers", b"Cached"} - found.keys()
+    missing = _EVERYWHERE - found.keys()
     if missing:
         raise ValueError(f"/proc/meminfo has no {min(missing).decode()}")
     total, free, buffers = found[b"MemTotal"], found[b"MemFree"], found[b"Buffers"]
@@ -55,5 +57,6 @@ def _parse(text: bytes) -> dict[bytes, int]:
     found = {}
     for line in text.splitlines():
         name, _, rest = line.partition(b":")
-        found[name] = int(rest.split(None, 1)[0]) * _KIB
+        if name in _NEEDED:
+            found[name] = int(rest.split(None, 1)[0]) * _KIB
     return found

@@ -32,14 +32,8 @@ STATE = State(spool_id=str(uuid.uuid4())).to_json()
 
 def bare(path: Path, *, synchronous: str = "normal", locking: str = "exclusive", columns: bool = False) -> None:
     """Plain SQLite: a row per sample put, given a place in a lane, and removed, a transaction each."""
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = _opened(path, synchronous=synchronous, locking=locking)
     run = connection.execute
-    run(f"pragma locking_mode = {locking}")
-    run("pragma auto_vacuum = incremental")
-    run("pragma journal_mode = wal")
-    run(f"pragma synchronous = {synchronous}")
-    run("create table state (one integer primary key, crc integer, document text)")
-    run("create table samples (id integer primary key, seq integer, crc integer, payload blob)")
     for number in range(1, SAMPLES + 1):
         payload = PAYLOADS[number % len(PAYLOADS)]
         run("insert into samples values (?, null, ?, ?)", (number, zlib.crc32(payload), payload))
@@ -52,6 +46,30 @@ def bare(path: Path, *, synchronous: str = "normal", locking: str = "exclusive",
             run("delete from samples where id = ?", (number,))
             _save(connection)
     connection.close()
+
+
+def at_once(path: Path) -> None:
+    """Plain SQLite: a row per sample put, given its place and the one before removed, all in one transaction."""
+    connection = _opened(path, synchronous="normal", locking="exclusive")
+    for number in range(1, SAMPLES + 1):
+        payload = PAYLOADS[number % len(PAYLOADS)]
+        with _transaction(connection):
+            connection.execute("delete from samples where id = ?", (number - 1,))
+            connection.execute("insert into samples values (?, null, ?, ?)", (number, zlib.crc32(payload), payload))
+            _save(connection)
+    connection.close()
+
+
+def _opened(path: Path, *, synchronous: str, locking: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    run = connection.execute
+    run(f"pragma locking_mode = {locking}")
+    run("pragma auto_vacuum = incremental")
+    run("pragma journal_mode = wal")
+    run(f"pragma synchronous = {synchronous}")
+    run("create table state (one integer primary key, crc integer, document text)")
+    run("create table samples (id integer primary key, seq integer, crc integer, payload blob)")
+    return connection
 
 
 @contextmanager
@@ -84,6 +102,7 @@ def in_thread(path: Path) -> None:
 
 FORMS: dict[str, Callable[[Path], None]] = {
     "SQLite alone, places in one state row": bare,
+    "SQLite alone, one transaction a sample": at_once,
     "SQLite alone, shared memory lock": lambda path: bare(path, locking="normal"),
     "SQLite alone, place in each row": lambda path: bare(path, columns=True),
     "SQLite alone, synced commits": lambda path: bare(path, synchronous="full"),
