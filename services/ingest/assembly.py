@@ -83,9 +83,9 @@ async def running(
     metrics = IngestMetrics(registry=registry)
     store = Store(pool=pool, clock=clock)
     rng = random.Random()  # noqa: S311 - spreads load, hides nothing
-    announcer = Announcer(bus=bus, metrics=metrics)
+    announcer = Announcer(bus=bus, metrics=metrics.live)
     watched = Watched(bus=bus, clock=clock)
-    condition = Condition(metrics=metrics)
+    condition = Condition(metrics=metrics.commits)
     writer = Writer(
         store=store,
         admission=admission,
@@ -95,7 +95,7 @@ async def running(
         clock=clock,
         rng=rng,
     )
-    ledger = Ledger(store=LedgerStore(pool=pool), clock=clock, on_failure=metrics.ledger_failures.inc)
+    ledger = Ledger(store=LedgerStore(pool=pool), clock=clock, on_failure=metrics.streams.ledger_failures.inc)
     rounds = Rounds(every_s=times.look_every_s, clock=clock)
     minding = Minding(access=access, look_every_s=times.look_every_s, ask_every_s=times.access_every_s, clock=clock)
     claims = Claims(ledger=ledger, every_s=times.claims_every_s, clock=clock)
@@ -116,12 +116,12 @@ async def running(
         rng=rng,
     )
     housekeeping = Housekeeping(
-        leader=Leader(name=LOCK, connect=connect, told=metrics.leads.set, clock=clock),
+        leader=Leader(name=LOCK, connect=connect, told=metrics.sealing.leads.set, clock=clock),
         duties=[Sealer(store=SealStore(), after_s=seal_after_s, metrics=metrics, clock=clock)],
         every_s=HOUSEKEEPING_EVERY_S,
         clock=clock,
     )
-    roster = Roster(claims=claims, metrics=metrics)
+    roster = Roster(claims=claims, metrics=metrics.streams)
     servicer = IngestServicer(parts=parts, roster=roster)
     await _report_durability(store, metrics)
     async with AsyncExitStack() as stack:
@@ -145,7 +145,7 @@ def aspects(*, source: AccessSource, keys: KeySource, registry: CollectorRegistr
 async def _tell_room(admission: Admission, metrics: IngestMetrics, clock: Clock) -> None:
     """Tell how much is held, also while no commit ends."""
     while True:
-        metrics.admitted_bytes.set(admission.admitted_bytes)
+        metrics.commits.admitted_bytes.set(admission.admitted_bytes)
         await clock.sleep(TELL_ROOM_EVERY_S)
 
 
@@ -154,9 +154,9 @@ async def _report_durability(store: Store, metrics: IngestMetrics) -> None:
     try:
         await store.check_durability()
     except NotDurableError as error:
-        metrics.durable.set(0)
+        metrics.commits.durable.set(0)
         logger.error("nothing will be acked", extra={"why": str(error)})
     except (FlickError, asyncpg.PostgresError) as error:
         logger.warning("the database does not answer yet", extra={"why": str(error)})
     else:
-        metrics.durable.set(1)
+        metrics.commits.durable.set(1)

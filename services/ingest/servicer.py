@@ -88,4 +88,4 @@ class IngestServicer:
     def _observe_clock(self, hello: ingest_pb2.Hello) -> None:
         if hello.HasField("send_time"):
             sent_ns = hello.send_time.seconds * 10**9 + hello.send_time.nanos
-            self._parts.metrics.clock_offset.observe(abs(sent_ns - self._parts.clock.time_unix_nano()) / 1e9)
+            self._parts.metrics.streams.clock_offset.observe(abs(sent_ns - self._parts.clock.time_unix_nano()) / 1e9)

@@ -13,7 +13,7 @@ from flick.bus.client import Bus
 from flick.bus.live import LATEST_KEY, samples_channel
 from flick.v1 import telemetry_pb2
 from services.ingest.intake.samples import Row
-from services.ingest.metrics import IngestMetrics
+from services.ingest.metrics import LiveMetrics
 
 MAX_WAITING = 4096  # about a second of 4,000 watched servers
 BATCH = 512
@@ -22,7 +22,7 @@ BATCH = 512
 class Announcer:
     """Sends to Redis from a task of its own."""
 
-    def __init__(self, *, bus: Bus, metrics: IngestMetrics) -> None:
+    def __init__(self, *, bus: Bus, metrics: LiveMetrics) -> None:
         self._bus = bus
         self._metrics = metrics
         self._waiting: deque[tuple[str, bytes]] = deque()
@@ -47,7 +47,7 @@ class Announcer:
         for sample in samples:
             if len(self._waiting) >= MAX_WAITING:
                 self._waiting.popleft()
-                self._metrics.live_dropped.labels("queue_full").inc()
+                self._metrics.dropped.labels("queue_full").inc()
             self._waiting.append((channel, sample.SerializeToString()))
         self._changed.set()
 
@@ -76,4 +76,4 @@ class Announcer:
         if await self._bus.publish(messages):
             self._metrics.published.inc(len(messages))
         else:
-            self._metrics.live_dropped.labels("redis").inc(len(messages))
+            self._metrics.dropped.labels("redis").inc(len(messages))

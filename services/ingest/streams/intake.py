@@ -53,7 +53,7 @@ class Intake:
         try:
             request = read_request(raw)
         except ProtocolError:
-            self._parts.metrics.frames_ignored.labels("malformed").inc()
+            self._parts.metrics.samples.frames_ignored.labels("malformed").inc()
             raise
         match request.WhichOneof("frame"):
             case "metric_batch":
@@ -70,7 +70,7 @@ class Intake:
             case "pong":
                 self._parts.ledger.report(self._stream, request.pong)
             case kind:
-                self._parts.metrics.frames_ignored.labels(kind or "unknown").inc()
+                self._parts.metrics.samples.frames_ignored.labels(kind or "unknown").inc()
 
     def refuse(self) -> None:
         """Let nothing more be stored, not even what waits for the writer."""
@@ -106,10 +106,10 @@ class Intake:
     def _tell_remarks(self, place: Place, rejections: Rejections, overflows: Overflows) -> None:
         for reason, count in rejections.counts.items():
             name = _short(ingest_pb2.RejectionReason.Name(reason), "REJECTION_REASON_")
-            self._parts.metrics.rejected.labels(name).inc(count)
+            self._parts.metrics.samples.rejected.labels(name).inc(count)
         for kind, count in overflows.counts.items():
             name = _short(ingest_pb2.OverflowKind.Name(kind), "OVERFLOW_KIND_")
-            self._parts.metrics.overflow.labels(name).inc(count)
+            self._parts.metrics.samples.overflow.labels(name).inc(count)
         self._outbox.put_ack(
             lane=place.lane,
             seq=place.seq,
@@ -123,14 +123,14 @@ class Intake:
 
     async def _take_stored(self, frame: Stored, size_bytes: int, samples: int) -> None:
         metrics = self._parts.metrics
-        metrics.received_in(frame.lane).inc(samples)
+        metrics.samples.received_in(frame.lane).inc(samples)
         try:
             place = self._accept(frame, size_bytes)
         except ProtocolError:
-            metrics.discarded.labels("protocol").inc(samples)
+            metrics.samples.discarded.labels("protocol").inc(samples)
             raise
         if place is None:
-            metrics.discarded.labels("rewound").inc(samples)
+            metrics.samples.discarded.labels("rewound").inc(samples)
             return
         room_bytes = HELD_PER_BYTE * size_bytes + min(samples, MAX_SAMPLES) * ROW_BYTES
         try:
@@ -142,7 +142,7 @@ class Intake:
             self._give_back(place, samples, reason="no_room")
             return
         except BaseException:  # the stream ends, whatever it is
-            metrics.discarded.labels("stream_ended").inc(samples)
+            metrics.samples.discarded.labels("stream_ended").inc(samples)
             raise
         try:
             entry = await self._reading.read(frame)
@@ -152,11 +152,11 @@ class Intake:
             self._give_back(place, samples, reason="database")
         except BaseException:  # the same; its room must not stay taken
             self._parts.admission.release(room_bytes)
-            metrics.discarded.labels("stream_ended").inc(samples)
+            metrics.samples.discarded.labels("stream_ended").inc(samples)
             raise
         else:
             if isinstance(frame, ingest_pb2.Gap) and not entry.gaps:
-                metrics.frames_ignored.labels("gap").inc()
+                metrics.samples.frames_ignored.labels("gap").inc()
             self._pass_on(place, entry, room_bytes)
 
     def _accept(self, frame: Stored, size_bytes: int) -> Place | None:
@@ -186,12 +186,12 @@ class Intake:
         )
 
     def _give_back(self, place: Place, samples: int, *, reason: str) -> None:
-        self._parts.metrics.returned.labels(reason).inc(samples)
+        self._parts.metrics.samples.returned.labels(reason).inc(samples)
         self.returned(place, delay_s=self._parts.rng.uniform(_RETRY_S / 2, _RETRY_S))
 
     async def _take_live(self, batch: ingest_pb2.LiveBatch) -> None:
-        self._parts.metrics.live_received.inc(len(batch.samples))
-        dropped = self._parts.metrics.live_dropped
+        self._parts.metrics.live.received.inc(len(batch.samples))
+        dropped = self._parts.metrics.live.dropped
         if self._refused or not self._parts.watched.is_watched(self._server_id):
             dropped.labels("not_watched").inc(len(batch.samples))
             return

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.ingest.metrics import IngestMetrics
+from services.ingest.metrics import StreamMetrics
 from services.ingest.streams.claims import Claims
 from services.ingest.streams.session import Session
 
@@ -18,7 +18,7 @@ class Roster:
         draining: whether every agent is sent away, also who comes only now.
     """
 
-    def __init__(self, *, claims: Claims, metrics: IngestMetrics) -> None:
+    def __init__(self, *, claims: Claims, metrics: StreamMetrics) -> None:
         self._claims = claims
         self._metrics = metrics
         self._sessions: set[Session] = set()
@@ -34,7 +34,7 @@ class Roster:
             older.supersede(by_same_agent=older.stream.spool_id == session.stream.spool_id)
         self._by_server[session.server_id] = session
         self._sessions.add(session)
-        self._metrics.streams.inc()
+        self._metrics.open.inc()
         logger.info("stream opened", extra={"server_id": session.server_id})
         try:
             with self._claims.claimed(session):
@@ -43,8 +43,8 @@ class Roster:
             if self._by_server.get(session.server_id) is session:
                 del self._by_server[session.server_id]
             self._sessions.discard(session)
-            self._metrics.streams.dec()
-            self._metrics.streams_ended.labels(session.end_reason).inc()
+            self._metrics.open.dec()
+            self._metrics.ended.labels(session.end_reason).inc()
             logger.info("stream ended", extra={"server_id": session.server_id, "reason": session.end_reason})
 
     def drain(self) -> None:

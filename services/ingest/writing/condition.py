@@ -7,7 +7,7 @@ from enum import Enum
 
 from flick.db.failures import DISK_FULL
 from flick.errors import FlickError, Kind
-from services.ingest.metrics import IngestMetrics
+from services.ingest.metrics import CommitMetrics
 from services.ingest.store import NotDurableError
 
 COMMITS = "commits"
@@ -54,7 +54,7 @@ class Condition:
         metrics: shown every change.
     """
 
-    def __init__(self, *, metrics: IngestMetrics) -> None:
+    def __init__(self, *, metrics: CommitMetrics) -> None:
         self._metrics = metrics
         self._changed = asyncio.Event()
         self.trouble: Trouble | None = None
@@ -75,7 +75,7 @@ class Condition:
         Of settings that are not durable each is a reason of its own: the next one shows once the first is mended.
         """
         trouble = trouble_of(error)
-        self._metrics.flush_failures.labels(trouble.label).inc()
+        self._metrics.failures.labels(trouble.label).inc()
         self.failures += 1
         if trouble is Trouble.NOT_DURABLE:
             self._metrics.durable.set(0)

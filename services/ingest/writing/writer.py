@@ -94,10 +94,10 @@ class Writer:
             await self._queue.filled()
             if len(self._queue) < FULL_FRAMES:
                 await self._clock.sleep(LINGER_S)
-            self._metrics.admitted_bytes.set(self._admission.admitted_bytes)
+            self._metrics.commits.admitted_bytes.set(self._admission.admitted_bytes)
             for lane in LANES:  # a commit each: a backlog that is slow to store holds up nothing but itself
                 await self._commit(lane)
-            self._metrics.admitted_bytes.set(self._admission.admitted_bytes)
+            self._metrics.commits.admitted_bytes.set(self._admission.admitted_bytes)
 
     async def _commit(self, lane: LaneId) -> None:
         """Write the next frames of a lane. Those that nobody wants any more are let go."""
@@ -115,7 +115,7 @@ class Writer:
             self._idle.set()
 
     def _let_go(self, frame: Frame) -> None:
-        self._metrics.discarded.labels("not_wanted").inc(frame.samples)
+        self._metrics.samples.discarded.labels("not_wanted").inc(frame.samples)
         self._release(frame)
 
     async def _flush(self, frames: Sequence[Frame]) -> None:
@@ -142,7 +142,7 @@ class Writer:
                 outcomes.update(frame.outcomes())
         if not rows and not gaps and not outcomes:
             return Written(stored=0)
-        with self._metrics.flush_seconds.time():
+        with self._metrics.commits.seconds.time():
             return await self._store.write(rows, gaps, outcomes)
 
     async def _isolate(self, frames: Sequence[Frame], error: Exception) -> None:
@@ -168,14 +168,14 @@ class Writer:
     def _succeed(self, frames: Sequence[Frame], written: Written) -> None:
         self._condition.succeeded()
         rows = [row for frame in frames for row in frame.rows]
-        self._metrics.stored.inc(written.stored)
-        self._metrics.duplicate.inc(max(0, len(rows) - written.stored - len(written.conflicts)))
-        self._metrics.flush_samples.observe(len(rows))
+        self._metrics.samples.stored.inc(written.stored)
+        self._metrics.samples.duplicate.inc(max(0, len(rows) - written.stored - len(written.conflicts)))
+        self._metrics.commits.samples.observe(len(rows))
         self._note_conflicts(frames, written.conflicts)
         self._observe_lag(frames)
         for frame in frames:
             for gap in frame.gaps:
-                self._metrics.gaps.labels(_gap_reason(gap.reason)).inc()
+                self._metrics.samples.gaps.labels(_gap_reason(gap.reason)).inc()
             frame.owner.committed(frame.place, frame.rejections, frame.overflows)
             self._release(frame)
         self._announce([row for position, row in enumerate(rows) if position not in written.conflicts])
@@ -196,13 +196,13 @@ class Writer:
         live = [frame for frame in frames if frame.rows and frame.place.lane == ingest_pb2.LANE_LIVE]
         now_ns = self._clock.time_unix_nano()
         for frame in live[:: -(-len(live) // LAGS_OBSERVED) or 1]:
-            self._metrics.commit_lag.observe((now_ns - frame.rows[-1].sample.time_unix_nano) / 1e9)
+            self._metrics.commits.lag.observe((now_ns - frame.rows[-1].sample.time_unix_nano) / 1e9)
 
     def _return(self, frames: Sequence[Frame], error: Exception) -> None:
         cap_s = min(RETRY_CAP_S, RETRY_BASE_S * RETRY_GROWTH ** min(self._condition.failures, 10))
         reason = "not_durable" if self._condition.failed(error) is Trouble.NOT_DURABLE else "database"
         for frame in frames:
-            self._metrics.returned.labels(reason).inc(frame.samples)
+            self._metrics.samples.returned.labels(reason).inc(frame.samples)
             frame.owner.returned(frame.place, delay_s=self._rng.uniform(cap_s / 2, cap_s))
             self._release(frame)
 

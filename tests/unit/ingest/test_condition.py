@@ -31,7 +31,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def condition(registry: CollectorRegistry) -> Condition:
-    return Condition(metrics=IngestMetrics(registry=registry))
+    return Condition(metrics=IngestMetrics(registry=registry).commits)
 
 
 def _shown(registry: CollectorRegistry) -> set[str]:
