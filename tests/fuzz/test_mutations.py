@@ -15,7 +15,7 @@ from tests.fuzz.wire import speak
 SEED = 20_262
 SHORT_S, LONG_S = 6.0, 1800.0
 WARM_SHARE = 0.2  # of the time, after which memory should not grow any more
-GROWTH_BYTES = 128 * 1024 * 1024  # streams that failed, 20 KB each, until the garbage collector comes
+GROWTH_BYTES = 48 * 1024 * 1024  # remembered layouts, and what a commit of the largest frames takes
 HELLO_SPOILT, FRAME_SPOILT = 0.1, 0.6
 
 
