@@ -2,9 +2,10 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from operator import add
 
 from services.query.rules.plan import SECOND_US, Span
 from services.query.rules.points import SampleRow, StepRow
@@ -72,6 +73,37 @@ def step_rows(block: Block, span: Span, *, step_us: int) -> Iterator[StepRow]:
         combined = [_combine(one, place, after) for one in block.columns]
         yield StepRow(block.layout_id, begin_us / SECOND_US, *map(list, zip(*combined, strict=True)))
         place = after
+
+
+def merge_steps(rows: Iterable[StepRow]) -> list[StepRow]:
+    """The same steps, each layout of a step as one row, so that a long step takes no room for every hour in it."""
+    found: dict[tuple[int, float], StepRow] = {}
+    for row in rows:
+        key = row.layout_id, row.time
+        found[key] = _merge(found[key], row) if key in found else row
+    return list(found.values())
+
+
+def _merge(one: StepRow, other: StepRow) -> StepRow:
+    return one._replace(
+        counts=list(map(add, one.counts, other.counts)),
+        totals=list(map(_either(add), one.totals, other.totals)),
+        minima=list(map(_either(min), one.minima, other.minima)),
+        maxima=list(map(_either(max), one.maxima, other.maxima)),
+    )
+
+
+def _either(
+    both: Callable[[float, float], float],
+) -> Callable[[float | None, float | None], float | None]:
+    """`both` where there are two values, else the one that there is."""
+
+    def chosen(one: float | None, other: float | None) -> float | None:
+        if one is None or other is None:
+            return other if one is None else one
+        return both(one, other)
+
+    return chosen
 
 
 def _combine(column: Column, begin: int, end: int) -> tuple[int, float | None, float | None, float | None]:

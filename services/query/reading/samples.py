@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from flick.db.pool import Connection
-from services.query.reading.block import Block, sample_rows, step_rows, to_blocks
+from services.query.reading.block import Block, merge_steps, sample_rows, step_rows, to_blocks
 from services.query.reading.hours import Hours, Lags
 from services.query.reading.rows import LateRow, NewestSample, Rows
 from services.query.reading.survey import Survey
@@ -185,7 +185,7 @@ def _samples(span: Span, blocks: Iterable[Block]) -> list[SampleRow]:
 
 
 def _steps(span: Span, blocks: Iterable[Block], step_us: int) -> list[StepRow]:
-    return [row for one in blocks for row in step_rows(one, span, step_us=step_us)]
+    return merge_steps(row for one in blocks for row in step_rows(one, span, step_us=step_us))
 
 
 def _lags(span: Span, blocks: Sequence[Lags], late: Sequence[LateRow]) -> list[Sequence[int]]:

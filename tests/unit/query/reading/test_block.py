@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.query.reading.block import Block, sample_rows, step_rows, to_blocks
+from services.query.reading.block import Block, merge_steps, sample_rows, step_rows, to_blocks
 from services.query.rules.plan import SECOND_US, Span
-from services.query.rules.points import SampleRow
+from services.query.rules.points import SampleRow, StepRow
 
 NAN = math.nan
 INF = math.inf
@@ -73,6 +73,21 @@ def test_steps_of_columns_are_those_of_the_samples_in_them(rows: Rows, span: Spa
         assert step.totals == [sum(column) if column else None for column in columns]
         assert step.minima == [min(column, default=None) for column in columns]
         assert step.maxima == [max(column, default=None) for column in columns]
+
+
+@given(measured(), st.sampled_from([1, 60, 3600]), st.integers(1, 5))
+def test_steps_of_several_blocks_merge_to_those_of_one(rows: Rows, step_s: int, blocks: int) -> None:
+    span, step_us = Span(start_us=BEGIN_US, end_us=BEGIN_US + 401 * SECOND_US), step_s * SECOND_US
+    parts = [to_blocks(rows[place::blocks], width=WIDTH) for place in range(blocks)]
+
+    found = merge_steps(row for part in parts for block in part for row in step_rows(block, span, step_us=step_us))
+
+    whole = [row for block in to_blocks(rows, width=WIDTH) for row in step_rows(block, span, step_us=step_us)]
+    assert sorted(found, key=_place) == sorted(whole, key=_place)
+
+
+def _place(row: StepRow) -> tuple[int, float]:
+    return row.layout_id, row.time
 
 
 @pytest.mark.parametrize(
