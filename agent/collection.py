@@ -16,10 +16,10 @@ from agent.collectors.kernel_stat import KernelStatFile
 from agent.collectors.load import LoadCollector
 from agent.collectors.memory import MemoryCollector
 from agent.collectors.network import NetworkCollector
-from agent.collectors.pid_list import PidList
-from agent.collectors.processes import ProcessesCollector
+from agent.collectors.processes.busiest import ProcessesCollector
+from agent.collectors.processes.pid_list import PidList
 from agent.collectors.system import SystemCollector
-from agent.collectors.worker import Worker
+from agent.worker import Worker
 
 MAX_SERIES = 2000  # ingest leaves out what is more, and labels beyond 64 KiB together
 MAX_LABEL_BYTES = 64 * 1024

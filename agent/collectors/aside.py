@@ -1,7 +1,7 @@
 """A collector that may hang, asked on a worker, so that neither the others nor the stream hang with it."""
 
 from agent.collectors.collector import Collector, Measured, Moment
-from agent.collectors.worker import Worker
+from agent.worker import Worker
 
 
 class AsideCollector:

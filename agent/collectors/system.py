@@ -2,7 +2,7 @@
 
 from agent.collectors.collector import Measured, Moment
 from agent.collectors.kernel_stat import KernelStatFile
-from agent.collectors.pid_list import PidList
+from agent.collectors.processes.pid_list import PidList
 from agent.collectors.rate import Rate
 from flick.v1 import catalog_pb2 as catalog
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 
 from agent.collectors.collector import SeriesKey
-from agent.collectors.worker import Worker
 from agent.spool.disk.opening import UnavailableError, open_spool, reason_of
 from agent.spool.epochs import Mark
 from agent.spool.frame import Entry, Frame, Lane, Reason
@@ -17,6 +16,7 @@ from agent.spool.lanes.laned import LanedSpool
 from agent.spool.lanes.memory import MemorySpool
 from agent.spool.limits import IN_MEMORY, SpoolLimits
 from agent.spool.status import Counts, together
+from agent.worker import Worker
 from flick.clock import Clock
 from flick.v1 import ingest_pb2, servers_pb2, telemetry_pb2
 

@@ -9,6 +9,7 @@ from flick.v1 import ingest_pb2
 
 _CORRUPT = ingest_pb2.GAP_REASON_SPOOL_CORRUPT
 _REFUSED = ingest_pb2.GAP_REASON_REFUSED
+_MAX_FAULTS = 3  # then a frame is set aside
 
 
 class HandedOut:
@@ -24,9 +25,15 @@ class HandedOut:
         """The bytes of all these samples."""
         return sum(piece.size for piece in self._state.pieces())
 
-    def rows(self, piece: Piece) -> list[Row]:
-        """A frame's samples as they are there now."""
-        return list(self._shelf.rows(piece.first_id, piece.last_id))
+    def read(self, piece: Piece) -> list[Row]:
+        """A frame's samples as they are there now; what can't be read any more is lost, perhaps all of it."""
+        if piece.loss is not None:
+            return []
+        rows = self._rows(piece)
+        sound = [row for row in rows if self._waiting.readable(row)]
+        if len(sound) < piece.count:
+            self._lose(piece, rows, sound)
+        return sound
 
     def ack(self, line: Line, seq: int) -> None:
         """Forget a lane's frames up to `seq`."""
@@ -37,7 +44,27 @@ class HandedOut:
                 self._shelf.remove(piece.first_id, piece.last_id)
             line.first += 1
 
-    def lose(self, piece: Piece, rows: list[Row], sound: list[Row]) -> None:
+    def refuse(self, lane: Lane, seq: int) -> None:
+        """Ingest can't take this frame; after the third time it is set aside. Raises UnknownSeqError."""
+        piece = self._state.lines[lane].at(seq)
+        if piece.loss is None:
+            piece.faults += 1
+            if piece.faults >= _MAX_FAULTS:
+                self._set_aside(piece, lane, seq)
+
+    def split(self, lane: Lane, seq: int) -> None:
+        """This frame is too large: halve it, or set it aside if that was done before. Raises UnknownSeqError."""
+        piece = self._state.lines[lane].at(seq)
+        if piece.loss is None:
+            if piece.part or piece.count == 1:
+                self._set_aside(piece, lane, seq)
+            else:
+                self._halve(piece)
+
+    def _rows(self, piece: Piece) -> list[Row]:
+        return list(self._shelf.rows(piece.first_id, piece.last_id))
+
+    def _lose(self, piece: Piece, rows: list[Row], sound: list[Row]) -> None:
         """Of a frame's `rows` only those that are `sound` can still be read; the others are lost."""
         kept = {row.id for row in sound}
         lost = [Head(row.id, row.time_ns, 0) for row in rows if row.id not in kept]
@@ -54,18 +81,18 @@ class HandedOut:
         else:
             piece.become(loss)
 
-    def halve(self, piece: Piece) -> None:
+    def _halve(self, piece: Piece) -> None:
         """Leave the first half in the frame; the second becomes the backlog's next one."""
-        rows = [Head(row.id, row.time_ns, len(row.payload)) for row in self.rows(piece)]
+        rows = [Head(row.id, row.time_ns, len(row.payload)) for row in self._rows(piece)]
         kept, rest = rows[: len(rows) // 2], rows[len(rows) // 2 :]
         part = Piece(rest[0].id, rest[-1].id, len(rest), sum(head.size for head in rest), part=True)
         piece.last_id, piece.count, piece.size = kept[-1].id, len(kept), sum(head.size for head in kept)
         piece.part = True
         self._state.lines[BACKFILL].pieces.append(part)
 
-    def set_aside(self, piece: Piece, lane: Lane, seq: int) -> None:
+    def _set_aside(self, piece: Piece, lane: Lane, seq: int) -> None:
         """Ingest will never take this frame: a loss stands in its place."""
-        heads = [Head(row.id, row.time_ns, 0) for row in self.rows(piece)]
+        heads = [Head(row.id, row.time_ns, 0) for row in self._rows(piece)]
         first = heads[0] if heads else Head(piece.first_id, self._state.epochs.last_ns, 0)
         last = heads[-1] if heads else first
         loss = self._waiting.loss(first, last, _REFUSED, dropped=piece.count)

@@ -22,7 +22,6 @@ from agent.spool.status import Counts
 from flick.v1 import ingest_pb2, servers_pb2, telemetry_pb2
 
 _STEP_NS = 1_000_000  # a sample that would not come after the last one comes so long after it
-_MAX_FAULTS = 3  # then a frame is set aside
 _UNSAVED = 256  # samples since the state was saved; what a start must look through beyond the state
 
 
@@ -188,25 +187,14 @@ class LanedSpool:
 
     def refuse(self, lane: Lane, seq: int) -> None:
         """See `Spool`."""
-        piece = self._state.lines[lane].at(seq)
-        if piece.loss is not None:
-            return
-        piece.faults += 1
         with self._shelf.writing():
-            if piece.faults >= _MAX_FAULTS:
-                self._handed_out.set_aside(piece, lane, seq)
+            self._handed_out.refuse(lane, seq)
             self._save()
 
     def split(self, lane: Lane, seq: int) -> None:
         """See `Spool`."""
-        piece = self._state.lines[lane].at(seq)
-        if piece.loss is not None:
-            return
         with self._shelf.writing():
-            if piece.part or piece.count == 1:
-                self._handed_out.set_aside(piece, lane, seq)
-            else:
-                self._handed_out.halve(piece)
+            self._handed_out.split(lane, seq)
             self._save()
 
     def demote(self) -> None:
@@ -306,15 +294,12 @@ class LanedSpool:
 
     def _again(self, lane: Lane, seq: int) -> Frame:
         piece = self._state.lines[lane].at(seq)
-        if piece.loss is not None:
-            return Frame(lane, seq, loss=piece.loss)
-        rows = self._handed_out.rows(piece)
-        sound = [row for row in rows if self._waiting.readable(row)]
-        if len(sound) < piece.count:
-            with self._shelf.writing():
-                self._handed_out.lose(piece, rows, sound)
+        count = piece.count
+        with self._shelf.writing():
+            rows = self._handed_out.read(piece)
+            if piece.count != count:
                 self._save()
-        return Frame(lane, seq, tuple(map(self._entry, sound)), loss=piece.loss)
+        return Frame(lane, seq, tuple(map(self._entry, rows)), loss=piece.loss)
 
     def _entry(self, row: Row) -> Entry:
         return Entry(row.time_ns + self._state.epochs.shift_of(row.id), row.layout_id, row.payload)

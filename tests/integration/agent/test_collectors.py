@@ -17,11 +17,11 @@ import pytest
 from agent.catalog import CATALOG
 from agent.collection import Collection, Readings, Workers, every_collector
 from agent.collectors.collector import Measured, Moment, SeriesKey
-from agent.collectors.pid_list import PidList
 from agent.collectors.portable import PortableCollector
-from agent.collectors.process_description import COMMAND_LENGTH
-from agent.collectors.processes import MOST_BY_EACH, ProcessesCollector
-from agent.collectors.worker import Worker
+from agent.collectors.processes.busiest import MOST_BY_EACH, ProcessesCollector
+from agent.collectors.processes.description import COMMAND_LENGTH
+from agent.collectors.processes.pid_list import PidList
+from agent.worker import Worker
 from flick.clock import SystemClock
 from flick.v1 import catalog_pb2 as catalog
 from flick.v1 import telemetry_pb2

@@ -14,7 +14,7 @@ from agent.collectors.aside import AsideCollector
 from agent.collectors.collector import Moment
 from agent.collectors.filesystem import FilesystemCollector
 from agent.collectors.load import LoadCollector
-from agent.collectors.worker import Worker
+from agent.worker import Worker
 from flick.v1 import catalog_pb2 as catalog
 
 LIBC = ctypes.CDLL(None, use_errno=True)

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from agent.collectors import process_table
-from agent.collectors.pid_list import PidList
-from agent.collectors.process_table import ProcessTable
-from agent.collectors.processes import ProcessesCollector
-from agent.collectors.worker import Worker
+from agent.collectors.processes import table
+from agent.collectors.processes.busiest import ProcessesCollector
+from agent.collectors.processes.pid_list import PidList
+from agent.collectors.processes.table import ProcessTable
+from agent.worker import Worker
 from flick.v1 import telemetry_pb2
 from tests.unit.agent.collectors.moments import at
 
 
 def test_a_process_name_may_hold_parentheses_and_blanks() -> None:
-    found = process_table.parse(
+    found = table.parse(
         b"4242 (tmux: (1) x) S 1 4242 4242 0 -1 4194560 1 2 3 4 250 50 7 8 20 0 3 0 90000 1000000 512 1844674\n"
     )
 

@@ -9,7 +9,7 @@ import pytest
 from agent.collection import Collection
 from agent.collectors.aside import AsideCollector
 from agent.collectors.collector import Measured, Moment
-from agent.collectors.worker import Worker
+from agent.worker import Worker
 from flick.v1 import catalog_pb2 as catalog
 from tests.waiting import until
 

@@ -32,7 +32,7 @@ class Worker:
         if self._last is not None and not self._last.done():
             raise TimeoutError(late)
         if self._thread is None:
-            self._thread = threading.Thread(target=_work, args=(self._calls,), daemon=True, name="collector")
+            self._thread = threading.Thread(target=_work, args=(self._calls,), daemon=True, name="worker")
             self._thread.start()
         self._last = answer = Future[T]()
         self._calls.put((call, answer))

@@ -6,11 +6,11 @@ from operator import attrgetter, itemgetter
 from pathlib import Path
 
 from agent.collectors.collector import Measured, Moment
-from agent.collectors.pid_list import PidList
 from agent.collectors.proc_file import PROC
-from agent.collectors.process_description import Description, ProcessDescriptions
-from agent.collectors.process_table import ProcessStat, ProcessTable
-from agent.collectors.worker import Worker
+from agent.collectors.processes.description import Description, ProcessDescriptions
+from agent.collectors.processes.pid_list import PidList
+from agent.collectors.processes.table import ProcessStat, ProcessTable
+from agent.worker import Worker
 from flick.v1 import telemetry_pb2
 
 MOST_BY_EACH = 10

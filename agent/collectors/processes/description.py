@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent.collectors.proc_file import PROC
-from agent.collectors.process_table import ProcessStat
-from agent.collectors.worker import Worker
+from agent.collectors.processes.table import ProcessStat
+from agent.worker import Worker
 
 COMMAND_LENGTH = 256  # flick.v1.Process.command
 _MAX_BYTES = 4096  # of a command line the beginning is enough

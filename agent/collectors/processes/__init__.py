@@ -1,0 +1,1 @@
+"""Processes: how many there are, and which are the busiest."""
