@@ -16,7 +16,7 @@ from flick.backoff import Backoff
 from flick.clock import Clock
 from flick.v1 import servers_pb2
 
-FLUSH_S = 3.0
+FLUSH_S = 3.0  # an ack takes milliseconds; who stops the agent waits for longer, and what is not acked stays here
 
 
 async def run_agent(

@@ -53,6 +53,10 @@ class Collection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Have every collector let go of its files; the next question opens them again."""
         for collector in self._collectors:
             collector.close()
 

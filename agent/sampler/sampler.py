@@ -119,7 +119,7 @@ class Sampler:
         if self._stored is None:
             self._stored = self._open(wanted)
         if wanted.live_interval_s is None and self._live is not None:
-            self._live.__exit__(None, None, None)
+            self._live.close()
             self._live = None
         if wanted.live_interval_s is not None and self._live is None:
             self._live = self._open(wanted)
@@ -161,5 +161,5 @@ class Sampler:
     def _close(self) -> None:
         for collection in (self._stored, self._live):
             if collection is not None:
-                collection.__exit__(None, None, None)
+                collection.close()
         self._stored = self._live = None

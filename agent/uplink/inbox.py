@@ -7,14 +7,13 @@ from collections.abc import Callable
 
 from agent.sampler.orders import Orders
 from agent.spool.spool import Spool, UnknownSeqError
-from agent.uplink.ending import Ending, EndKind, StreamEndedError
+from agent.uplink.ending import Ending, EndKind, StreamEndedError, ending_by_fatal
 from agent.uplink.flow import Flow
 from flick.clock import Clock
 from flick.v1 import ingest_pb2
 
 _NS = 1_000_000_000
 _ANSWERS_AT_MOST = 64  # pongs and refusals that wait; ingest asks far less
-_FOR_GOOD = (ingest_pb2.FATAL_CODE_REVOKED, ingest_pb2.FATAL_CODE_SUPERSEDED)
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +91,6 @@ class Inbox:
                 rejection.detail,
                 extra={"reason": ingest_pb2.RejectionReason.Name(rejection.reason), "seq": rejection.seq},
             )
-
         for overflow in ack.overflows:
             if overflow.kind not in self._overflows:
                 self._overflows.add(overflow.kind)
@@ -101,7 +99,7 @@ class Inbox:
 
     def _take_retry_after(self, again: ingest_pb2.RetryAfter) -> None:
         try:
-            self._flow.retry_after(again.lane, again.seq, again.delay.seconds + again.delay.nanos / _NS)
+            self._flow.retry_after(again.lane, again.seq, again.delay.ToNanoseconds() / _NS)
         except UnknownSeqError as error:
             raise _protocol_broken(error) from error
 
@@ -116,14 +114,7 @@ class Inbox:
                     self._spool.split(lane, seq)
                 else:
                     self._spool.refuse(lane, seq)
-        raise StreamEndedError(ending_by(fatal))
-
-
-def ending_by(fatal: ingest_pb2.Fatal) -> Ending:
-    """How a Fatal ends a stream."""
-    if fatal.code in _FOR_GOOD:
-        return Ending(EndKind.REFUSED, fatal.message)
-    return Ending(EndKind.FAILED, f"ingest refused: {fatal.message}")
+        raise StreamEndedError(ending_by_fatal(fatal))
 
 
 def _protocol_broken(error: UnknownSeqError) -> StreamEndedError:

@@ -10,10 +10,17 @@ import grpc
 from agent.sampler.orders import Orders
 from agent.spool.frame import BACKFILL, LIVE
 from agent.spool.spool import Spool
-from agent.uplink.ending import Ending, EndKind, StreamEndedError
+from agent.uplink.ending import (
+    Ending,
+    EndKind,
+    StreamEndedError,
+    ending_by_drain,
+    ending_by_fatal,
+    ending_by_status,
+)
 from agent.uplink.flow import Flow
 from agent.uplink.greeting import Greeting
-from agent.uplink.inbox import Inbox, ending_by
+from agent.uplink.inbox import Inbox
 from flick.clock import Clock
 from flick.v1 import ingest_pb2, telemetry_pb2
 
@@ -100,7 +107,7 @@ class Stream:
         except TimeoutError:
             raise StreamEndedError(Ending(EndKind.UNREACHABLE, "no connection in time")) from None
         except grpc.aio.AioRpcError as error:
-            raise StreamEndedError(_ending_by(error, welcomed=False)) from None
+            raise StreamEndedError(ending_by_status(error, welcomed=False)) from None
 
     async def _greet(self) -> Flow:
         sent_s = self._clock.monotonic_s()
@@ -111,9 +118,9 @@ class Stream:
                 self.welcomed_at_s = self._clock.monotonic_s()
                 return self._greeting.accept(frame.welcome, round_trip_s=self.welcomed_at_s - sent_s)
             case "fatal":
-                raise StreamEndedError(ending_by(frame.fatal))
+                raise StreamEndedError(ending_by_fatal(frame.fatal))
             case "drain":
-                raise StreamEndedError(_drained(frame.drain))
+                raise StreamEndedError(ending_by_drain(frame.drain))
         raise StreamEndedError(Ending(EndKind.FAILED, "ingest's first frame was no Welcome"))
 
     async def _talk(self, flow: Flow, inbox: Inbox) -> None:
@@ -132,7 +139,7 @@ class Stream:
         while True:
             inbox.take(await self._read())
             if inbox.drain is not None:
-                self._leave(_drained(inbox.drain), within_s=_seconds(inbox.drain.deadline))
+                self._leave(ending_by_drain(inbox.drain), within_s=inbox.drain.deadline.ToNanoseconds() / _NS)
             self._wake.set()
 
     async def _read(self) -> ingest_pb2.StreamTelemetryResponse:
@@ -148,7 +155,7 @@ class Stream:
         except grpc.aio.AioRpcError as error:
             if _is_too_large(error) and self._flow is not None:
                 self._split_largest(self._flow)
-            ending = _ending_by(error, welcomed=self.welcomed_at_s is not None)
+            ending = ending_by_status(error, welcomed=self.welcomed_at_s is not None)
             raise StreamEndedError(self._leaving or ending) from None
         except asyncio.InvalidStateError:
             frame = grpc.aio.EOF
@@ -218,22 +225,3 @@ def _is_too_large(error: grpc.aio.AioRpcError) -> bool:
     """Whether gRPC itself refused a message; what FLick refuses carries details of its own."""
     own = any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())
     return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and not own
-
-
-def _drained(drain: ingest_pb2.Drain) -> Ending:
-    return Ending(EndKind.DRAINED, come_back_s=max(0.0, _seconds(drain.reconnect_after)))
-
-
-def _seconds(duration: Any) -> float:
-    return float(duration.seconds + duration.nanos / _NS)
-
-
-def _ending_by(error: grpc.aio.AioRpcError, *, welcomed: bool) -> Ending:
-    code, details = error.code(), error.details() or ""
-    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-        return Ending(EndKind.REFUSED, details)
-    if code is grpc.StatusCode.UNIMPLEMENTED:
-        return Ending(EndKind.FAILED, "what answers there is no FLick ingest; check ingest_address in the identity")
-    if code is grpc.StatusCode.UNAVAILABLE and not welcomed:
-        return Ending(EndKind.UNREACHABLE, details)
-    return Ending(EndKind.FAILED, f"{code.name}: {details}")

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from agent.identity import Identity
-from agent.network.errand import probe_apart
+from agent.network.probe_process import probe_apart
 from agent.sampler.orders import Orders
 from agent.sampler.timeline import Timeline
 from agent.spool.spool import Spool
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class Uplink:
-    """Runs until `flush` or until it is cancelled.
+    """Runs until `stop` or until it is cancelled.
 
     Args:
         identity: whom this agent is and where ingest is.

@@ -13,7 +13,7 @@ import pytest
 
 from agent.errors import AgentError
 from agent.network.diagnosis import Diagnosis, Problem
-from agent.network.errand import probe_apart
+from agent.network.probe_process import probe_apart
 from agent.network.probe import Probe
 from tests.integration.agent.certificates import DAY, Authority, Issued
 from tests.integration.agent.ingest import ScriptedIngest, Visit, serving
@@ -198,7 +198,7 @@ def test_an_agent_that_asks_why_it_has_no_connection_stays_without_openssl() -> 
         program = f"""
 import agent.__main__, agent.agent, asyncio, sys
 from datetime import UTC, datetime
-from agent.network.errand import probe_apart
+from agent.network.probe_process import probe_apart
 print(asyncio.run(probe_apart(address="{address}", ca_pem="", now=datetime.now(UTC))).text)
 print(*sys.modules)
 """
@@ -206,5 +206,5 @@ print(*sys.modules)
     text, modules = done.stdout.splitlines()
 
     assert "refuses connections" in text
-    assert "agent.network.errand" in modules.split()
+    assert "agent.network.probe_process" in modules.split()
     assert not {"ssl", "_ssl"} & set(modules.split())
