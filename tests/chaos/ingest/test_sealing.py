@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from deploy.local.machine.ports import free_port
 from flick.db.pool import Connection, connect, open_pool
 from tests.chaos.checking.checker import check
+from tests.chaos.house.pipeline import read_metric
 from tests.chaos.house.restarted import RestartedIngest, restarted_ingest
 from tests.chaos.load.program import Plan, load_program
 from tests.databases import DatabaseServer
@@ -79,7 +81,7 @@ class _Hours:
 
     async def stored(self) -> Mapping[Moment, Any]:
         """What is stored of them, in rows and in blocks."""
-        return {at: one for at, one in (await everything(self._owner)).items() if at[0] in set(self.servers)}
+        return await everything(self._owner, servers=self.servers)
 
     async def progress(self) -> tuple[int, int]:
         """How many samples lie in rows, and how many in blocks."""
@@ -177,6 +179,77 @@ async def test_of_two_processes_one_seals_and_when_it_is_killed_the_other_takes_
 
     assert found == hours.written
     assert leaders == [0, 1]
+
+
+@pytest.mark.timeout(600)
+async def test_live_commits_hardly_wait_while_hours_are_sealed(
+    postgres: DatabaseServer, redis_url: str, tmp_path: Path
+) -> None:
+    auth, metrics = make_auth(), f"127.0.0.1:{free_port()}"
+    enrolled = [auth.enroll() for _ in range(10)]
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(postgres.database(template=await telemetry_template(postgres)))
+        auth_address = await stack.enter_async_context(auth.serving())
+        hours = await _hours(stack, postgres, database, servers=60)
+        ingest = await stack.enter_async_context(
+            restarted_ingest(
+                postgres=postgres,
+                database=database,
+                redis_url=redis_url,
+                auth_address=auth_address,
+                folder=tmp_path,
+                FLICK_INGEST_METRICS_LISTEN=metrics,
+                **AT_ONCE,
+            )
+        )
+        plan = Plan(
+            address=ingest.address,
+            agents={one.server_id: one.key for one in enrolled},
+            folder=str(tmp_path / "load"),
+            interval_s=0.1,
+            backoff_cap_s=0.2,
+        )
+        load = await stack.enter_async_context(load_program(plan))
+        await load.all_acked_again(since_s=0.0, within_s=60)
+        before = await _commits(metrics)
+        await asyncio.sleep(5)
+        idle = await _commits(metrics) - before
+        await hours.write(0, count=360)
+        killed_s = time.monotonic()
+        await ingest.kill()  # the next one begins to seal at once
+        await load.all_acked_again(since_s=killed_s, within_s=60)
+        before, (waiting, _) = await _commits(metrics), await hours.progress()
+        await _all_sealed(hours)
+        busy = await _commits(metrics) - before
+        await load.settle()
+    print(f"\ncommits took {idle}; while {waiting} samples were sealed {busy}")  # noqa: T201
+
+    assert waiting > 0, "everything was sealed before anything was measured"
+    assert busy.count > 5
+    assert busy.mean_s < 5 * idle.mean_s
+
+
+@dataclass(frozen=True)
+class _Commits:
+    """How many commits there were, and how long they took together."""
+
+    count: float
+    seconds: float
+
+    @property
+    def mean_s(self) -> float:
+        return self.seconds / self.count
+
+    def __sub__(self, other: "_Commits") -> "_Commits":
+        return _Commits(self.count - other.count, self.seconds - other.seconds)
+
+    def __str__(self) -> str:
+        return f"{self.mean_s * 1e3:.1f} ms ({self.count:.0f})"
+
+
+async def _commits(metrics: str) -> _Commits:
+    count, seconds = [await read_metric(metrics, f"flick_ingest_flush_seconds_{one}") for one in ("count", "sum")]
+    return _Commits(count, seconds)
 
 
 async def _hours(stack: AsyncExitStack, postgres: DatabaseServer, database: str, *, servers: int) -> _Hours:

@@ -26,6 +26,9 @@ BEGINNING_NS = 1_790_006_400 * 10**9  # the beginning of an hour in the past of 
 
 Moment: TypeAlias = tuple[uuid.UUID, int]
 """A server, and microseconds since the Unix epoch."""
+Servers: TypeAlias = Sequence[uuid.UUID] | None
+
+_ALL = "select * from telemetry.{} where $1::uuid[] is null or server_id = any($1)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,14 +104,14 @@ def samples(
     return [sample(start_ns + number * step_ns, rng=rng, missing=number == 0, **more) for number in range(count)]
 
 
-async def in_rows(connection: Connection) -> dict[Moment, Any]:
-    """Everything that lies in rows."""
+async def in_rows(connection: Connection, *, servers: Servers = None) -> dict[Moment, Any]:
+    """Everything that lies in rows, of some servers or all."""
     found: dict[Moment, Any] = {}
     snapshots = {
         (row["server_id"], _us(row["time"])): (row["organization_id"], row["snapshot"])
-        for row in await connection.fetch("select * from telemetry.processes")
+        for row in await connection.fetch(_ALL.format("processes"), servers)
     }
-    for row in await connection.fetch("select * from telemetry.metrics"):
+    for row in await connection.fetch(_ALL.format("metrics"), servers):
         moment = row["server_id"], _us(row["time"])
         assert moment not in found, "a row is there twice"
         found[moment] = (
@@ -123,17 +126,17 @@ async def in_rows(connection: Connection) -> dict[Moment, Any]:
     return found
 
 
-async def in_blocks(connection: Connection) -> dict[Moment, Any]:
+async def in_blocks(connection: Connection, *, servers: Servers = None) -> dict[Moment, Any]:
     """Everything that lies in blocks, in the same form."""
     found: dict[Moment, Any] = {}
     snapshots: dict[Moment, Any] = {}
-    for block in await connection.fetch("select * from telemetry.sealed_processes"):
+    for block in await connection.fetch(_ALL.format("sealed_processes"), servers):
         moments = _moments(block)
         packed = unpack_blobs(block["snapshots"])
         for moment, one in zip(moments, packed, strict=True):
             assert (block["server_id"], moment) not in snapshots, "a snapshot is there twice"
             snapshots[block["server_id"], moment] = (block["organization_id"], one)
-    for block in await connection.fetch("select * from telemetry.sealed_metrics"):
+    for block in await connection.fetch(_ALL.format("sealed_metrics"), servers):
         (lags,) = columns.unpack(block["lags"])
         core = list(zip(*columns.unpack(block["core"]), strict=True))
         labelled = columns.unpack(block["labelled"]) if block["layout_id"] else []
@@ -152,10 +155,11 @@ async def in_blocks(connection: Connection) -> dict[Moment, Any]:
     return found
 
 
-async def everything(connection: Connection) -> Mapping[Moment, Any]:
+async def everything(connection: Connection, *, servers: Servers = None) -> Mapping[Moment, Any]:
     """All that is stored, of one moment in the life of the database; a sample that is there twice is an error."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        rows, blocks = await in_rows(connection), await in_blocks(connection)
+        rows = await in_rows(connection, servers=servers)
+        blocks = await in_blocks(connection, servers=servers)
     assert not rows.keys() & blocks.keys(), "a sample is in a row and in a block"
     return rows | blocks
 
