@@ -82,52 +82,35 @@ async def running(
     """
     metrics = IngestMetrics(registry=registry)
     store = Store(pool=pool, clock=clock)
-    rng = random.Random()  # noqa: S311 - spreads load, hides nothing
-    announcer = Announcer(bus=bus, metrics=metrics.live)
-    watched = Watched(bus=bus, clock=clock)
     condition = Condition(metrics=metrics.commits)
-    writer = Writer(
+    layouts = NewLayouts(store=store.layout_ids)
+    parts = _parts(
+        pool=pool,
+        bus=bus,
+        access=access,
         store=store,
+        layouts=layouts,
         admission=admission,
-        announce=announcer.committed,
         condition=condition,
         metrics=metrics,
         clock=clock,
-        rng=rng,
-    )
-    ledger = Ledger(store=LedgerStore(pool=pool), clock=clock, on_failure=metrics.streams.ledger_failures.inc)
-    rounds = Rounds(every_s=times.look_every_s, clock=clock)
-    minding = Minding(access=access, look_every_s=times.look_every_s, ask_every_s=times.access_every_s, clock=clock)
-    claims = Claims(ledger=ledger, every_s=times.claims_every_s, clock=clock)
-    layouts = NewLayouts(store=store.layout_ids)
-    parts = Parts(
-        writer=writer,
-        ledger=ledger,
-        admission=admission,
-        layout_ids=LayoutIds(store=layouts.store),
-        watched=watched,
-        announcer=announcer,
-        access=access,
-        minding=minding,
-        rounds=rounds,
-        metrics=metrics,
         times=times,
-        clock=clock,
-        rng=rng,
     )
+    claims = Claims(ledger=parts.ledger, every_s=times.claims_every_s, clock=clock)
+    roster = Roster(claims=claims, metrics=metrics.streams)
     housekeeping = Housekeeping(
         leader=Leader(name=LOCK, connect=connect, told=metrics.sealing.leads.set, clock=clock),
         duties=[Sealer(store=SealStore(), after_s=seal_after_s, metrics=metrics, clock=clock)],
         every_s=HOUSEKEEPING_EVERY_S,
         clock=clock,
     )
-    roster = Roster(claims=claims, metrics=metrics.streams)
-    servicer = IngestServicer(parts=parts, roster=roster)
+    streaming = (parts.announcer, parts.watched, parts.ledger, claims, parts.minding, parts.rounds)
     await _report_durability(store, metrics)
     async with AsyncExitStack() as stack:
-        for part in (announcer, watched, ledger, claims, minding, rounds, layouts, writer, housekeeping):
+        for part in (*streaming, layouts, parts.writer, housekeeping):
             await stack.enter_async_context(part.running())
         await stack.enter_async_context(background(_tell_room(admission, metrics, clock), name="room"))
+        servicer = IngestServicer(parts=parts, roster=roster)
         registration = Registration(add=servicer.add_to, descriptor=DESCRIPTOR)
         yield Running(registration=registration, roster=roster, condition=condition)
 
@@ -140,6 +123,47 @@ def aspects(*, source: AccessSource, keys: KeySource, registry: CollectorRegistr
         DeadlineAspect(limit_s=CALL_LIMIT_S, exempt=ENDLESS),
         AccessAspect(rules=read_rules([DESCRIPTOR]), source=source, keys=keys, audience=AUDIENCE),
     ]
+
+
+def _parts(
+    *,
+    pool: Pool,
+    bus: Bus,
+    access: Access,
+    store: Store,
+    layouts: NewLayouts,
+    admission: Admission,
+    condition: Condition,
+    metrics: IngestMetrics,
+    clock: Clock,
+    times: StreamTimes,
+) -> Parts:
+    """What the streams share."""
+    rng = random.Random()  # noqa: S311 - spreads load, hides nothing
+    announcer = Announcer(bus=bus, metrics=metrics.live)
+    return Parts(
+        writer=Writer(
+            store=store,
+            admission=admission,
+            announce=announcer.committed,
+            condition=condition,
+            metrics=metrics,
+            clock=clock,
+            rng=rng,
+        ),
+        ledger=Ledger(store=LedgerStore(pool=pool), clock=clock, on_failure=metrics.streams.ledger_failures.inc),
+        admission=admission,
+        layout_ids=LayoutIds(store=layouts.store),
+        watched=Watched(bus=bus, clock=clock),
+        announcer=announcer,
+        access=access,
+        minding=Minding(access=access, look_every_s=times.look_every_s, ask_every_s=times.access_every_s, clock=clock),
+        rounds=Rounds(every_s=times.look_every_s, clock=clock),
+        metrics=metrics,
+        times=times,
+        clock=clock,
+        rng=rng,
+    )
 
 
 async def _tell_room(admission: Admission, metrics: IngestMetrics, clock: Clock) -> None:
