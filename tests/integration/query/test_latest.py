@@ -5,7 +5,8 @@ import pytest
 from flick.errors import Kind
 from flick.v1 import catalog_pb2, query_pb2, telemetry_pb2
 from tests.integration.query.house import SECOND_US, QueryHouse, now_us, refusal
-from tests.integration.query.rows import NAN
+from tests.integration.query.rows import NAN, Came
+from tests.integration.query.sealed import seal
 from tests.integration.query.telemetry import sample
 
 CPU = catalog_pb2.METRIC_CPU_UTILIZATION
@@ -69,6 +70,17 @@ async def test_the_last_sample_of_a_server_that_fell_silent_long_ago_is_still_it
     answer = await _latest(house, server_id)
 
     assert [one.value for one in answer.values] == [0.75]
+
+
+async def test_the_last_sample_of_a_silent_server_is_unpacked_once(house: QueryHouse) -> None:
+    server_id = await house.server()
+    await seal(house.telemetry.connection, server_id, [Came(sample(now_us() - 3 * DAY_US, {CPU: 0.75}))])
+    first = await _latest(house, server_id)
+    await house.telemetry.connection.execute(
+        "update telemetry.sealed_metrics set core = 'nonsense' where server_id = $1", server_id
+    )
+
+    assert await _latest(house, server_id) == first
 
 
 async def test_a_server_that_never_sent_has_neither_time_nor_values(house: QueryHouse) -> None:
