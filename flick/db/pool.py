@@ -178,6 +178,7 @@ async def connect(
         return await asyncpg.connect(
             url,
             timeout=CONNECT_TIMEOUT_S,
+            command_timeout=None if statement_timeout_s is None else statement_timeout_s + CONNECT_TIMEOUT_S,
             server_settings=_server_settings(application_name, statement_timeout_s or 0, 0),
         )
     except LOST as error:

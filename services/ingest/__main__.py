@@ -36,6 +36,7 @@ from services.ingest.writing.condition import COMMITS
 NAME = "ingest"
 AUTH = "auth"
 GC_AFTER_OBJECTS = 20_000  # new ones: those of about 2,000 samples
+HOUSEKEEPING_STATEMENT_S = 60.0  # nobody waits for it, and it may have to read an hour of thousands of servers
 CONNECTIONS = 4  # one writes, one stores layouts; the others are the ledger's
 
 
@@ -67,7 +68,12 @@ async def running(
         ingest = await stack.enter_async_context(
             assembly.running(
                 pool=pool,
-                connect=partial(connect, config.database_url, application_name=f"flick-{NAME}-housekeeping"),
+                connect=partial(
+                    connect,
+                    config.database_url,
+                    application_name=f"flick-{NAME}-housekeeping",
+                    statement_timeout_s=HOUSEKEEPING_STATEMENT_S,
+                ),
                 bus=bus,
                 access=access,
                 registry=registry,

@@ -19,7 +19,7 @@ from services.ingest.sealing.rows import Rows
 from services.ingest.sealing.span import Span, over_until
 from services.ingest.sealing.store import Chunks, SealStore
 
-MOVE_WITHIN_S = 30.0  # one span; PostgreSQL cancels each of its statements after 10 s
+MOVE_WITHIN_S = 30.0  # one span, which takes some 50 ms; a lock or a full machine may hold it up
 MAX_FAILURES = 10  # one after the other: then it is no single hour that is at fault, and the next round is soon enough
 
 _Hour = tuple[uuid.UUID, datetime]
