@@ -47,7 +47,7 @@ class _Form:
 
 
 SHORT = _Form(agents=10, servers=8, samples=120, kills=10)
-LONG = _Form(agents=100, servers=40, samples=720, kills=60)
+LONG = _Form(agents=100, servers=20, samples=120, kills=50)
 
 
 class _Hours:

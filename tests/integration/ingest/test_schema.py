@@ -83,6 +83,23 @@ async def test_ingest_may_not_take_away(postgres: DatabaseServer, shared_telemet
     await connection.close()
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "telemetry.remove_sealed(gen_random_uuid(), now(), now(), now())",
+        "telemetry.drop_empty_chunk('metrics', now())",
+    ],
+)
+async def test_query_may_not_move_or_give_back_either(
+    postgres: DatabaseServer, shared_telemetry: str, call: str
+) -> None:
+    connection = await connect(postgres.url(database=shared_telemetry, role="flick_query"), application_name="test")
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(f"select {call}")
+    await connection.close()
+
+
 async def test_ingest_knows_nothing_of_auth(postgres: DatabaseServer, telemetry: str) -> None:
     owner = await connect(postgres.url(database=telemetry), application_name="test")
     await owner.execute("create schema auth; create table auth.users (id int)")
