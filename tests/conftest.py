@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from deploy.local.embedded.runtime import Runtime
 from deploy.local.machine.account import Account, database_account
 from tests.databases import DatabaseServer
 from tests.folders import reachable_folder
 from tests.servers import fetched_runtime, new_passwords, postgres_server, redis_server
+
+# How long an example takes says how loaded the machine is, not whether the code is right.
+settings.register_profile("flick", deadline=None)
+settings.load_profile("flick")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from agent.errors import AgentError
 from agent.network.diagnosis import Diagnosis, Problem
-from agent.network.probe_process import probe_apart
 from agent.network.probe import Probe
+from agent.network.probe_process import probe_apart
 from tests.integration.agent.certificates import DAY, Authority, Issued
 from tests.integration.agent.ingest import ScriptedIngest, Visit, serving
 from tests.integration.agent.web import web

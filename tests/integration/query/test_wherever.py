@@ -89,7 +89,7 @@ async def pool(postgres: DatabaseServer, telemetry_database: str) -> AsyncIterat
         yield one
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(spread=spreads(), span=spans, step_us=st.sampled_from([1, 60, 3600, 7200]).map(lambda step: step * SECOND_US))
 async def test_every_answer_is_that_of_rows_alone(
     house: QueryHouse, pool: Pool, spread: list[Spread], span: Span, step_us: int

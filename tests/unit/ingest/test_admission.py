@@ -79,7 +79,7 @@ async def test_who_is_larger_than_all_room_is_let_in_alone() -> None:
     assert admission.admitted_bytes == 15
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(steps=st.lists(st.tuples(st.integers(1, 8), st.sampled_from(["acquire", "release", "cancel"])), max_size=60))
 async def test_room_is_never_exceeded_and_never_leaks(steps: list[tuple[int, str]]) -> None:
     admission = Admission(admitted_bytes=10, waiting_bytes=12)

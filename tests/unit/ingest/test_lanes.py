@@ -177,7 +177,7 @@ class _Wire:
             self.to_agent.append(("retry", place.seq))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 400))
 def test_every_frame_is_committed_once_and_in_order_whatever_happens_on_the_way(seed: int, steps: int) -> None:
     wire = _Wire(random.Random(seed))

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 from google.protobuf.message import Message
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.transcode import DEFAULT
@@ -262,7 +262,6 @@ KEYS = st.sampled_from([field.json_name for field in contract.descriptor("Everyt
 
 
 @given(st.lists(st.tuples(KEYS | st.text(max_size=8), st.sampled_from(["", "[a]", ".x", "[]"]), st.text(max_size=8))))
-@settings(deadline=None)
 def test_no_query_breaks_the_reader(parts: list[tuple[str, str, str]]) -> None:
     query = "&".join(
         f"{quote(key, errors='replace')}{tail}={quote(value, errors='replace')}" for key, tail, value in parts
@@ -278,7 +277,6 @@ def test_no_query_breaks_the_reader(parts: list[tuple[str, str, str]]) -> None:
 
 
 @given(st.sampled_from([route for route in READERS if route.startswith("GET /v1/echo/")]), st.text())
-@settings(deadline=None)
 def test_no_path_value_breaks_the_reader(route: str, text: str) -> None:
     try:
         read(route, text)

@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.transcode.codec.decode import Decoder, DecoderSet
@@ -110,7 +110,6 @@ def everything(draw: st.DrawFn) -> Any:
 
 
 @given(everything())
-@settings(deadline=None)
 def test_a_message_reads_back_as_itself(message: Message) -> None:
     written = ENCODER.to_json(message)
     shown = parse_json(written)
@@ -121,7 +120,6 @@ def test_a_message_reads_back_as_itself(message: Message) -> None:
 
 
 @given(everything())
-@settings(deadline=None)
 def test_the_encoder_agrees_with_protobufs_own_json(message: Any) -> None:
     theirs = json.loads(
         json_format.MessageToJson(message, always_print_fields_with_no_presence=True, descriptor_pool=types().pool)
@@ -131,7 +129,6 @@ def test_the_encoder_agrees_with_protobufs_own_json(message: Any) -> None:
 
 
 @given(everything())
-@settings(deadline=None)
 def test_the_decoder_agrees_with_protobufs_own_json(message: Any) -> None:
     written = json_format.MessageToJson(message, descriptor_pool=types().pool)
 
@@ -149,7 +146,6 @@ SHAPES = st.recursive(
 
 
 @given(SHAPES)
-@settings(deadline=None)
 def test_no_json_value_breaks_the_decoder(value: Any) -> None:
     try:
         DECODER.from_object(value)
@@ -158,7 +154,6 @@ def test_no_json_value_breaks_the_decoder(value: Any) -> None:
 
 
 @given(st.binary(max_size=40) | SHAPES.map(lambda value: json.dumps(value).encode()))
-@settings(deadline=None)
 def test_no_bytes_break_the_reader(body: bytes) -> None:
     try:
         DECODER.from_object(parse_json(body))

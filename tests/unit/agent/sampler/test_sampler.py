@@ -239,7 +239,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=STEPS)
 def test_sample_times_strictly_increase_whatever_clocks_and_orders_do(steps: list[tuple[str, float]]) -> None:
     async def history() -> tuple[list[int], list[int]]:

@@ -158,6 +158,6 @@ class DiskHistory(SpoolHistory):
 
 
 TestSpoolHistory = SpoolHistory.TestCase
-TestSpoolHistory.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestSpoolHistory.settings = settings(max_examples=60, stateful_step_count=30)
 TestDiskHistory = DiskHistory.TestCase
-TestDiskHistory.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestDiskHistory.settings = settings(max_examples=30, stateful_step_count=25)
