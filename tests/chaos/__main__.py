@@ -9,8 +9,9 @@ import sys
 import time
 from collections.abc import Sequence
 
+from flick.lifecycle import stop_requested
 from tests.chaos.whole.parts import PARTS, Part
-from tests.chaos.whole.report import FAILED
+from tests.chaos.whole.report import FAILED, Report
 from tests.chaos.whole.run import run
 from tests.deployables import ROOT
 
@@ -29,10 +30,27 @@ def main() -> int:
         sys.stdout.writelines(f"{part.name:10} {part.minutes:4g} minutes  {part.what}\n" for part in parts)
         return 0
     _tell(f"{len(parts)} parts, about {_minutes(parts):.0f} minutes")
-    report = asyncio.run(run(parts, folder=ROOT / "build", tell=_tell))
+    report = asyncio.run(_run_unless_stopped(parts))
+    if report is None:
+        _tell("stopped; build/chaos.json has what was found until then")
+        return 1
     failed = ", ".join(one.name for one in report.results if one.outcome == FAILED)
     _tell(f"build/chaos.json has it all; {f'FAILED: {failed}' if failed else 'every promise was kept'}")
     return 0 if report.ok else 1
+
+
+async def _run_unless_stopped(parts: Sequence[Part]) -> Report | None:
+    """The report; None when this process was asked to stop, by Ctrl-C or SIGTERM: then the parts have ended, too."""
+    running = asyncio.create_task(run(parts, folder=ROOT / "build", tell=_tell))
+    async with stop_requested() as stop:
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if running.done():
+            return running.result()
+        running.cancel()
+        await asyncio.wait({running})
+    return None
 
 
 def _minutes(parts: Sequence[Part]) -> float:

@@ -53,7 +53,7 @@ PARTS: Sequence[Part] = (
     Part(
         name="sealing",
         what="kill -9 of ingest while it seals hours, 60 times",
-        minutes=10,
+        minutes=20,
         paths=["tests/chaos/ingest/test_sealing.py", "tests/integration/ingest/sealing/test_racing.py"],
     ),
     Part(name="network", what="a bad network", minutes=6, paths=["tests/chaos/ingest/test_network.py"]),

@@ -53,7 +53,7 @@ async def _run(part: Part, *, folder: Path) -> Result:
     began_s, before = time.monotonic(), _spent_s()
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *_arguments(part, junit), cwd=ROOT, stdout=sink, stderr=sink
+            sys.executable, *_arguments(part, junit), cwd=ROOT, stdout=sink, stderr=sink, preexec_fn=_heed_interrupts
         )
         try:
             code = await process.wait()
@@ -74,6 +74,11 @@ def _arguments(part: Part, junit: Path) -> list[str]:
 def _told(part: Part, log: Path, *, code: int, seconds: float) -> Finding:
     lines = log.read_text(errors="replace").splitlines()[-TOLD_LINES:]
     return Finding(name=part.name, outcome=PASSED if code == 0 else FAILED, seconds=round(seconds, 1), said=lines)
+
+
+def _heed_interrupts() -> None:
+    """In a part: what a shell runs in the background ignores them, and so would whatever it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

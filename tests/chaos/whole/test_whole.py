@@ -1,13 +1,17 @@
 """`make chaos` itself: nothing is left out, a failure ends nothing, and the report has what was found."""
 
+import asyncio
 import json
 from collections import Counter
 from pathlib import Path
+
+import psutil
 
 from tests.chaos.whole.parts import PARTS, Part
 from tests.chaos.whole.report import FAILED, PASSED, SKIPPED
 from tests.chaos.whole.run import run
 from tests.deployables import ROOT
+from tests.waiting import until
 
 CONFTEST = """
 def pytest_addoption(parser):
@@ -81,3 +85,17 @@ async def test_a_part_that_can_not_even_begin_failed(tmp_path: Path) -> None:
     report = await run([_part("broken", module="no_such_module")], folder=tmp_path, tell=lambda _text: None)
 
     assert not report.ok
+
+
+def _endless() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if "http.server" in " ".join(one.cmdline())]
+
+
+async def test_what_runs_ends_when_the_whole_is_stopped(tmp_path: Path) -> None:
+    part = _part("endless", module="http.server", arguments=("0", "--bind", "127.0.0.1"))
+    running = asyncio.create_task(run([part], folder=tmp_path, tell=lambda _text: None))
+    await until(_endless)
+    running.cancel()
+    await asyncio.wait({running})
+
+    assert not _endless()
