@@ -399,6 +399,7 @@ class SpoolStatus(_message.Message):
     CORRUPT_SAMPLES_FIELD_NUMBER: _builtins.int
     DEGRADED_REASON_FIELD_NUMBER: _builtins.int
     HELD_BACK_FIELD_NUMBER: _builtins.int
+    FAILING_COLLECTORS_FIELD_NUMBER: _builtins.int
     held_samples: _builtins.int
     """Samples that wait or are unacked."""
     held_bytes: _builtins.int
@@ -423,6 +424,10 @@ class SpoolStatus(_message.Message):
     def held_back(self) -> _duration_pb2.Duration:
         """How long a new sample waits on purpose before it is sent while nobody watches, so that not all agents send at once."""
 
+    @_builtins.property
+    def failing_collectors(self) -> _containers.RepeatedCompositeFieldContainer[Global___CollectorStatus]:
+        """The collectors that can't measure now, at most 50. They tell nothing of the spool, but travel and are kept with it."""
+
     def __init__(
         self,
         *,
@@ -436,14 +441,47 @@ class SpoolStatus(_message.Message):
         corrupt_samples: _builtins.int = ...,
         degraded_reason: _builtins.str = ...,
         held_back: _duration_pb2.Duration | None = ...,
+        failing_collectors: _abc.Iterable[Global___CollectorStatus] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["held_back", b"held_back", "oldest_time", b"oldest_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked_samples", b"acked_samples", "corrupt_samples", b"corrupt_samples", "degraded_reason", b"degraded_reason", "dropped_samples", b"dropped_samples", "held_back", b"held_back", "held_bytes", b"held_bytes", "held_samples", b"held_samples", "oldest_time", b"oldest_time", "refused_samples", b"refused_samples", "taken_samples", b"taken_samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked_samples", b"acked_samples", "corrupt_samples", b"corrupt_samples", "degraded_reason", b"degraded_reason", "dropped_samples", b"dropped_samples", "failing_collectors", b"failing_collectors", "held_back", b"held_back", "held_bytes", b"held_bytes", "held_samples", b"held_samples", "oldest_time", b"oldest_time", "refused_samples", b"refused_samples", "taken_samples", b"taken_samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SpoolStatus: _TypeAlias = SpoolStatus  # noqa: Y015
+
+@_typing.final
+class CollectorStatus(_message.Message):
+    """A collector of an agent that can't measure: its values are holes until it can."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    collector: _builtins.str
+    """Its name, as the agent's documentation lists it."""
+    reason: _builtins.str
+    """Why, in words; at most 400 characters."""
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when, by the clock of its samples."""
+
+    def __init__(
+        self,
+        *,
+        collector: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collector", b"collector", "reason", b"reason", "since_time", b"since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CollectorStatus: _TypeAlias = CollectorStatus  # noqa: Y015
 
 @_typing.final
 class LanePosition(_message.Message):
