@@ -10,6 +10,7 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +21,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ServerCategory:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ServerCategoryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ServerCategory.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SERVER_CATEGORY_UNSPECIFIED: _ServerCategory.ValueType  # 0
+    """Not told."""
+    SERVER_CATEGORY_PHYSICAL: _ServerCategory.ValueType  # 1
+    """A machine of its own."""
+    SERVER_CATEGORY_VIRTUAL: _ServerCategory.ValueType  # 2
+    """A virtual machine."""
+    SERVER_CATEGORY_CONTAINER: _ServerCategory.ValueType  # 3
+    """A container."""
+    SERVER_CATEGORY_CLOUD: _ServerCategory.ValueType  # 4
+    """An instance at a cloud provider."""
+
+class ServerCategory(_ServerCategory, metaclass=_ServerCategoryEnumTypeWrapper):
+    """What kind of machine a server is."""
+
+SERVER_CATEGORY_UNSPECIFIED: ServerCategory.ValueType  # 0
+"""Not told."""
+SERVER_CATEGORY_PHYSICAL: ServerCategory.ValueType  # 1
+"""A machine of its own."""
+SERVER_CATEGORY_VIRTUAL: ServerCategory.ValueType  # 2
+"""A virtual machine."""
+SERVER_CATEGORY_CONTAINER: ServerCategory.ValueType  # 3
+"""A container."""
+SERVER_CATEGORY_CLOUD: ServerCategory.ValueType  # 4
+"""An instance at a cloud provider."""
+Global___ServerCategory: _TypeAlias = ServerCategory  # noqa: Y015
 
 @_typing.final
 class Server(_message.Message):
@@ -32,12 +65,19 @@ class Server(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     HOST_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
     server_id: _builtins.str
     """UUIDv7."""
     organization_id: _builtins.str
     """The organization that owns it."""
     display_name: _builtins.str
     """What people call it, 1 to 100 characters."""
+    description: _builtins.str
+    """What people note about it, at most 1000 characters; it may have several lines."""
+    category: Global___ServerCategory.ValueType
+    """What kind of machine it is."""
     @_builtins.property
     def host(self) -> Global___Host:
         """What its agent told of it at enrolment."""
@@ -45,6 +85,12 @@ class Server(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was added."""
+
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words by which people find it, at most 16, each `key` or `key:value` of at most 50 letters, digits and `-_./@`. They are
+        kept in lower case, each once, in order.
+        """
 
     def __init__(
         self,
@@ -54,10 +100,13 @@ class Server(_message.Message):
         display_name: _builtins.str = ...,
         host: Global___Host | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        description: _builtins.str = ...,
+        category: Global___ServerCategory.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "host", b"host"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "host", b"host", "organization_id", b"organization_id", "server_id", b"server_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "host", b"host", "organization_id", b"organization_id", "server_id", b"server_id", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -268,7 +317,9 @@ class UpdateServerRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change. Over REST, when left out, the fields that the body names. Only `display_name` can be changed."""
+        """Which fields to change: `display_name`, `tags`, `description`, `category`. Over REST, when left out, the fields that the
+        body names.
+        """
 
     def __init__(
         self,

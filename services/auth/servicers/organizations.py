@@ -40,7 +40,11 @@ class OrganizationServicer(organizations_pb2_grpc.OrganizationServiceServicer):
         self, request: organizations_pb2.UpdateOrganizationRequest, context: Context
     ) -> organizations_pb2.Organization:
         """See the contract."""
-        changed_fields(request.update_mask, changeable=("display_name",))
+        changed_fields(
+            request.update_mask,
+            changeable=("display_name",),
+            message=organizations_pb2.Organization.DESCRIPTOR,
+        )
         name = names.display_name(request.organization.display_name, field="organization.display_name")
         return _found(await self._store.rename(organization_id=UUID(request.organization_id), display_name=name))
 

@@ -10,8 +10,9 @@ from flick.ids import parse_id
 from flick.rpc.access.caller import current_caller
 from flick.rpc.aspect import Context
 from flick.v1 import servers_pb2, servers_pb2_grpc
-from services.auth.rules import names, pages, settings
+from services.auth.rules import pages, settings
 from services.auth.rules.masks import changed_fields
+from services.auth.rules.servers import read_change
 from services.auth.store.servers import ServerStore
 
 T = TypeVar("T")
@@ -46,9 +47,8 @@ class ServerServicer(servers_pb2_grpc.ServerServiceServicer):
 
     async def UpdateServer(self, request: servers_pb2.UpdateServerRequest, context: Context) -> servers_pb2.Server:
         """See the contract."""
-        changed_fields(request.update_mask, changeable=("display_name",))
-        name = names.display_name(request.server.display_name, field="server.display_name")
-        return _found(await self._store.rename(server_id=UUID(request.server_id), display_name=name))
+        change = read_change(request.server, request.update_mask)
+        return _found(await self._store.update(server_id=UUID(request.server_id), change=change))
 
     async def DeleteServer(
         self, request: servers_pb2.DeleteServerRequest, context: Context
@@ -68,7 +68,9 @@ class ServerServicer(servers_pb2_grpc.ServerServiceServicer):
         self, request: servers_pb2.UpdateServerSettingsRequest, context: Context
     ) -> servers_pb2.ServerSettings:
         """See the contract."""
-        fields = changed_fields(request.update_mask, changeable=settings.CHANGEABLE)
+        fields = changed_fields(
+            request.update_mask, changeable=settings.CHANGEABLE, message=servers_pb2.ServerSettings.DESCRIPTOR
+        )
         change = partial(settings.merge, asked=request.settings, fields=fields)
         return _found(await self._store.change_settings(server_id=UUID(request.server_id), change=change))
 

@@ -44,6 +44,9 @@ def server(row: Row) -> servers_pb2.Server:
             hostname=row["hostname"], os_type=row["os_type"], os_description=row["os_description"], arch=row["arch"]
         ),
         create_time=timestamp(row["create_time"]),
+        tags=row["tags"],
+        description=row["description"],
+        category=row["category"],
     )
 
 

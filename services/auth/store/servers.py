@@ -7,6 +7,7 @@ from uuid import UUID
 from flick.db.pool import Pool
 from flick.db.queries import load_queries
 from flick.v1 import servers_pb2
+from services.auth.rules.servers import ServerChange
 from services.auth.store import QUERIES, rows
 
 _SQL = load_queries(QUERIES / "servers.sql")
@@ -31,9 +32,11 @@ class ServerStore:
         row = await self._pool.fetchrow(_SQL["get_server"], server_id)
         return rows.server(row) if row else None
 
-    async def rename(self, *, server_id: UUID, display_name: str) -> servers_pb2.Server | None:
-        """The server under its new name."""
-        row = await self._pool.fetchrow(_SQL["rename_server"], server_id, display_name)
+    async def update(self, *, server_id: UUID, change: ServerChange) -> servers_pb2.Server | None:
+        """The server after a change."""
+        row = await self._pool.fetchrow(
+            _SQL["update_server"], server_id, change.display_name, change.tags, change.description, change.category
+        )
         return rows.server(row) if row else None
 
     async def delete(self, *, server_id: UUID, now: datetime) -> bool:

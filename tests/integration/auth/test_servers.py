@@ -36,11 +36,15 @@ async def change(
     return await house.servers.UpdateServerSettings(request, metadata=person.metadata)
 
 
-async def rename(house: AuthHouse, person: Person, server_id: str, paths: list[str], name: str) -> servers_pb2.Server:
+async def edit(house: AuthHouse, person: Person, server_id: str, paths: list[str], **values: Any) -> servers_pb2.Server:
     request = servers_pb2.UpdateServerRequest(
-        server_id=server_id, server=servers_pb2.Server(display_name=name), update_mask=FieldMask(paths=paths)
+        server_id=server_id, server=servers_pb2.Server(**values), update_mask=FieldMask(paths=paths)
     )
     return await house.servers.UpdateServer(request, metadata=person.metadata)
+
+
+async def rename(house: AuthHouse, person: Person, server_id: str, paths: list[str], name: str) -> servers_pb2.Server:
+    return await edit(house, person, server_id, paths, display_name=name)
 
 
 async def test_a_new_server_has_the_default_settings(house: AuthHouse, owner: Person) -> None:
@@ -126,6 +130,28 @@ async def test_a_server_is_renamed(house: AuthHouse, owner: Person) -> None:
 
     assert renamed.display_name == "서버 하나"
     assert await get(house, owner, server.server_id) == renamed
+
+
+async def test_what_people_say_of_a_server_is_kept(house: AuthHouse, owner: Person) -> None:
+    server_id = (await house.server(owner)).server.server_id
+    said = {"tags": ["Role:DB", "서버"], "description": "rack 4\nleft", "category": servers_pb2.SERVER_CATEGORY_CLOUD}
+
+    edited = await edit(house, owner, server_id, ["tags", "description", "category"], **said)
+
+    assert list(edited.tags) == ["role:db", "서버"]
+    assert (edited.description, edited.category) == ("rack 4\nleft", servers_pb2.SERVER_CATEGORY_CLOUD)
+    assert edited.display_name == "db-1"
+    assert await get(house, owner, server_id) == edited
+    assert list((await list_servers(house, owner)).servers) == [edited]
+
+
+async def test_what_people_say_of_a_server_can_be_emptied(house: AuthHouse, owner: Person) -> None:
+    server_id = (await house.server(owner)).server.server_id
+    await edit(house, owner, server_id, ["tags", "description", "category"], tags=["a"], description="b", category=1)
+
+    edited = await edit(house, owner, server_id, ["tags", "description", "category"])
+
+    assert (list(edited.tags), edited.description, edited.category) == ([], "", 0)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_value_out_of_range_is_named(asked: servers_pb2.ServerSettings, field:
 @pytest.mark.parametrize("paths", [[], [""], ["*"], ["a", "b"], ["b.c"]])
 def test_a_mask_that_names_nothing_or_something_else_is_refused(paths: list[str]) -> None:
     with pytest.raises(FlickError) as caught:
-        changed_fields(FieldMask(paths=paths), changeable=("a",))
+        changed_fields(FieldMask(paths=paths), changeable=("a",), message=servers_pb2.Server.DESCRIPTOR)
 
     assert caught.value.violations[0].field == "update_mask"
 

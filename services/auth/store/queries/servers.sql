@@ -1,6 +1,8 @@
 -- name: list_servers
 -- The servers of a person's organizations (or of one) that come after the given name and id, by name in any case.
-select server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time
+select
+    server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time,
+    tags, description, category
 from auth.servers
 where delete_time is null
     and organization_id in (select organization_id from auth.memberships where user_id = $1)
@@ -11,14 +13,24 @@ limit $5;
 
 -- name: get_server
 -- A server.
-select server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time
+select
+    server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time,
+    tags, description, category
 from auth.servers
 where server_id = $1 and delete_time is null;
 
--- name: rename_server
--- Gives a server another name.
-update auth.servers set display_name = $2 where server_id = $1 and delete_time is null
-returning server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time;
+-- name: update_server
+-- Changes what people say of a server; null leaves a field as it is.
+update auth.servers
+set
+    display_name = coalesce($2, display_name),
+    tags = coalesce($3::text[], tags),
+    description = coalesce($4, description),
+    category = coalesce($5, category)
+where server_id = $1 and delete_time is null
+returning
+    server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time,
+    tags, description, category;
 
 -- name: delete_server
 -- Takes a server out of sight. Its row stays, since its history names it.
