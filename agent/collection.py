@@ -10,15 +10,15 @@ from types import TracebackType
 from agent.catalog import CORE_LENGTH
 from agent.collectors.aside import AsideCollector
 from agent.collectors.collector import Collector, Measured, Moment, SeriesKey
-from agent.collectors.cpu import CpuCollector
-from agent.collectors.filesystem import FilesystemCollector
-from agent.collectors.kernel_stat import KernelStatFile
-from agent.collectors.load import LoadCollector
-from agent.collectors.memory import MemoryCollector
-from agent.collectors.network import NetworkCollector
+from agent.collectors.cpu.kernel_stat import KernelStatFile
+from agent.collectors.cpu.load import LoadCollector
+from agent.collectors.cpu.utilization import CpuCollector
+from agent.collectors.memory.memory import MemoryCollector
+from agent.collectors.network.interfaces import NetworkCollector
 from agent.collectors.processes.busiest import ProcessesCollector
 from agent.collectors.processes.pid_list import PidList
-from agent.collectors.system import SystemCollector
+from agent.collectors.storage.filesystem import FilesystemCollector
+from agent.collectors.system.system import SystemCollector
 from agent.worker import Worker
 
 MAX_SERIES = 2000  # ingest leaves out what is more, and labels beyond 64 KiB together

@@ -12,8 +12,8 @@ import pytest
 from agent.collection import Collection
 from agent.collectors.aside import AsideCollector
 from agent.collectors.collector import Moment
-from agent.collectors.filesystem import FilesystemCollector
-from agent.collectors.load import LoadCollector
+from agent.collectors.cpu.load import LoadCollector
+from agent.collectors.storage.filesystem import FilesystemCollector
 from agent.worker import Worker
 from flick.v1 import catalog_pb2 as catalog
 

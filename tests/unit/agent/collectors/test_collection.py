@@ -8,7 +8,7 @@ import pytest
 
 from agent.collection import MAX_SERIES, Collection
 from agent.collectors.collector import Measured, Moment, SeriesKey
-from agent.collectors.load import LoadCollector
+from agent.collectors.cpu.load import LoadCollector
 from flick.v1 import catalog_pb2 as catalog
 
 

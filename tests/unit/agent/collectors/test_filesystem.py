@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.collectors import filesystem
-from agent.collectors.filesystem import FilesystemCollector
+from agent.collectors.storage import filesystem
+from agent.collectors.storage.filesystem import FilesystemCollector
 from tests.unit.agent.collectors.moments import at
 
 MOUNTS = """\

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.collectors import memory
+from agent.collectors.memory import memory
 from flick.v1 import catalog_pb2 as catalog
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.collectors import network
-from agent.collectors.network import NetworkCollector
+from agent.collectors.network import interfaces
+from agent.collectors.network.interfaces import NetworkCollector
 from flick.v1 import catalog_pb2 as catalog
 from tests.unit.agent.collectors.moments import at
 
@@ -20,7 +20,10 @@ docker0: {1}       5    0    0    0     0          0         0      600       6 
 
 
 def test_counters_of_interfaces_without_loopback_and_containers_cables() -> None:
-    assert network.parse(NET.format(1000, 500).encode()) == {"eth0": (1000, 3000, 20, 30), "docker0": (500, 600, 5, 6)}
+    assert interfaces.parse(NET.format(1000, 500).encode()) == {
+        "eth0": (1000, 3000, 20, 30),
+        "docker0": (500, 600, 5, 6),
+    }
 
 
 @pytest.mark.parametrize(("with_hardware", "expected"), [(True, 500.0), (False, 900.0)])

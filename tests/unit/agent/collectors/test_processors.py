@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.collectors import kernel_stat
-from agent.collectors.cpu import CpuCollector
-from agent.collectors.kernel_stat import KernelStatFile
+from agent.collectors.cpu import kernel_stat
+from agent.collectors.cpu.kernel_stat import KernelStatFile
+from agent.collectors.cpu.utilization import CpuCollector
 from flick.v1 import catalog_pb2 as catalog
 from tests.unit.agent.collectors.moments import at
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from agent.collectors.collector import Measured, Moment, SeriesKey
-from agent.collectors.kernel_stat import KernelStatFile
+from agent.collectors.cpu.kernel_stat import KernelStatFile
 from flick.v1 import catalog_pb2 as catalog
 
 _USER, _NICE, _SYSTEM, _IDLE, _IOWAIT, _IRQ, _SOFTIRQ, _STEAL = range(8)

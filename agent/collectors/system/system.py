@@ -1,7 +1,7 @@
 """Time since the start, and how many processes there are and come."""
 
 from agent.collectors.collector import Measured, Moment
-from agent.collectors.kernel_stat import KernelStatFile
+from agent.collectors.cpu.kernel_stat import KernelStatFile
 from agent.collectors.processes.pid_list import PidList
 from agent.collectors.rate import Rate
 from flick.v1 import catalog_pb2 as catalog

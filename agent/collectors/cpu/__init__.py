@@ -1,0 +1,1 @@
+"""Processors: how busy, how fast, and who waits for them."""

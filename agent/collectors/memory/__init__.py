@@ -1,0 +1,1 @@
+"""Memory and swap, and what passes between them."""

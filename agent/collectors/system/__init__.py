@@ -1,0 +1,1 @@
+"""What concerns the system as a whole."""
