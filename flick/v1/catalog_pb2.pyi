@@ -90,6 +90,46 @@ class _MetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Metric.ValueTy
     """Packets received by an interface."""
     METRIC_INTERFACE_PACKETS_TRANSMIT: _Metric.ValueType  # 523
     """Packets sent by an interface."""
+    METRIC_TEMPERATURE: _Metric.ValueType  # 540
+    """Temperature that a sensor tells. `hw.id` is the chip and the device that it belongs to, `hw.name` its name there."""
+    METRIC_FAN_SPEED: _Metric.ValueType  # 541
+    """Speed of a fan, in revolutions per minute."""
+    METRIC_BATTERY_CHARGE: _Metric.ValueType  # 542
+    """Share of what a battery can hold now that it holds."""
+    METRIC_BATTERY_STATE: _Metric.ValueType  # 543
+    """What a battery does: 0 not known, 1 discharging, 2 charging, 3 neither though not full, 4 full."""
+    METRIC_BATTERY_POWER: _Metric.ValueType  # 544
+    """Power that flows into a battery or out of it; which of both tells its state."""
+    METRIC_BATTERY_HEALTH: _Metric.ValueType  # 545
+    """Share of what a battery was made to hold that it still can hold."""
+    METRIC_UNIT_STATE: _Metric.ValueType  # 560
+    """State of a systemd service: 0 not known or gone, 1 active, 2 reloading, 3 inactive, 4 failed, 5 activating, 6 deactivating."""
+    METRIC_UNIT_RESTARTS: _Metric.ValueType  # 561
+    """How often systemd has restarted a service by itself since it was started on purpose."""
+    METRIC_UNIT_CPU: _Metric.ValueType  # 562
+    """Processors that a systemd service uses: 1.5 is one and a half."""
+    METRIC_UNIT_MEMORY: _Metric.ValueType  # 563
+    """Memory that a systemd service uses, with the cache of files that only it reads."""
+    METRIC_CONTAINER_CPU: _Metric.ValueType  # 570
+    """Processors that a container uses: 1.5 is one and a half."""
+    METRIC_CONTAINER_CPU_THROTTLED: _Metric.ValueType  # 571
+    """Share of a container's scheduling periods in which its limit of processor time held it up; 0 where it has none."""
+    METRIC_CONTAINER_MEMORY: _Metric.ValueType  # 572
+    """Memory that a container uses, with the cache of files."""
+    METRIC_CONTAINER_MEMORY_WORKING_SET: _Metric.ValueType  # 573
+    """Memory that a container uses and that can't be taken back at once: without the files not used lately."""
+    METRIC_CONTAINER_MEMORY_LIMIT: _Metric.ValueType  # 574
+    """Memory that a container may use; not measured where it has no limit of its own."""
+    METRIC_CONTAINER_DISK_READ: _Metric.ValueType  # 575
+    """Bytes that a container reads from block devices."""
+    METRIC_CONTAINER_DISK_WRITE: _Metric.ValueType  # 576
+    """Bytes that a container writes to block devices."""
+    METRIC_CONTAINER_NETWORK_RECEIVE: _Metric.ValueType  # 577
+    """Bytes that a container receives on all its interfaces but loopback; not measured where it uses the machine's own."""
+    METRIC_CONTAINER_NETWORK_TRANSMIT: _Metric.ValueType  # 578
+    """Bytes that a container sends on all its interfaces but loopback; not measured where it uses the machine's own."""
+    METRIC_CONTAINER_TASKS: _Metric.ValueType  # 579
+    """Processes and threads of a container, as its limit counts them."""
 
 class Metric(_Metric, metaclass=_MetricEnumTypeWrapper):
     """The built-in metrics. Numbers 1 to 499 are scalars: a server has one value of each, it travels at position number - 1
@@ -165,4 +205,44 @@ METRIC_INTERFACE_PACKETS_RECEIVE: Metric.ValueType  # 522
 """Packets received by an interface."""
 METRIC_INTERFACE_PACKETS_TRANSMIT: Metric.ValueType  # 523
 """Packets sent by an interface."""
+METRIC_TEMPERATURE: Metric.ValueType  # 540
+"""Temperature that a sensor tells. `hw.id` is the chip and the device that it belongs to, `hw.name` its name there."""
+METRIC_FAN_SPEED: Metric.ValueType  # 541
+"""Speed of a fan, in revolutions per minute."""
+METRIC_BATTERY_CHARGE: Metric.ValueType  # 542
+"""Share of what a battery can hold now that it holds."""
+METRIC_BATTERY_STATE: Metric.ValueType  # 543
+"""What a battery does: 0 not known, 1 discharging, 2 charging, 3 neither though not full, 4 full."""
+METRIC_BATTERY_POWER: Metric.ValueType  # 544
+"""Power that flows into a battery or out of it; which of both tells its state."""
+METRIC_BATTERY_HEALTH: Metric.ValueType  # 545
+"""Share of what a battery was made to hold that it still can hold."""
+METRIC_UNIT_STATE: Metric.ValueType  # 560
+"""State of a systemd service: 0 not known or gone, 1 active, 2 reloading, 3 inactive, 4 failed, 5 activating, 6 deactivating."""
+METRIC_UNIT_RESTARTS: Metric.ValueType  # 561
+"""How often systemd has restarted a service by itself since it was started on purpose."""
+METRIC_UNIT_CPU: Metric.ValueType  # 562
+"""Processors that a systemd service uses: 1.5 is one and a half."""
+METRIC_UNIT_MEMORY: Metric.ValueType  # 563
+"""Memory that a systemd service uses, with the cache of files that only it reads."""
+METRIC_CONTAINER_CPU: Metric.ValueType  # 570
+"""Processors that a container uses: 1.5 is one and a half."""
+METRIC_CONTAINER_CPU_THROTTLED: Metric.ValueType  # 571
+"""Share of a container's scheduling periods in which its limit of processor time held it up; 0 where it has none."""
+METRIC_CONTAINER_MEMORY: Metric.ValueType  # 572
+"""Memory that a container uses, with the cache of files."""
+METRIC_CONTAINER_MEMORY_WORKING_SET: Metric.ValueType  # 573
+"""Memory that a container uses and that can't be taken back at once: without the files not used lately."""
+METRIC_CONTAINER_MEMORY_LIMIT: Metric.ValueType  # 574
+"""Memory that a container may use; not measured where it has no limit of its own."""
+METRIC_CONTAINER_DISK_READ: Metric.ValueType  # 575
+"""Bytes that a container reads from block devices."""
+METRIC_CONTAINER_DISK_WRITE: Metric.ValueType  # 576
+"""Bytes that a container writes to block devices."""
+METRIC_CONTAINER_NETWORK_RECEIVE: Metric.ValueType  # 577
+"""Bytes that a container receives on all its interfaces but loopback; not measured where it uses the machine's own."""
+METRIC_CONTAINER_NETWORK_TRANSMIT: Metric.ValueType  # 578
+"""Bytes that a container sends on all its interfaces but loopback; not measured where it uses the machine's own."""
+METRIC_CONTAINER_TASKS: Metric.ValueType  # 579
+"""Processes and threads of a container, as its limit counts them."""
 Global___Metric: _TypeAlias = Metric  # noqa: Y015

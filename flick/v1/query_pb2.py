@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from flick.v1 import delivery_pb2 as flick_dot_v1_dot_delivery__pb2
+from flick.v1 import ingest_pb2 as flick_dot_v1_dot_ingest__pb2
 from flick.v1 import options_pb2 as flick_dot_v1_dot_options__pb2
 from flick.v1 import telemetry_pb2 as flick_dot_v1_dot_telemetry__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
@@ -31,7 +32,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x66lick/v1/query.proto\x12\x08\x66lick.v1\x1a\x17\x66lick/v1/delivery.proto\x1a\x16\x66lick/v1/options.proto\x1a\x18\x66lick/v1/telemetry.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"A\n\x17GetLatestMetricsRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05names\x18\x02 \x03(\t\"k\n\x18GetLatestMetricsResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x06values\x18\x02 \x03(\x0b\x32\x15.flick.v1.MetricValue\"\x8c\x01\n\x0bMetricValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x06labels\x18\x02 \x03(\x0b\x32!.flick.v1.MetricValue.LabelsEntry\x12\r\n\x05value\x18\x03 \x01(\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb5\x01\n\x13QueryMetricsRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05names\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmax_points\x18\x05 \x01(\x05\"\xc3\x01\n\x14QueryMetricsResponse\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04step\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x06series\x18\x04 \x03(\x0b\x32\x14.flick.v1.TimeSeries\"\xec\x01\n\nTimeSeries\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x06labels\x18\x02 \x03(\x0b\x32 .flick.v1.TimeSeries.LabelsEntry\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\"\n\x04kind\x18\x04 \x01(\x0e\x32\x14.flick.v1.MetricKind\x12\r\n\x05times\x18\x05 \x03(\x01\x12\x0e\n\x06values\x18\x06 \x03(\x01\x12\x0e\n\x06minima\x18\x07 \x03(\x01\x12\x0e\n\x06maxima\x18\x08 \x03(\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\">\n\x13WatchMetricsRequest\x12\x18\n\nserver_ids\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05names\x18\x02 \x03(\t\"z\n\x14WatchMetricsResponse\x12\x11\n\tserver_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x06values\x18\x03 \x03(\x0b\x32\x15.flick.v1.MetricValue\"Y\n\x14ListProcessesRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x15ListProcessesResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\tprocesses\x18\x02 \x03(\x0b\x32\x11.flick.v1.Process\"2\n\x17SummarizeServersRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\"\xb3\x01\n\x18SummarizeServersResponse\x12\x13\n\x0btotal_count\x18\x01 \x01(\x05\x12\x14\n\x0conline_count\x18\x02 \x01(\x05\x12\x12\n\nlate_count\x18\x03 \x01(\x05\x12\x15\n\roffline_count\x18\x04 \x01(\x05\x12\x18\n\x10never_seen_count\x18\x05 \x01(\x05\x12\'\n\x07servers\x18\x06 \x03(\x0b\x32\x16.flick.v1.ServerStatus\"}\n\x0cServerStatus\x12\x11\n\tserver_id\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.flick.v1.ServerState\x12\x34\n\x10last_sample_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1e\n\x1cListMetricDescriptorsRequest\"L\n\x1dListMetricDescriptorsResponse\x12+\n\x07metrics\x18\x01 \x03(\x0b\x32\x1a.flick.v1.MetricDescriptor\"{\n\x10MetricDescriptor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\"\n\x04kind\x18\x04 \x01(\x0e\x32\x14.flick.v1.MetricKind\x12\x12\n\nlabel_keys\x18\x05 \x03(\t*\x92\x01\n\x0bServerState\x12\x1c\n\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13SERVER_STATE_ONLINE\x10\x01\x12\x15\n\x11SERVER_STATE_LATE\x10\x02\x12\x18\n\x14SERVER_STATE_OFFLINE\x10\x03\x12\x1b\n\x17SERVER_STATE_NEVER_SEEN\x10\x04\x32\xbf\x08\n\x0cQueryService\x12\xa1\x01\n\x10GetLatestMetrics\x12!.flick.v1.GetLatestMetricsRequest\x1a\".flick.v1.GetLatestMetricsResponse\"F\x8a\xb5\x18\x10\n\x01\x02\x10\x01\x1a\tserver_id\x82\xd3\xe4\x93\x02,\x12*/api/v1/servers/{server_id}/metrics:latest\x12\x8e\x01\n\x0cQueryMetrics\x12\x1d.flick.v1.QueryMetricsRequest\x1a\x1e.flick.v1.QueryMetricsResponse\"?\x8a\xb5\x18\x10\n\x01\x02\x10\x01\x1a\tserver_id\x82\xd3\xe4\x93\x02%\x12#/api/v1/servers/{server_id}/metrics\x12\x98\x01\n\x0cWatchMetrics\x12\x1d.flick.v1.WatchMetricsRequest\x1a\x1e.flick.v1.WatchMetricsResponse\"G\x8a\xb5\x18\x11\n\x01\x02\x10\x01\x1a\nserver_ids\x82\xd3\xe4\x93\x02,\x12*/api/v1/servers/{server_ids}/metrics:watch0\x01\x12\x93\x01\n\rListProcesses\x12\x1e.flick.v1.ListProcessesRequest\x1a\x1f.flick.v1.ListProcessesResponse\"A\x8a\xb5\x18\x10\n\x01\x02\x10\x01\x1a\tserver_id\x82\xd3\xe4\x93\x02\'\x12%/api/v1/servers/{server_id}/processes\x12\x9e\x01\n\x11GetServerDelivery\x12\".flick.v1.GetServerDeliveryRequest\x1a#.flick.v1.GetServerDeliveryResponse\"@\x8a\xb5\x18\x10\n\x01\x02\x10\x01\x1a\tserver_id\x82\xd3\xe4\x93\x02&\x12$/api/v1/servers/{server_id}/delivery\x12\x94\x01\n\x10SummarizeServers\x12!.flick.v1.SummarizeServersRequest\x1a\".flick.v1.SummarizeServersResponse\"9\x8a\xb5\x18\x16\n\x01\x02\x10\x01\"\x0forganization_id\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/servers:summary\x12\x90\x01\n\x15ListMetricDescriptors\x12&.flick.v1.ListMetricDescriptorsRequest\x1a\'.flick.v1.ListMetricDescriptorsResponse\"&\x8a\xb5\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/metrics:catalogb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x66lick/v1/query.proto\x12\x08\x66lick.v1\x1a\x17\x66lick/v1/delivery.proto\x1a\x15\x66lick/v1/ingest.proto\x1a\x16\x66lick/v1/options.proto\x1a\x18\x66lick/v1/telemetry.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"A\n\x17GetLatestMetricsRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05names\x18\x02 \x03(\t\"k\n\x18GetLatestMetricsResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x06values\x18\x02 \x03(\x0b\x32\x15.flick.v1.MetricValue\"\x8c\x01\n\x0bMetricValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x06labels\x18\x02 \x03(\x0b\x32!.flick.v1.MetricValue.LabelsEntry\x12\r\n\x05value\x18\x03 \x01(\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb5\x01\n\x13QueryMetricsRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05names\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmax_points\x18\x05 \x01(\x05\"\xfe\x01\n\x14QueryMetricsResponse\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04step\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x06series\x18\x04 \x03(\x0b\x32\x14.flick.v1.TimeSeries\x12\"\n\x04gaps\x18\x05 \x03(\x0b\x32\x14.flick.v1.MetricsGap\x12\x15\n\rgaps_left_out\x18\x06 \x01(\x08\"\x8f\x01\n\nMetricsGap\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06reason\x18\x03 \x01(\x0e\x32\x13.flick.v1.GapReason\"\xec\x01\n\nTimeSeries\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x06labels\x18\x02 \x03(\x0b\x32 .flick.v1.TimeSeries.LabelsEntry\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\"\n\x04kind\x18\x04 \x01(\x0e\x32\x14.flick.v1.MetricKind\x12\r\n\x05times\x18\x05 \x03(\x01\x12\x0e\n\x06values\x18\x06 \x03(\x01\x12\x0e\n\x06minima\x18\x07 \x03(\x01\x12\x0e\n\x06maxima\x18\x08 \x03(\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\">\n\x13WatchMetricsRequest\x12\x18\n\nserver_ids\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05names\x18\x02 \x03(\t\"z\n\x14WatchMetricsResponse\x12\x11\n\tserver_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x06values\x18\x03 \x03(\x0b\x32\x15.flick.v1.MetricValue\"Y\n\x14ListProcessesRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x15ListProcessesResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\tprocesses\x18\x02 \x03(\x0b\x32\x11.flick.v1.Process\"2\n\x17SummarizeServersRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\"\xb3\x01\n\x18SummarizeServersResponse\x12\x13\n\x0btotal_count\x18\x01 \x01(\x05\x12\x14\n\x0conline_count\x18\x02 \x01(\x05\x12\x12\n\nlate_count\x18\x03 \x01(\x05\x12\x15\n\roffline_count\x18\x04 \x01(\x05\x12\x18\n\x10never_seen_count\x18\x05 \x01(\x05\x12\'\n\x07servers\x18\x06 \x03(\x0b\x32\x16.flick.v1.ServerStatus\"}\n\x0cServerStatus\x12\x11\n\tserver_id\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.flick.v1.ServerState\x12\x34\n\x10last_sample_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1e\n\x1cListMetricDescriptorsRequest\"L\n\x1dListMetricDescriptorsResponse\x12+\n\x07metrics\x18\x01 \x03(\x0b\x32\x1a.flick.v1.MetricDescriptor\"{\n\x10MetricDescriptor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\"\n\x04kind\x18\x04 \x01(\x0e\x32\x14.flick.v1.MetricKind\x12\x12\n\nlabel_keys\x18\x05 \x03(\t*\x92\x01\n\x0bServerState\x12\x1c\n\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13SERVER_STATE_ONLINE\x10\x01\x12\x15\n\x11SERVER_STATE_LATE\x10\x02\x12\x18\n\x14SERVER_STATE_OFFLINE\x10\x03\x12\x1b\n\x17SERVER_STATE_NEVER_SEEN\x10\x04\x32\xbf\x08\n\x0cQueryService\x12\xa1\x01\n\x10GetLatestMetrics\x12!.flick.v1.GetLatestMetricsRequest\x1a\".flick.v1.GetLatestMetricsResponse\"F\x8a\xb5\x18\x10\n\x01\x02\x10\x01\x1a\tserver_id\x82\xd3\xe4\x93\x02,\x12*/api/v1/servers/{server_id}/metrics:latest\x12\x8e\x01\n\x0cQueryMetrics\x12\x1d.flick.v1.QueryMetricsRequest\x1a\x1e.flick.v1.QueryMetricsResponse\"?\x8a\xb5\x18\x10\n\x01\x02\x10\x01\x1a\tserver_id\x82\xd3\xe4\x93\x02%\x12#/api/v1/servers/{server_id}/metrics\x12\x98\x01\n\x0cWatchMetrics\x12\x1d.flick.v1.WatchMetricsRequest\x1a\x1e.flick.v1.WatchMetricsResponse\"G\x8a\xb5\x18\x11\n\x01\x02\x10\x01\x1a\nserver_ids\x82\xd3\xe4\x93\x02,\x12*/api/v1/servers/{server_ids}/metrics:watch0\x01\x12\x93\x01\n\rListProcesses\x12\x1e.flick.v1.ListProcessesRequest\x1a\x1f.flick.v1.ListProcessesResponse\"A\x8a\xb5\x18\x10\n\x01\x02\x10\x01\x1a\tserver_id\x82\xd3\xe4\x93\x02\'\x12%/api/v1/servers/{server_id}/processes\x12\x9e\x01\n\x11GetServerDelivery\x12\".flick.v1.GetServerDeliveryRequest\x1a#.flick.v1.GetServerDeliveryResponse\"@\x8a\xb5\x18\x10\n\x01\x02\x10\x01\x1a\tserver_id\x82\xd3\xe4\x93\x02&\x12$/api/v1/servers/{server_id}/delivery\x12\x94\x01\n\x10SummarizeServers\x12!.flick.v1.SummarizeServersRequest\x1a\".flick.v1.SummarizeServersResponse\"9\x8a\xb5\x18\x16\n\x01\x02\x10\x01\"\x0forganization_id\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/servers:summary\x12\x90\x01\n\x15ListMetricDescriptors\x12&.flick.v1.ListMetricDescriptorsRequest\x1a\'.flick.v1.ListMetricDescriptorsResponse\"&\x8a\xb5\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/metrics:catalogb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -66,44 +67,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYSERVICE'].methods_by_name['SummarizeServers']._serialized_options = b'\212\265\030\026\n\001\002\020\001\"\017organization_id\202\323\344\223\002\031\022\027/api/v1/servers:summary'
   _globals['_QUERYSERVICE'].methods_by_name['ListMetricDescriptors']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['ListMetricDescriptors']._serialized_options = b'\212\265\030\003\n\001\002\202\323\344\223\002\031\022\027/api/v1/metrics:catalog'
-  _globals['_SERVERSTATE']._serialized_start=2158
-  _globals['_SERVERSTATE']._serialized_end=2304
-  _globals['_GETLATESTMETRICSREQUEST']._serialized_start=237
-  _globals['_GETLATESTMETRICSREQUEST']._serialized_end=302
-  _globals['_GETLATESTMETRICSRESPONSE']._serialized_start=304
-  _globals['_GETLATESTMETRICSRESPONSE']._serialized_end=411
-  _globals['_METRICVALUE']._serialized_start=414
-  _globals['_METRICVALUE']._serialized_end=554
-  _globals['_METRICVALUE_LABELSENTRY']._serialized_start=509
-  _globals['_METRICVALUE_LABELSENTRY']._serialized_end=554
-  _globals['_QUERYMETRICSREQUEST']._serialized_start=557
-  _globals['_QUERYMETRICSREQUEST']._serialized_end=738
-  _globals['_QUERYMETRICSRESPONSE']._serialized_start=741
-  _globals['_QUERYMETRICSRESPONSE']._serialized_end=936
-  _globals['_TIMESERIES']._serialized_start=939
-  _globals['_TIMESERIES']._serialized_end=1175
-  _globals['_TIMESERIES_LABELSENTRY']._serialized_start=509
-  _globals['_TIMESERIES_LABELSENTRY']._serialized_end=554
-  _globals['_WATCHMETRICSREQUEST']._serialized_start=1177
-  _globals['_WATCHMETRICSREQUEST']._serialized_end=1239
-  _globals['_WATCHMETRICSRESPONSE']._serialized_start=1241
-  _globals['_WATCHMETRICSRESPONSE']._serialized_end=1363
-  _globals['_LISTPROCESSESREQUEST']._serialized_start=1365
-  _globals['_LISTPROCESSESREQUEST']._serialized_end=1454
-  _globals['_LISTPROCESSESRESPONSE']._serialized_start=1456
-  _globals['_LISTPROCESSESRESPONSE']._serialized_end=1559
-  _globals['_SUMMARIZESERVERSREQUEST']._serialized_start=1561
-  _globals['_SUMMARIZESERVERSREQUEST']._serialized_end=1611
-  _globals['_SUMMARIZESERVERSRESPONSE']._serialized_start=1614
-  _globals['_SUMMARIZESERVERSRESPONSE']._serialized_end=1793
-  _globals['_SERVERSTATUS']._serialized_start=1795
-  _globals['_SERVERSTATUS']._serialized_end=1920
-  _globals['_LISTMETRICDESCRIPTORSREQUEST']._serialized_start=1922
-  _globals['_LISTMETRICDESCRIPTORSREQUEST']._serialized_end=1952
-  _globals['_LISTMETRICDESCRIPTORSRESPONSE']._serialized_start=1954
-  _globals['_LISTMETRICDESCRIPTORSRESPONSE']._serialized_end=2030
-  _globals['_METRICDESCRIPTOR']._serialized_start=2032
-  _globals['_METRICDESCRIPTOR']._serialized_end=2155
-  _globals['_QUERYSERVICE']._serialized_start=2307
-  _globals['_QUERYSERVICE']._serialized_end=3394
+  _globals['_SERVERSTATE']._serialized_start=2386
+  _globals['_SERVERSTATE']._serialized_end=2532
+  _globals['_GETLATESTMETRICSREQUEST']._serialized_start=260
+  _globals['_GETLATESTMETRICSREQUEST']._serialized_end=325
+  _globals['_GETLATESTMETRICSRESPONSE']._serialized_start=327
+  _globals['_GETLATESTMETRICSRESPONSE']._serialized_end=434
+  _globals['_METRICVALUE']._serialized_start=437
+  _globals['_METRICVALUE']._serialized_end=577
+  _globals['_METRICVALUE_LABELSENTRY']._serialized_start=532
+  _globals['_METRICVALUE_LABELSENTRY']._serialized_end=577
+  _globals['_QUERYMETRICSREQUEST']._serialized_start=580
+  _globals['_QUERYMETRICSREQUEST']._serialized_end=761
+  _globals['_QUERYMETRICSRESPONSE']._serialized_start=764
+  _globals['_QUERYMETRICSRESPONSE']._serialized_end=1018
+  _globals['_METRICSGAP']._serialized_start=1021
+  _globals['_METRICSGAP']._serialized_end=1164
+  _globals['_TIMESERIES']._serialized_start=1167
+  _globals['_TIMESERIES']._serialized_end=1403
+  _globals['_TIMESERIES_LABELSENTRY']._serialized_start=532
+  _globals['_TIMESERIES_LABELSENTRY']._serialized_end=577
+  _globals['_WATCHMETRICSREQUEST']._serialized_start=1405
+  _globals['_WATCHMETRICSREQUEST']._serialized_end=1467
+  _globals['_WATCHMETRICSRESPONSE']._serialized_start=1469
+  _globals['_WATCHMETRICSRESPONSE']._serialized_end=1591
+  _globals['_LISTPROCESSESREQUEST']._serialized_start=1593
+  _globals['_LISTPROCESSESREQUEST']._serialized_end=1682
+  _globals['_LISTPROCESSESRESPONSE']._serialized_start=1684
+  _globals['_LISTPROCESSESRESPONSE']._serialized_end=1787
+  _globals['_SUMMARIZESERVERSREQUEST']._serialized_start=1789
+  _globals['_SUMMARIZESERVERSREQUEST']._serialized_end=1839
+  _globals['_SUMMARIZESERVERSRESPONSE']._serialized_start=1842
+  _globals['_SUMMARIZESERVERSRESPONSE']._serialized_end=2021
+  _globals['_SERVERSTATUS']._serialized_start=2023
+  _globals['_SERVERSTATUS']._serialized_end=2148
+  _globals['_LISTMETRICDESCRIPTORSREQUEST']._serialized_start=2150
+  _globals['_LISTMETRICDESCRIPTORSREQUEST']._serialized_end=2180
+  _globals['_LISTMETRICDESCRIPTORSRESPONSE']._serialized_start=2182
+  _globals['_LISTMETRICDESCRIPTORSRESPONSE']._serialized_end=2258
+  _globals['_METRICDESCRIPTOR']._serialized_start=2260
+  _globals['_METRICDESCRIPTOR']._serialized_end=2383
+  _globals['_QUERYSERVICE']._serialized_start=2535
+  _globals['_QUERYSERVICE']._serialized_end=3622
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 Reading what was measured: latest, history, live, processes, fleet."""
 
 from collections import abc as _abc
+from flick.v1 import ingest_pb2 as _ingest_pb2
 from flick.v1 import options_pb2 as _options_pb2
 from flick.v1 import telemetry_pb2 as _telemetry_pb2
 from google.protobuf import descriptor as _descriptor
@@ -219,6 +220,10 @@ class QueryMetricsResponse(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
     SERIES_FIELD_NUMBER: _builtins.int
+    GAPS_FIELD_NUMBER: _builtins.int
+    GAPS_LEFT_OUT_FIELD_NUMBER: _builtins.int
+    gaps_left_out: _builtins.bool
+    """Whether there are more gaps, none of them longer than those that are told."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """The span that was answered."""
@@ -235,6 +240,12 @@ class QueryMetricsResponse(_message.Message):
     def series(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimeSeries]:
         """One per metric and labels, in the order of the names asked for."""
 
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricsGap]:
+        """Where the answered span has no samples although there were some before, in the order of time, none over another. At
+        most 200, the longest; nothing after now counts.
+        """
+
     def __init__(
         self,
         *,
@@ -242,14 +253,52 @@ class QueryMetricsResponse(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         step: _duration_pb2.Duration | None = ...,
         series: _abc.Iterable[Global___TimeSeries] | None = ...,
+        gaps: _abc.Iterable[Global___MetricsGap] | None = ...,
+        gaps_left_out: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "series", b"series", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "gaps", b"gaps", "gaps_left_out", b"gaps_left_out", "series", b"series", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QueryMetricsResponse: _TypeAlias = QueryMetricsResponse  # noqa: Y015
+
+@_typing.final
+class MetricsGap(_message.Message):
+    """A span without samples, within the span that was answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _ingest_pb2.GapReason.ValueType
+    """Why there is nothing, as the agent told it. GAP_REASON_UNSPECIFIED: it did not tell, but no sample came for more than
+    three times the distance that samples have in that hour, or, where these are fewer than ten, of the metric interval.
+    """
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment without a sample, or of the answered span."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment with samples again, or no longer of the answered span."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _ingest_pb2.GapReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "reason", b"reason", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MetricsGap: _TypeAlias = MetricsGap  # noqa: Y015
 
 @_typing.final
 class TimeSeries(_message.Message):

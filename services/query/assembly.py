@@ -24,6 +24,7 @@ from services.query.answers.gate import Gate
 from services.query.answers.history import History
 from services.query.answers.latest import Latest
 from services.query.deliveries import Deliveries
+from services.query.gaps import Gaps
 from services.query.layouts import Layouts
 from services.query.metrics import QueryMetrics
 from services.query.reading.samples import Samples
@@ -81,7 +82,14 @@ def assemble(parts: Parts) -> Assembled:
     hub = Hub(wire=wire, store=store, access=access, clock=clock, metrics=metrics, times=parts.times)
     servicer = QueryServicer(
         catalog=catalog,
-        history=History(store=store, catalog=catalog, gate=gate, clock=clock, metrics=metrics),
+        history=History(
+            store=store,
+            gaps=Gaps(pool=parts.pool, samples=samples),
+            catalog=catalog,
+            gate=gate,
+            clock=clock,
+            metrics=metrics,
+        ),
         delivery=Delivery(deliveries=Deliveries(pool=parts.pool, samples=samples), gate=gate, clock=clock),
         latest=latest,
         access=access,

@@ -26,6 +26,21 @@ from (
 ) as found
 group by hour;
 
+-- name: row_hour_times
+-- When the samples of a span were measured, in microseconds, in order, hour by hour.
+select array_agg(time_us order by time_us) as times_us
+from (
+    select (date_part('epoch', time) * 1000000::float8)::bigint as time_us
+    from telemetry.metrics
+    where server_id = $1 and time >= $2 and time < $3
+) as found
+group by time_us / 3600000000
+order by time_us / 3600000000;
+
+-- name: row_before
+-- Whether there is a sample before a moment.
+select exists (select 1 from telemetry.metrics where server_id = $1 and time < $2);
+
 -- name: row_samples
 -- Values as they were measured, in the order of time.
 select
@@ -134,6 +149,17 @@ where server_id = $1 and start_time < $3 and end_time >= $2
 order by start_time desc, end_time desc
 limit $4;
 
+-- name: told_gaps
+-- The longest gaps that touch a span, as agents told them.
+select
+    (date_part('epoch', start_time) * 1000000::float8)::bigint as start_us,
+    (date_part('epoch', end_time) * 1000000::float8)::bigint as end_us,
+    reason
+from telemetry.gaps
+where server_id = $1 and start_time < $3 and end_time > $2
+order by end_time - start_time desc, start_time desc
+limit $4;
+
 -- name: stream
 -- The newest stream of a server. One of which nothing was heard for the given time died with its process.
 select
@@ -176,6 +202,12 @@ select layout_id, times
 from telemetry.sealed_metrics
 where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3
 order by hour, first_time;
+
+-- name: hour_before
+-- Whether there is a sample before a moment, whose hour is $3.
+select exists (
+    select 1 from telemetry.sealed_metrics where server_id = $1 and hour <= $3 and first_time < $2
+);
 
 -- name: hour_lags
 -- When the samples of those blocks were measured, and how much later each came.

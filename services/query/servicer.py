@@ -67,8 +67,10 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self, request: query_pb2.QueryMetricsRequest, context: Context
     ) -> query_pb2.QueryMetricsResponse:
         """See the contract."""
+        intervals_us = await self._access.intervals_us([request.server_id])
         return await self._history.query(
             server_id=request.server_id,
+            interval_us=intervals_us[request.server_id],
             names=request.names,
             start_us=_moment(request.start_time, "start_time") if request.HasField("start_time") else None,
             end_us=_moment(request.end_time, "end_time") if request.HasField("end_time") else None,

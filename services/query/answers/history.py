@@ -12,8 +12,10 @@ from flick.errors import invalid
 from flick.v1 import query_pb2
 from services.query.answers.advice import advice_on_timeout
 from services.query.answers.gate import Gate
+from services.query.gaps import Gaps
 from services.query.metrics import QueryMetrics
 from services.query.rules.catalog import Catalog, Selector
+from services.query.rules.gaps import Gap
 from services.query.rules.plan import MAX_NAMES, Reading, Span, plan_points, plan_reading, plan_span
 from services.query.rules.points import Points, collect_samples, collect_steps, columns_of
 from services.query.rules.series import Cell, Layout, cells_of, find_series
@@ -27,23 +29,44 @@ class History:
 
     Args:
         store: where samples are read.
+        gaps: where there are none.
         catalog: the built-in metrics.
         gate: bounds how many questions are answered at once.
         clock: tells which moment `now` is.
         metrics: told how long reading takes.
     """
 
-    def __init__(self, *, store: Store, catalog: Catalog, gate: Gate, clock: Clock, metrics: QueryMetrics) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        gaps: Gaps,
+        catalog: Catalog,
+        gate: Gate,
+        clock: Clock,
+        metrics: QueryMetrics,
+    ) -> None:
         self._store = store
+        self._gaps = gaps
         self._catalog = catalog
         self._gate = gate
         self._clock = clock
         self._metrics = metrics
 
     async def query(
-        self, *, server_id: str, names: Sequence[str], start_us: int | None, end_us: int | None, max_points: int
+        self,
+        *,
+        server_id: str,
+        interval_us: int,
+        names: Sequence[str],
+        start_us: int | None,
+        end_us: int | None,
+        max_points: int,
     ) -> query_pb2.QueryMetricsResponse:
-        """The history of `names`. Raises INVALID_ARGUMENT naming the field, RESOURCE_EXHAUSTED when too busy."""
+        """The history of `names`. Raises INVALID_ARGUMENT naming the field, RESOURCE_EXHAUSTED when too busy.
+
+        `interval_us` is the time between stored samples of the server as it is now.
+        """
         if not 1 <= len(names) <= MAX_NAMES:
             raise invalid("names", f"holds {len(names)} names; give 1 to {MAX_NAMES} metric names of the catalogue.")
         selectors = self._catalog.resolve(names)
@@ -53,12 +76,18 @@ class History:
         async with self._gate.entered():
             with self._metrics.range_seconds.time():
                 async with advice_on_timeout(_ADVICE):
-                    answer = await self._answer(server_id, selectors, span, max_points, now_us)
+                    answer = await self._answer(server_id, interval_us, selectors, span, max_points, now_us)
         self._metrics.range_points.inc(sum(len(one.times) for one in answer.series))
         return answer
 
     async def _answer(
-        self, server_id: str, selectors: Sequence[Selector], span: Span, max_points: int, now_us: int
+        self,
+        server_id: str,
+        interval_us: int,
+        selectors: Sequence[Selector],
+        span: Span,
+        max_points: int,
+        now_us: int,
     ) -> query_pb2.QueryMetricsResponse:
         points = plan_points(max_points=max_points, series=1)
         probe = await self._store.probe(server_id, span, limit=points + 1)
@@ -70,7 +99,12 @@ class History:
         collected = [Points(series=one) for one in series]
         for core in (True, False):
             await self._collect(server_id, reading, collected, cells_of(series, core=core))
-        return await asyncio.to_thread(_answer, reading, collected)
+        answer = await asyncio.to_thread(_answer, reading, collected)
+        gaps, answer.gaps_left_out = await self._gaps.read(
+            server_id, reading.span, interval_us=interval_us, now_us=now_us
+        )
+        answer.gaps.extend(map(_gap, gaps))
+        return answer
 
     async def _layouts(self, server_id: str, selectors: Sequence[Selector], span: Span) -> Mapping[int, Layout]:
         if all(one.column for one in selectors):
@@ -98,3 +132,10 @@ def _answer(reading: Reading, collected: Sequence[Points]) -> query_pb2.QueryMet
     if reading.step_us is not None:
         answer.step.FromMicroseconds(reading.step_us)
     return answer
+
+
+def _gap(gap: Gap) -> query_pb2.MetricsGap:
+    told = query_pb2.MetricsGap(reason=gap.reason)
+    told.start_time.FromMicroseconds(gap.start_us)
+    told.end_time.FromMicroseconds(gap.end_us)
+    return told

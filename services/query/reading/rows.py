@@ -1,7 +1,7 @@
 """Plain rows: samples as they were committed, one by one. PostgreSQL combines and counts them."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -48,6 +48,16 @@ class Rows:
     async def times_us(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> list[int]:
         """When the first samples of a span were measured, at most `limit` of them."""
         found: list[int] = await connection.fetchval(self._queries["row_times"], server_id, *bounds(span), limit)
+        return found
+
+    async def hourly_times_us(self, connection: Connection, server_id: str, span: Span) -> AsyncIterator[Sequence[int]]:
+        """When the samples of the span were measured, in order, each hour by itself."""
+        async for row in connection.cursor(self._queries["row_hour_times"], server_id, *bounds(span), prefetch=24):
+            yield row["times_us"]
+
+    async def any_before(self, connection: Connection, server_id: str, moment_us: int) -> bool:
+        """Whether there is a sample before a moment."""
+        found: bool = await connection.fetchval(self._queries["row_before"], server_id, from_us(moment_us))
         return found
 
     async def hours(self, connection: Connection, server_id: str, span: Span) -> dict[int, int]:

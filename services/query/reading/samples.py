@@ -79,6 +79,25 @@ class Samples:
                 found += await self._worker.run(_steps, part, blocks, step_us)
         return sorted(found, key=lambda row: row.time)
 
+    async def times_us(self, connection: Connection, server_id: str, span: Span) -> AsyncIterator[Sequence[int]]:
+        """When the samples of the span were measured: in parts, in order, no hour in two of them."""
+        survey = await self._survey(connection, server_id, span)
+        for stretch in survey.stretches():
+            if not stretch.sealed:
+                async for times_us in self._rows.hourly_times_us(connection, server_id, stretch.span):
+                    yield times_us
+                continue
+            for part in survey.parts(stretch.span, most=MAX_HELD_VALUES):
+                blocks = await self._hours.times(connection, server_id, part)
+                late = await self._rows.late(connection, server_id, part) if survey.has_rows(part) else []
+                yield await self._worker.run(_times_us, part, blocks, late)
+
+    async def any_before(self, connection: Connection, server_id: str, moment_us: int) -> bool:
+        """Whether there is a sample before a moment."""
+        return await self._hours.any_before(connection, server_id, moment_us) or await self._rows.any_before(
+            connection, server_id, moment_us
+        )
+
     async def layout_ids(self, connection: Connection, server_id: str, span: Span) -> set[int]:
         """The layouts that samples of the span have."""
         found: set[int] = set()
@@ -186,6 +205,10 @@ def _samples(span: Span, blocks: Iterable[Block]) -> list[SampleRow]:
 
 def _steps(span: Span, blocks: Iterable[Block], step_us: int) -> list[StepRow]:
     return merge_steps(row for one in blocks for row in step_rows(one, span, step_us=step_us))
+
+
+def _times_us(span: Span, blocks: Iterable[Block], late: Iterable[LateRow]) -> Sequence[int]:
+    return sorted({row.time_us for row in late}.union(*(one.times_within(span) for one in blocks)))
 
 
 def _lags(span: Span, blocks: Sequence[Lags], late: Sequence[LateRow]) -> list[Sequence[int]]:

@@ -19,6 +19,7 @@ from services.ingest.sealing.sealer import Sealer
 from services.ingest.sealing.store import SealStore
 from services.query.answers.gate import Gate
 from services.query.answers.history import History
+from services.query.gaps import Gaps
 from services.query.layouts import Layouts
 from services.query.metrics import QueryMetrics
 from services.query.reading.samples import Samples
@@ -96,9 +97,11 @@ async def _seal(url: str, owner: Connection) -> None:
 @asynccontextmanager
 async def _asked(url: str) -> AsyncIterator[tuple[History, Pool]]:
     async with open_pool(url, application_name="bench", max_size=1) as pool:
+        samples = Samples(catalog=CATALOG)
         yield (
             History(
-                store=Store(pool=pool, samples=Samples(catalog=CATALOG), layouts=Layouts(pool=pool)),
+                store=Store(pool=pool, samples=samples, layouts=Layouts(pool=pool)),
+                gaps=Gaps(pool=pool, samples=samples),
                 catalog=CATALOG,
                 gate=Gate(at_once=1, waiting=0, on_refused=lambda: None),
                 clock=SystemClock(),
@@ -118,7 +121,12 @@ async def _costs_ms(history: History, pool: Pool, server_id: str, midnight: date
         for _ in range(RUNS + 1):
             began_s = time.process_time() + process_cpu_s(backend)
             answer = await history.query(
-                server_id=server_id, names=names, start_us=start_us, end_us=start_us + 86_400_000_000, max_points=points
+                server_id=server_id,
+                interval_us=5_000_000,
+                names=names,
+                start_us=start_us,
+                end_us=start_us + 86_400_000_000,
+                max_points=points,
             )
             taken.append(time.process_time() + process_cpu_s(backend) - began_s)
             assert len(answer.series) == count

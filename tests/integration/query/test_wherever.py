@@ -128,6 +128,8 @@ async def _answers(connection: Connection, server_id: str, span: Span, step_us: 
     newest = (await SAMPLES.newest(connection, [server_id], span.start_us)).get(server_id)
     return {
         "probes": [await SAMPLES.probe(connection, server_id, span, limit=limit) for limit in (1, 3, 100)],
+        "times": [one async for part in SAMPLES.times_us(connection, server_id, span) for one in part],
+        "any before": await SAMPLES.any_before(connection, server_id, span.start_us),
         "samples": await _points(connection, server_id, span, None),
         "steps": await _points(connection, server_id, span.aligned(step_us), step_us),
         "layouts": await SAMPLES.layout_ids(connection, server_id, span),
