@@ -55,6 +55,7 @@ async def run_agent(
             backoff=Backoff(rng=rng, base_s=1.0, factor=1.6, cap_s=120.0),
             host=host,
             version=version,
+            failing=lambda: sampler.failing,
         )
         sampler = Sampler(
             clock=clock,

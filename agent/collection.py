@@ -13,6 +13,7 @@ from agent.collectors.collector import Collector, Measured, Moment, SeriesKey
 from agent.collectors.cpu.kernel_stat import KernelStatFile
 from agent.collectors.cpu.load import LoadCollector
 from agent.collectors.cpu.utilization import CpuCollector
+from agent.collectors.failure import Failure
 from agent.collectors.memory.memory import MemoryCollector
 from agent.collectors.network.interfaces import NetworkCollector
 from agent.collectors.processes.busiest import ProcessesCollector
@@ -42,7 +43,7 @@ class Collection:
 
     def __init__(self, *, collectors: Sequence[Collector]) -> None:
         self._collectors = collectors
-        self._failing: dict[str, str] = {}
+        self._failing: dict[str, Failure] = {}
         self._last_series: dict[str, tuple[SeriesKey, ...]] = {}
         self._parts: tuple[tuple[SeriesKey, ...], ...] = ()
         self._series: tuple[SeriesKey, ...] = ()
@@ -59,6 +60,11 @@ class Collection:
         """Have every collector let go of its files; the next question opens them again."""
         for collector in self._collectors:
             collector.close()
+
+    @property
+    def failing(self) -> Sequence[Failure]:
+        """The collectors that could not measure when they were asked last."""
+        return list(self._failing.values())
 
     def collect(self, moment: Moment) -> Readings:
         """Ask every collector. Never raises for a collector that can't measure."""
@@ -88,7 +94,7 @@ class Collection:
             found = collector.collect(moment)
         # A collector reads what kernels and drivers of every age write: whatever it stumbles over is its own hole.
         except Exception as error:  # noqa: BLE001
-            self._note_failure(name, f"{type(error).__name__}: {error}")
+            self._note_failure(Failure.by(error, collector=name, since_s=moment.boottime_s))
             series = self._last_series.get(name, ())
             return Measured(series=series, values=[math.nan] * len(series))
         if self._failing.pop(name, None) is not None:
@@ -96,10 +102,14 @@ class Collection:
         self._last_series[name] = found.series
         return found
 
-    def _note_failure(self, name: str, reason: str) -> None:
-        if self._failing.get(name) != reason:
-            self._failing[name] = reason
-            logger.warning("collector can't measure", extra={"collector": name, "reason": reason})
+    def _note_failure(self, failure: Failure) -> None:
+        """Remember it, and since when, which another reason does not change."""
+        before = self._failing.get(failure.collector)
+        since_s = failure.since_s if before is None else before.since_s
+        self._failing[failure.collector] = Failure(failure.collector, failure.reason, since_s)
+        if before is None or before.reason != failure.reason:
+            told = {"collector": failure.collector, "reason": failure.reason}
+            logger.warning("collector can't measure", extra=told)
 
 
 def _bounded(series: tuple[SeriesKey, ...]) -> tuple[SeriesKey, ...]:

@@ -1,11 +1,13 @@
 """One measurement of everything, for a person or a program to read."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from agent.catalog import CATALOG
 from agent.collection import Collection, Readings
 from agent.collectors.collector import Moment
+from agent.collectors.failure import Failure
 from flick.clock import Clock
 from flick.v1 import telemetry_pb2
 
@@ -37,11 +39,20 @@ class ProcessLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Failing:
+    """A collector that can't measure, and why."""
+
+    collector: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was measured."""
+    """What was measured, and what could not be."""
 
     metrics: tuple[Value, ...]
     processes: tuple[ProcessLine, ...]
+    failing: tuple[Failing, ...]
 
     def as_json(self) -> dict[str, object]:
         """As plain data; what could not be measured is null."""
@@ -52,16 +63,18 @@ async def measure(*, collection: Collection, clock: Clock) -> Measurement:
     """Ask the collectors twice, a second apart, so that there are rates."""
     collection.collect(_moment(clock))
     await clock.sleep(_BETWEEN_S)
-    return described(collection.collect(_moment(clock)))
+    return described(collection.collect(_moment(clock)), collection.failing)
 
 
-def described(readings: Readings) -> Measurement:
+def described(readings: Readings, failing: Sequence[Failure]) -> Measurement:
     """Readings with their names."""
     scalars = [_value(number, (), value) for number, value in enumerate(readings.core, start=1)]
     labelled = [_value(*key, value) for key, value in zip(readings.series, readings.values, strict=True)]
     snapshot = telemetry_pb2.ProcessSnapshot.FromString(readings.processes)
     return Measurement(
-        metrics=(*scalars, *labelled), processes=tuple(_process(process) for process in snapshot.processes)
+        metrics=(*scalars, *labelled),
+        processes=tuple(_process(process) for process in snapshot.processes),
+        failing=tuple(Failing(failure.collector, failure.reason) for failure in failing),
     )
 
 

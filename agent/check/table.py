@@ -17,6 +17,7 @@ def lines(measurement: Measurement, connection: Connection) -> Iterator[str]:
     yield f"{'PID':>8} {'USER':<12} {'CPU':>7} {'MEMORY':>10} {'THREADS':>7} {'STATE':<10} NAME"
     yield from (_process_line(process) for process in measurement.processes)
     yield ""
+    yield from (f"Can't measure {failing.collector}: {failing.reason}" for failing in measurement.failing)
     yield _connection_line(connection)
 
 

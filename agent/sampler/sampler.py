@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from agent.collection import Collection, Readings
 from agent.collectors.collector import Moment
+from agent.collectors.failure import Failure
 from agent.sampler.grid import Tick, multiple_after, next_tick
 from agent.sampler.holes import TOO_LATE_S, Holes
 from agent.sampler.orders import Orders, Wanted
@@ -60,6 +61,11 @@ class Sampler:
         self._live: Collection | None = None
         self._live_from_ns = 0
         self._wanted: Wanted | None = None
+
+    @property
+    def failing(self) -> Sequence[Failure]:
+        """The collectors that could not measure for the last sample that was stored."""
+        return () if self._stored is None else self._stored.failing
 
     async def run(self) -> None:
         """Take samples until cancelled."""

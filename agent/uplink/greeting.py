@@ -1,9 +1,10 @@
 """Hello, and what follows from Welcome."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from agent.collectors.failure import Failure
 from agent.network.diagnosis import clock_off
 from agent.sampler.orders import Orders
 from agent.sampler.timeline import Timeline
@@ -15,6 +16,8 @@ from flick.v1 import ingest_pb2, servers_pb2
 
 _NS = 1_000_000_000
 _CLOCK_OFF_S = 5.0
+_FAILURES_AT_MOST = 50  # flick.v1.SpoolStatus.failing_collectors
+_REASON_LENGTH = 400  # flick.v1.CollectorStatus.reason
 _SLOW_ANSWER_S = 5.0  # half of a longer round trip says nothing about ingest's clock
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ class Greeting:
         clock: this machine's.
         host: what is known of this machine.
         version: the agent's.
+        failing: the collectors that can't measure now.
         held_back_s: for how many seconds a new sample waits on purpose while nobody watches.
     """
 
@@ -39,6 +43,7 @@ class Greeting:
     clock: Clock
     host: servers_pb2.Host
     version: str
+    failing: Callable[[], Sequence[Failure]]
     held_back_s: Callable[[], float]
 
     def hello(self) -> ingest_pb2.StreamTelemetryRequest:
@@ -51,9 +56,12 @@ class Greeting:
         return ingest_pb2.StreamTelemetryRequest(hello=hello)
 
     def spool_status(self) -> ingest_pb2.SpoolStatus:
-        """How the spool stands, and how long a new sample waits in it on purpose."""
+        """How the spool stands, how long a new sample waits in it on purpose, and what can't be measured."""
         status = self.spool.status()
         status.held_back.FromNanoseconds(round(self.held_back_s() * _NS))
+        for failure in self.failing()[:_FAILURES_AT_MOST]:
+            told = status.failing_collectors.add(collector=failure.collector, reason=failure.reason[:_REASON_LENGTH])
+            told.since_time.FromNanoseconds(self.timeline.mark.offset_ns + round(failure.since_s * _NS))
         return status
 
     def accept(self, welcome: ingest_pb2.Welcome, *, round_trip_s: float) -> Flow:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 
+from agent.collectors.failure import Failure
 from agent.identity import Identity
 from agent.network.probe_process import probe_apart
 from agent.sampler.orders import Orders
@@ -28,6 +30,7 @@ class Uplink:
     Args:
         identity: whom this agent is and where ingest is.
         backoff: how long to wait after a stream that failed.
+        failing: the collectors that can't measure now.
         silent_s: how long ingest may say nothing before its stream is given up.
         spread_s: over how long the sending of new samples is spread among all servers; 0: all is sent at once.
     """
@@ -43,6 +46,7 @@ class Uplink:
         backoff: Backoff,
         host: servers_pb2.Host,
         version: str,
+        failing: Callable[[], Sequence[Failure]] = tuple,
         silent_s: float = SILENT_S,
         spread_s: float = SPREAD_S,
     ) -> None:
@@ -60,6 +64,7 @@ class Uplink:
             clock=clock,
             host=host,
             version=version,
+            failing=failing,
             held_back_s=lambda: unwatched_s(server_id=identity.server_id, wanted=orders.wanted, spread_s=spread_s),
         )
         self._overflows: set[ingest_pb2.OverflowKind.ValueType] = set()

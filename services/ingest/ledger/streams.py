@@ -12,6 +12,7 @@ MAX_TEXT = 400  # characters of anything that an agent says in words
 
 _LAST_MOMENT_S = 253_402_300_799  # the end of the year 9999, as far as a Timestamp goes
 _MAX_NANOS = 999_999_999
+_MAX_FAILING = 50  # the contract: collectors that can't measure
 _MAX_HELD_BACK_S = 300  # the longest interval; agents hold back for less
 
 
@@ -105,6 +106,11 @@ def pack_spool(status: ingest_pb2.SpoolStatus) -> bytes:
     known.degraded_reason = storable(known.degraded_reason)
     if not _is_moment(known.oldest_time):
         known.ClearField("oldest_time")
+    del known.failing_collectors[_MAX_FAILING:]
+    for failing in known.failing_collectors:
+        failing.collector, failing.reason = storable(failing.collector), storable(failing.reason)
+        if not _is_moment(failing.since_time):
+            failing.ClearField("since_time")
     if not (0 <= known.held_back.seconds <= _MAX_HELD_BACK_S and 0 <= known.held_back.nanos <= _MAX_NANOS):
         known.ClearField("held_back")
     return known.SerializeToString()

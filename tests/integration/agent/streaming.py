@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from agent.collectors.failure import Failure
 from agent.host import this_host
 from agent.identity import Identity
 from agent.sampler.orders import Orders
@@ -33,6 +34,7 @@ class Agent:
         self, identity: Identity, *, silent_s: float = 10.0, max_bytes: int = 1_000_000, spread_s: float = 0.0
     ) -> None:
         self.clock = SystemClock()
+        self.failing: list[Failure] = []
         self.orders = Orders()
         self.timeline = Timeline(clock=self.clock, boot_id="boot")
         self.spool = MemorySpool(spool_id=uuid.uuid4(), limits=SpoolLimits(max_bytes=max_bytes, frame_samples=2))
@@ -46,6 +48,7 @@ class Agent:
             backoff=Backoff(rng=random.Random(1), base_s=0.02, factor=1.6, cap_s=0.1),
             host=this_host(),
             version="1.2.3",
+            failing=lambda: self.failing,
             silent_s=silent_s,
             spread_s=spread_s,
         )

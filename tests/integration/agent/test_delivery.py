@@ -4,7 +4,9 @@ import asyncio
 from dataclasses import replace
 
 import grpc
+import pytest
 
+from agent.collectors.failure import Failure
 from agent.host import this_host
 from agent.identity import Identity
 from flick.v1 import ingest_pb2
@@ -145,6 +147,27 @@ async def test_retry_after_brings_the_same_frame_again_after_the_wait(identity: 
 
     assert got[0] == got[1]
     assert waited_s >= 0.55
+
+
+async def test_a_pong_tells_which_collectors_can_t_measure(identity: Identity, tls: Issued) -> None:
+    told: list[ingest_pb2.SpoolStatus] = []
+
+    async def script(visit: Visit) -> None:
+        await visit.welcome()
+        await visit.say(ping=ingest_pb2.Ping(ping_id=1))
+        told.append((await visit.next()).pong.spool)
+
+    ingest = ScriptedIngest(script)
+    async with streaming(ingest, identity, tls) as agent:
+        since_s = agent.clock.boottime_s() - 100
+        agent.failing[:] = [Failure(f"collector {number}", "x" * 999, since_s) for number in range(60)]
+        await ingest.played()
+        since_ns = agent.timeline.mark.offset_ns + since_s * 1e9
+
+    assert len(told[0].failing_collectors) == 50
+    assert told[0].failing_collectors[0].collector == "collector 0"
+    assert told[0].failing_collectors[0].reason == "x" * 400
+    assert told[0].failing_collectors[0].since_time.ToNanoseconds() == pytest.approx(since_ns, abs=1e6)
 
 
 async def test_hello_and_pong_tell_how_the_spool_stands(identity: Identity, tls: Issued) -> None:

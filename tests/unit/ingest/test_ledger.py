@@ -75,6 +75,18 @@ def test_an_impossible_time_held_back_is_left_out_of_a_spool_s_state(seconds: in
     assert packed.HasField("held_back") == possible
 
 
+def test_what_an_agent_can_t_measure_is_stored_within_bounds() -> None:
+    status = ingest_pb2.SpoolStatus()
+    for number in range(70):
+        failing = status.failing_collectors.add(collector=f"c{number}\0", reason="y" * 999)
+        failing.since_time.seconds = -1 if number else 1_700_000_000
+    packed = ingest_pb2.SpoolStatus.FromString(pack_spool(status)).failing_collectors
+
+    assert len(packed) == 50
+    assert (packed[1].collector, packed[1].reason) == ("c1\N{REPLACEMENT CHARACTER}", "y" * 400)
+    assert [one.HasField("since_time") for one in packed[:2]] == [True, False]
+
+
 def test_what_this_version_does_not_know_of_a_spool_is_not_stored() -> None:
     known = ingest_pb2.SpoolStatus(held_bytes=3).SerializeToString()
     with_a_later_field = b"\xfa\x07\x02hi" + known  # field 127 with two bytes

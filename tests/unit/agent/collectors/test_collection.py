@@ -9,6 +9,7 @@ import pytest
 from agent.collection import MAX_SERIES, Collection
 from agent.collectors.collector import Measured, Moment, SeriesKey
 from agent.collectors.cpu.load import LoadCollector
+from agent.collectors.failure import Failure
 from flick.v1 import catalog_pb2 as catalog
 
 
@@ -84,6 +85,27 @@ def test_a_collector_that_fails_for_another_reason_is_named_again(caplog: pytest
         collection.collect(MOMENT)
 
     assert [record.__dict__["reason"] for record in caplog.records] == ["ValueError: one", "ValueError: two"]
+
+
+def test_what_fails_is_told_since_when_until_it_measures_again() -> None:
+    shaky = Shaky()
+    collection = Collection(collectors=[shaky, Steady()])
+    told = []
+    for second, error in enumerate((None, OSError("one"), ValueError("two"), None), start=1):
+        shaky.error = error
+        collection.collect(Moment(monotonic_s=second, boottime_s=100.0 + second))
+        told.append(collection.failing)
+
+    assert told == [[], [Failure("shaky", "OSError: one", 102.0)], [Failure("shaky", "ValueError: two", 102.0)], []]
+
+
+def test_a_reason_is_text_whatever_a_file_is_called() -> None:
+    shaky = Shaky()
+    shaky.error = OSError(5, "I/O error", "/mnt/\udcff")
+    collection = Collection(collectors=[shaky])
+    collection.collect(MOMENT)
+
+    assert collection.failing[0].reason == "OSError: [Errno 5] I/O error: '/mnt/\\udcff'"
 
 
 def test_a_file_that_is_not_there_is_such_a_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
