@@ -14,6 +14,10 @@ from agent.collectors.cpu.kernel_stat import KernelStatFile
 from agent.collectors.cpu.load import LoadCollector
 from agent.collectors.cpu.utilization import CpuCollector
 from agent.collectors.failure import Failure
+from agent.collectors.hardware.battery import BatteryCollector
+from agent.collectors.hardware.fan import FanCollector
+from agent.collectors.hardware.hwmon import SYS_CLASS
+from agent.collectors.hardware.temperature import TemperatureCollector
 from agent.collectors.memory.memory import MemoryCollector
 from agent.collectors.network.interfaces import NetworkCollector
 from agent.collectors.processes.busiest import ProcessesCollector
@@ -129,6 +133,7 @@ class Workers:
 
     filesystem: Worker = field(default_factory=Worker)
     processes: Worker = field(default_factory=Worker)
+    sensors: Worker = field(default_factory=Worker)
 
 
 def every_collector(*, processes: bool, commands: bool, workers: Workers) -> list[Collector]:
@@ -145,7 +150,18 @@ def every_collector(*, processes: bool, commands: bool, workers: Workers) -> lis
         AsideCollector(collector=FilesystemCollector(), worker=workers.filesystem),
         NetworkCollector(),
         SystemCollector(stat=stat, pids=pids),
+        *_hardware(workers.sensors),
     ]
     if processes:
         collectors.append(ProcessesCollector(with_commands=commands, pids=pids, worker=workers.processes))
     return collectors
+
+
+def _hardware(worker: Worker) -> list[Collector]:
+    """Sensors: some are asked over slow buses, and drivers have bugs. Many machines have none."""
+    chips, zones, supplies = (SYS_CLASS / name for name in ("hwmon", "thermal", "power_supply"))
+    return [
+        AsideCollector(collector=TemperatureCollector(), worker=worker, only_with=(chips, zones)),
+        AsideCollector(collector=FanCollector(), worker=worker, only_with=(chips,)),
+        AsideCollector(collector=BatteryCollector(), worker=worker, only_with=(supplies,)),
+    ]

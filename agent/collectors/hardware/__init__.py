@@ -1,0 +1,1 @@
+"""What the machine's own sensors tell: temperatures, fans, batteries."""
