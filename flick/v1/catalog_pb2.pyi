@@ -74,14 +74,78 @@ class _MetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Metric.ValueTy
     """Processes created."""
     METRIC_UPTIME: _Metric.ValueType  # 25
     """Time since the system was started."""
+    METRIC_CPU_FREQUENCY: _Metric.ValueType  # 26
+    """Speed of the processors, averaged over those that are on line. In many virtual machines it is a constant."""
+    METRIC_PRESSURE_CPU_SOME: _Metric.ValueType  # 27
+    """Share of time in which some task waited for a processor."""
+    METRIC_PRESSURE_MEMORY_SOME: _Metric.ValueType  # 28
+    """Share of time in which some task waited for memory, as while it is reclaimed or read back from swap."""
+    METRIC_PRESSURE_MEMORY_FULL: _Metric.ValueType  # 29
+    """Share of time in which every task that was not idle waited for memory."""
+    METRIC_PRESSURE_IO_SOME: _Metric.ValueType  # 30
+    """Share of time in which some task waited for I/O."""
+    METRIC_PRESSURE_IO_FULL: _Metric.ValueType  # 31
+    """Share of time in which every task that was not idle waited for I/O."""
+    METRIC_DISK_READ: _Metric.ValueType  # 32
+    """Bytes read from disks: from pieces of hardware, so that what passes a RAID or a volume is not counted twice."""
+    METRIC_DISK_WRITE: _Metric.ValueType  # 33
+    """Bytes written to disks: to pieces of hardware, so that what passes a RAID or a volume is not counted twice."""
+    METRIC_TCP_RETRANSMISSIONS: _Metric.ValueType  # 34
+    """TCP segments that were sent once more, since no acknowledgement came in time."""
+    METRIC_UDP_RECEIVE: _Metric.ValueType  # 35
+    """UDP datagrams received and given to a program."""
+    METRIC_UDP_TRANSMIT: _Metric.ValueType  # 36
+    """UDP datagrams sent."""
+    METRIC_UDP_ERRORS: _Metric.ValueType  # 37
+    """UDP datagrams lost for want of room in a socket's buffer or of memory, or that came damaged."""
+    METRIC_SOCKET_COUNT: _Metric.ValueType  # 38
+    """Sockets of every kind that programs have open."""
+    METRIC_CONTEXT_SWITCHES: _Metric.ValueType  # 39
+    """Switches of a processor from one task to another."""
+    METRIC_INTERRUPTS: _Metric.ValueType  # 40
+    """Hardware interrupts served, those of each processor's timer included."""
+    METRIC_THREADS_RUNNABLE: _Metric.ValueType  # 41
+    """Threads that run or could run at this moment."""
+    METRIC_THREADS_BLOCKED: _Metric.ValueType  # 42
+    """Threads that wait for I/O at this moment."""
+    METRIC_SWAP_IN: _Metric.ValueType  # 43
+    """Pages read back from swap."""
+    METRIC_SWAP_OUT: _Metric.ValueType  # 44
+    """Pages written to swap."""
+    METRIC_PAGE_FAULTS_MAJOR: _Metric.ValueType  # 45
+    """Page faults that had to wait for a disk."""
+    METRIC_OOM_KILLS: _Metric.ValueType  # 46
+    """Processes that the kernel killed for want of memory."""
+    METRIC_FILES_OPEN: _Metric.ValueType  # 47
+    """Files that the whole system has open."""
+    METRIC_FILES_LIMIT: _Metric.ValueType  # 48
+    """How many files the whole system may have open; 2^63 - 1, which newer systems set, is no limit."""
+    METRIC_SESSION_COUNT: _Metric.ValueType  # 49
+    """Sessions of people who are logged in, at a console, a desktop or over the network; one person may have several."""
     METRIC_CPU_CORE_UTILIZATION: _Metric.ValueType  # 500
     """Share of one logical processor's time spent working."""
+    METRIC_CPU_CORE_FREQUENCY: _Metric.ValueType  # 501
+    """Speed of one logical processor."""
     METRIC_FILESYSTEM_USED: _Metric.ValueType  # 510
     """Space in use on a file system."""
     METRIC_FILESYSTEM_FREE: _Metric.ValueType  # 511
     """Space left to ordinary users on a file system."""
     METRIC_FILESYSTEM_UTILIZATION: _Metric.ValueType  # 512
     """Share of a file system's usable space that is in use."""
+    METRIC_FILESYSTEM_INODES_USED: _Metric.ValueType  # 513
+    """Inodes in use on a file system: one for each file and folder. Not measured where a file system makes them as needed."""
+    METRIC_FILESYSTEM_INODES_FREE: _Metric.ValueType  # 514
+    """Inodes left to ordinary users on a file system."""
+    METRIC_FILESYSTEM_INODES_UTILIZATION: _Metric.ValueType  # 515
+    """Share of a file system's usable inodes that are in use; at 1 no file can be made, however much space is left."""
+    METRIC_DEVICE_READ: _Metric.ValueType  # 516
+    """Bytes read from a block device."""
+    METRIC_DEVICE_WRITE: _Metric.ValueType  # 517
+    """Bytes written to a block device."""
+    METRIC_DEVICE_OPERATIONS_READ: _Metric.ValueType  # 518
+    """Reads that a block device completed."""
+    METRIC_DEVICE_OPERATIONS_WRITE: _Metric.ValueType  # 519
+    """Writes that a block device completed."""
     METRIC_INTERFACE_RECEIVE: _Metric.ValueType  # 520
     """Bytes received by an interface."""
     METRIC_INTERFACE_TRANSMIT: _Metric.ValueType  # 521
@@ -90,6 +154,24 @@ class _MetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Metric.ValueTy
     """Packets received by an interface."""
     METRIC_INTERFACE_PACKETS_TRANSMIT: _Metric.ValueType  # 523
     """Packets sent by an interface."""
+    METRIC_DEVICE_LATENCY_READ: _Metric.ValueType  # 524
+    """How long a read took on average, waiting in the queue included. Not measured where nothing was read."""
+    METRIC_DEVICE_LATENCY_WRITE: _Metric.ValueType  # 525
+    """How long a write took on average, waiting in the queue included. Not measured where nothing was written."""
+    METRIC_DEVICE_UTILIZATION: _Metric.ValueType  # 526
+    """Share of time in which a block device had something to do. One that does many things at once is not full at 1."""
+    METRIC_DEVICE_QUEUE: _Metric.ValueType  # 527
+    """How many operations a block device had before it on average, those under way included."""
+    METRIC_INTERFACE_ERRORS_RECEIVE: _Metric.ValueType  # 528
+    """Packets that came to an interface damaged, or that it could not take."""
+    METRIC_INTERFACE_ERRORS_TRANSMIT: _Metric.ValueType  # 529
+    """Packets that an interface failed to send."""
+    METRIC_INTERFACE_DROPPED_RECEIVE: _Metric.ValueType  # 530
+    """Packets that came to an interface well and were dropped, for want of room or because nobody wanted them."""
+    METRIC_INTERFACE_DROPPED_TRANSMIT: _Metric.ValueType  # 531
+    """Packets that were to be sent by an interface and were dropped."""
+    METRIC_TCP_CONNECTIONS: _Metric.ValueType  # 532
+    """TCP connections and listening sockets, by state."""
     METRIC_TEMPERATURE: _Metric.ValueType  # 540
     """Temperature that a sensor tells. `hw.id` is the chip and the device that it belongs to, `hw.name` its name there."""
     METRIC_FAN_SPEED: _Metric.ValueType  # 541
@@ -189,14 +271,78 @@ METRIC_PROCESS_CREATED: Metric.ValueType  # 24
 """Processes created."""
 METRIC_UPTIME: Metric.ValueType  # 25
 """Time since the system was started."""
+METRIC_CPU_FREQUENCY: Metric.ValueType  # 26
+"""Speed of the processors, averaged over those that are on line. In many virtual machines it is a constant."""
+METRIC_PRESSURE_CPU_SOME: Metric.ValueType  # 27
+"""Share of time in which some task waited for a processor."""
+METRIC_PRESSURE_MEMORY_SOME: Metric.ValueType  # 28
+"""Share of time in which some task waited for memory, as while it is reclaimed or read back from swap."""
+METRIC_PRESSURE_MEMORY_FULL: Metric.ValueType  # 29
+"""Share of time in which every task that was not idle waited for memory."""
+METRIC_PRESSURE_IO_SOME: Metric.ValueType  # 30
+"""Share of time in which some task waited for I/O."""
+METRIC_PRESSURE_IO_FULL: Metric.ValueType  # 31
+"""Share of time in which every task that was not idle waited for I/O."""
+METRIC_DISK_READ: Metric.ValueType  # 32
+"""Bytes read from disks: from pieces of hardware, so that what passes a RAID or a volume is not counted twice."""
+METRIC_DISK_WRITE: Metric.ValueType  # 33
+"""Bytes written to disks: to pieces of hardware, so that what passes a RAID or a volume is not counted twice."""
+METRIC_TCP_RETRANSMISSIONS: Metric.ValueType  # 34
+"""TCP segments that were sent once more, since no acknowledgement came in time."""
+METRIC_UDP_RECEIVE: Metric.ValueType  # 35
+"""UDP datagrams received and given to a program."""
+METRIC_UDP_TRANSMIT: Metric.ValueType  # 36
+"""UDP datagrams sent."""
+METRIC_UDP_ERRORS: Metric.ValueType  # 37
+"""UDP datagrams lost for want of room in a socket's buffer or of memory, or that came damaged."""
+METRIC_SOCKET_COUNT: Metric.ValueType  # 38
+"""Sockets of every kind that programs have open."""
+METRIC_CONTEXT_SWITCHES: Metric.ValueType  # 39
+"""Switches of a processor from one task to another."""
+METRIC_INTERRUPTS: Metric.ValueType  # 40
+"""Hardware interrupts served, those of each processor's timer included."""
+METRIC_THREADS_RUNNABLE: Metric.ValueType  # 41
+"""Threads that run or could run at this moment."""
+METRIC_THREADS_BLOCKED: Metric.ValueType  # 42
+"""Threads that wait for I/O at this moment."""
+METRIC_SWAP_IN: Metric.ValueType  # 43
+"""Pages read back from swap."""
+METRIC_SWAP_OUT: Metric.ValueType  # 44
+"""Pages written to swap."""
+METRIC_PAGE_FAULTS_MAJOR: Metric.ValueType  # 45
+"""Page faults that had to wait for a disk."""
+METRIC_OOM_KILLS: Metric.ValueType  # 46
+"""Processes that the kernel killed for want of memory."""
+METRIC_FILES_OPEN: Metric.ValueType  # 47
+"""Files that the whole system has open."""
+METRIC_FILES_LIMIT: Metric.ValueType  # 48
+"""How many files the whole system may have open; 2^63 - 1, which newer systems set, is no limit."""
+METRIC_SESSION_COUNT: Metric.ValueType  # 49
+"""Sessions of people who are logged in, at a console, a desktop or over the network; one person may have several."""
 METRIC_CPU_CORE_UTILIZATION: Metric.ValueType  # 500
 """Share of one logical processor's time spent working."""
+METRIC_CPU_CORE_FREQUENCY: Metric.ValueType  # 501
+"""Speed of one logical processor."""
 METRIC_FILESYSTEM_USED: Metric.ValueType  # 510
 """Space in use on a file system."""
 METRIC_FILESYSTEM_FREE: Metric.ValueType  # 511
 """Space left to ordinary users on a file system."""
 METRIC_FILESYSTEM_UTILIZATION: Metric.ValueType  # 512
 """Share of a file system's usable space that is in use."""
+METRIC_FILESYSTEM_INODES_USED: Metric.ValueType  # 513
+"""Inodes in use on a file system: one for each file and folder. Not measured where a file system makes them as needed."""
+METRIC_FILESYSTEM_INODES_FREE: Metric.ValueType  # 514
+"""Inodes left to ordinary users on a file system."""
+METRIC_FILESYSTEM_INODES_UTILIZATION: Metric.ValueType  # 515
+"""Share of a file system's usable inodes that are in use; at 1 no file can be made, however much space is left."""
+METRIC_DEVICE_READ: Metric.ValueType  # 516
+"""Bytes read from a block device."""
+METRIC_DEVICE_WRITE: Metric.ValueType  # 517
+"""Bytes written to a block device."""
+METRIC_DEVICE_OPERATIONS_READ: Metric.ValueType  # 518
+"""Reads that a block device completed."""
+METRIC_DEVICE_OPERATIONS_WRITE: Metric.ValueType  # 519
+"""Writes that a block device completed."""
 METRIC_INTERFACE_RECEIVE: Metric.ValueType  # 520
 """Bytes received by an interface."""
 METRIC_INTERFACE_TRANSMIT: Metric.ValueType  # 521
@@ -205,6 +351,24 @@ METRIC_INTERFACE_PACKETS_RECEIVE: Metric.ValueType  # 522
 """Packets received by an interface."""
 METRIC_INTERFACE_PACKETS_TRANSMIT: Metric.ValueType  # 523
 """Packets sent by an interface."""
+METRIC_DEVICE_LATENCY_READ: Metric.ValueType  # 524
+"""How long a read took on average, waiting in the queue included. Not measured where nothing was read."""
+METRIC_DEVICE_LATENCY_WRITE: Metric.ValueType  # 525
+"""How long a write took on average, waiting in the queue included. Not measured where nothing was written."""
+METRIC_DEVICE_UTILIZATION: Metric.ValueType  # 526
+"""Share of time in which a block device had something to do. One that does many things at once is not full at 1."""
+METRIC_DEVICE_QUEUE: Metric.ValueType  # 527
+"""How many operations a block device had before it on average, those under way included."""
+METRIC_INTERFACE_ERRORS_RECEIVE: Metric.ValueType  # 528
+"""Packets that came to an interface damaged, or that it could not take."""
+METRIC_INTERFACE_ERRORS_TRANSMIT: Metric.ValueType  # 529
+"""Packets that an interface failed to send."""
+METRIC_INTERFACE_DROPPED_RECEIVE: Metric.ValueType  # 530
+"""Packets that came to an interface well and were dropped, for want of room or because nobody wanted them."""
+METRIC_INTERFACE_DROPPED_TRANSMIT: Metric.ValueType  # 531
+"""Packets that were to be sent by an interface and were dropped."""
+METRIC_TCP_CONNECTIONS: Metric.ValueType  # 532
+"""TCP connections and listening sockets, by state."""
 METRIC_TEMPERATURE: Metric.ValueType  # 540
 """Temperature that a sensor tells. `hw.id` is the chip and the device that it belongs to, `hw.name` its name there."""
 METRIC_FAN_SPEED: Metric.ValueType  # 541

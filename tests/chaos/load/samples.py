@@ -49,7 +49,7 @@ def _plain(values: Sequence[float | None]) -> list[float]:
 
 
 class Instrument:
-    """Measures samples of 25 core values, 40 labelled ones and 10 processes; everything in them is random."""
+    """Measures samples of every core value, 40 labelled ones and 10 processes; everything in them is random."""
 
     def __init__(self, *, rng: random.Random) -> None:
         self._rng = rng

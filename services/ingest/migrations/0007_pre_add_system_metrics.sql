@@ -1,0 +1,27 @@
+-- The scalar metrics that agents of this version measure beside those of the first. In sealed hours they need no column:
+-- a block that is older has fewer, and what it does not have was not measured.
+alter table telemetry.metrics
+    add column cpu_frequency double precision,
+    add column pressure_cpu_some double precision,
+    add column pressure_memory_some double precision,
+    add column pressure_memory_full double precision,
+    add column pressure_io_some double precision,
+    add column pressure_io_full double precision,
+    add column disk_read double precision,
+    add column disk_write double precision,
+    add column tcp_retransmissions double precision,
+    add column udp_receive double precision,
+    add column udp_transmit double precision,
+    add column udp_errors double precision,
+    add column socket_count double precision,
+    add column context_switches double precision,
+    add column interrupts double precision,
+    add column threads_runnable double precision,
+    add column threads_blocked double precision,
+    add column swap_in double precision,
+    add column swap_out double precision,
+    add column page_faults_major double precision,
+    add column oom_kills double precision,
+    add column files_open double precision,
+    add column files_limit double precision,
+    add column session_count double precision;
