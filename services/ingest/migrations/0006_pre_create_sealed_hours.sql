@@ -1,6 +1,7 @@
--- Past hours as blocks of columns, to which ingest's sealer moves the rows of `metrics` and `processes`: all of a
--- server's samples of an hour that have the same layout are one block, those that come later one more. A moment of a
--- server is in one block at most. Blocks are never changed. flick/columns.py and flick/blobs.py tell what is in them.
+-- Past hours as blocks of columns, which ingest's sealer makes of the rows of `metrics` and `processes`: all of a server's
+-- samples of an hour that have the same layout are one block, those that come later one more. A moment of a server is in
+-- one block at most; its row stays until its whole chunk is in blocks. Blocks are never changed. flick/columns.py and
+-- flick/blobs.py tell what is in them.
 create table telemetry.sealed_metrics (
     server_id uuid not null,
     organization_id uuid not null,
@@ -54,64 +55,76 @@ alter table telemetry.sealed_processes
 select set_chunk_time_interval('telemetry.metrics', interval '1 hour');
 select set_chunk_time_interval('telemetry.processes', interval '1 hour');
 
--- The only way by which ingest may take rows away: those of a server's span within an hour of which it has written blocks.
--- Called in the transaction that read the rows and wrote the blocks, and that sees one state of everything from its
--- beginning to its end: so exactly those go that were read, and one that comes meanwhile stays.
-create function telemetry.remove_sealed(
-    of_server uuid, of_hour timestamptz, from_time timestamptz, before_time timestamptz,
-    out samples bigint, out snapshots bigint
+-- One of the two ways by which ingest may take rows away: those of moments that blocks hold already, which came again.
+create function telemetry.remove_copies(
+    of_server uuid, of_hour timestamptz, moments timestamptz[], out samples bigint, out snapshots bigint
 )
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan -- finds the chunk while planning, by the moments themselves
+set plan_cache_mode = force_custom_plan -- finds the chunk while planning, by the hour itself
 as $$
 begin
-    if current_setting('transaction_isolation') <> 'repeatable read' then
-        raise exception 'remove_sealed wants a transaction that is repeatable read';
-    end if;
-    if from_time < of_hour or before_time > of_hour + interval '1 hour'
-        or not exists (select from telemetry.sealed_metrics where server_id = of_server and hour = of_hour)
+    if not exists (select from telemetry.sealed_metrics where server_id = of_server and hour = of_hour)
         and not exists (select from telemetry.sealed_processes where server_id = of_server and hour = of_hour) then
-        raise exception 'nothing of that span is sealed';
+        raise exception 'nothing of that hour is sealed';
     end if;
-    delete from telemetry.metrics where server_id = of_server and time >= from_time and time < before_time;
+    delete from telemetry.metrics
+    where server_id = of_server and time = any(moments) and time >= of_hour and time < of_hour + interval '1 hour';
     get diagnostics samples = row_count;
-    delete from telemetry.processes where server_id = of_server and time >= from_time and time < before_time;
+    delete from telemetry.processes
+    where server_id = of_server and time = any(moments) and time >= of_hour and time < of_hour + interval '1 hour';
     get diagnostics snapshots = row_count;
 end
 $$;
 
--- Gives back an empty chunk of `metrics` or `processes`; tells whether it did. It waits for nobody who reads or writes the
--- chunk, but fails as lock_not_available. An insert that waits for the chunk meanwhile fails, once: ingest repeats it.
-create function telemetry.drop_empty_chunk(of_table text, chunk_start timestamptz) returns boolean
+-- The other: gives back the chunks of a time and tells whether it did, of both tables or of none. They must have as many
+-- rows as are given, which the sealer has found in blocks one by one, and of no server's hour more than blocks hold: rows
+-- are never changed, so what came since then shows in the count. Nothing comes while they are counted. It waits for
+-- nobody who reads or writes the chunks, but fails as lock_not_available. An insert that waits for one of them
+-- fails once; ingest repeats it.
+create function telemetry.drop_sealed_chunks(chunk_start timestamptz, samples bigint, snapshots bigint) returns boolean
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '200ms'
 as $$
 declare
     chunk record;
-    filled boolean;
+    found_rows bigint;
+    found_more boolean;
 begin
-    if of_table not in ('metrics', 'processes') then
-        raise exception 'no table of samples: %', of_table;
-    end if;
-    select format('%I.%I', chunk_schema, chunk_name) as name, range_end into chunk
-    from timescaledb_information.chunks
-    where hypertable_schema = 'telemetry' and hypertable_name = of_table and range_start = chunk_start;
-    if not found then
-        return false;
-    end if;
-    execute format('lock table %s in access exclusive mode nowait', chunk.name);
-    execute format('select exists (select from %s)', chunk.name) into filled;
-    if filled then
-        return false;
-    end if;
-    perform public.drop_chunks(format('telemetry.%I', of_table)::regclass, older_than => chunk.range_end, newer_than => chunk_start);
+    for chunk in
+        select format('%I.%I', chunk_schema, chunk_name) as name, hypertable_name as table_name, range_end
+        from timescaledb_information.chunks
+        where hypertable_schema = 'telemetry' and hypertable_name in ('metrics', 'processes') and range_start = chunk_start
+    loop
+        execute format('lock table %s in share row exclusive mode nowait', chunk.name);
+        execute format(
+            'select coalesce(sum(present.count), 0), coalesce(bool_or(present.count > coalesce(sealed.count, 0)), false)'
+            ' from (select server_id, date_bin(interval ''1 hour'', time, timestamptz ''epoch'') as hour, count(*) from %s'
+            ' group by 1, 2) as present'
+            ' left join (select server_id, hour, sum(count) as count from telemetry.%I where hour >= $1 and hour < $2'
+            ' group by 1, 2) as sealed using (server_id, hour)',
+            chunk.name, 'sealed_' || chunk.table_name
+        ) into found_rows, found_more using chunk_start, chunk.range_end;
+        if found_more or found_rows <> (case chunk.table_name when 'metrics' then samples else snapshots end) then
+            return false;
+        end if;
+    end loop;
+    for chunk in
+        select format('%I.%I', chunk_schema, chunk_name) as name, hypertable_name as table_name, range_end
+        from timescaledb_information.chunks
+        where hypertable_schema = 'telemetry' and hypertable_name in ('metrics', 'processes') and range_start = chunk_start
+    loop
+        execute format('lock table %s in access exclusive mode nowait', chunk.name);
+        perform public.drop_chunks(
+            format('telemetry.%I', chunk.table_name)::regclass, older_than => chunk.range_end, newer_than => chunk_start
+        );
+    end loop;
     return true;
 end
 $$;
 
-revoke execute on function telemetry.remove_sealed, telemetry.drop_empty_chunk from public;
-grant execute on function telemetry.remove_sealed, telemetry.drop_empty_chunk to flick_ingest;
+revoke execute on function telemetry.remove_copies, telemetry.drop_sealed_chunks from public;
+grant execute on function telemetry.remove_copies, telemetry.drop_sealed_chunks to flick_ingest;
 grant select, insert on telemetry.sealed_metrics, telemetry.sealed_processes to flick_ingest;
 grant select on telemetry.sealed_metrics, telemetry.sealed_processes to flick_query;

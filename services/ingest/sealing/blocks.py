@@ -6,6 +6,7 @@ from array import array
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from operator import add
 
 from flick import columns
 from flick.blobs import pack_blobs, unpack_blobs
@@ -41,6 +42,12 @@ class SamplesBlock:
     def moments(self) -> Times:
         """When the samples were measured."""
         return columns.unpack(self.times)[0]
+
+    @cached_property
+    def received(self) -> Times:
+        """When they came."""
+        (lags,) = columns.unpack(self.lags)
+        return array("q", map(add, self.moments, lags))
 
     def content(self, row: int) -> bytes:
         """What one sample holds, as `Samples.content` tells it; metrics that are newer than the block: not measured."""

@@ -2,35 +2,28 @@
 -- between the quotes of the COPY, which can't have parameters: a uuid and two moments of its own.
 
 -- name: find_chunks
--- The spans of chunks that hold, or held, rows of a time that is over, the oldest first.
-select range_start, range_end, array_agg(hypertable_name::text order by hypertable_name) as tables
+-- The spans of chunks that hold rows of a time that is over, the oldest first.
+select distinct range_start, range_end
 from timescaledb_information.chunks
 where hypertable_schema = 'telemetry' and hypertable_name in ('metrics', 'processes') and range_start < $1
-group by range_start, range_end
 order by range_start;
 
--- name: find_quiet_samples
--- Hours of servers within a span of which samples are there, the last of which came before a moment.
-select server_id, date_bin('1 hour', time, timestamptz '1970-01-01 00:00:00+00') as hour
-from telemetry.metrics
-where time >= $1 and time < $2
-group by 1, 2
-having max(received_at) < $3
-order by 2, 1
-limit $4;
-
--- name: has_samples
--- Whether any sample of a span is there.
-select exists (select from telemetry.metrics where time >= $1 and time < $2);
-
--- name: find_snapshots
--- Hours of servers within a span of which snapshots are there.
-select server_id, date_bin('1 hour', time, timestamptz '1970-01-01 00:00:00+00') as hour
-from telemetry.processes
-where time >= $1 and time < $2
-group by 1, 2
-order by 2, 1
-limit $3;
+-- name: count_rows
+-- How many samples and snapshots of each server are there within a span, and when the last of the samples came.
+select server_id, coalesce(samples.count, 0) as samples, coalesce(snapshots.count, 0) as snapshots, received_at
+from (
+    select server_id, count(*) as count, max(received_at) as received_at
+    from telemetry.metrics
+    where time >= $1 and time < $2
+    group by server_id
+) as samples
+full join (
+    select server_id, count(*) as count
+    from telemetry.processes
+    where time >= $1 and time < $2
+    group by server_id
+) as snapshots using (server_id)
+order by server_id;
 
 -- name: read_samples
 -- The samples of a server and a span, $4 of them at most, in one piece: records of one length where their layouts are
@@ -90,10 +83,10 @@ insert into telemetry.sealed_processes
     (server_id, hour, organization_id, count, first_time, last_time, times, snapshots)
 values ($1, $2, $3, $4, $5, $6, $7, $8);
 
--- name: remove_rows
--- Takes away the rows of a server's span, which blocks hold now; tells how many those were.
-select samples, snapshots from telemetry.remove_sealed($1, $2, $3, $4);
+-- name: remove_copies
+-- Takes away the rows of some moments of a server's hour, which blocks hold; tells how many those were.
+select samples, snapshots from telemetry.remove_copies($1, $2, $3);
 
--- name: drop_empty_chunk
--- Gives back a chunk, if it is empty.
-select telemetry.drop_empty_chunk($1, $2);
+-- name: drop_sealed_chunks
+-- Gives back the chunks of a time, which have as many samples and snapshots as are known to be in blocks.
+select telemetry.drop_sealed_chunks($1, $2, $3);

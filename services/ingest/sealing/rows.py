@@ -105,6 +105,20 @@ class Snapshots:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How many rows there are of samples and of their snapshots."""
+
+    samples: int = 0
+    snapshots: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.samples + other.samples, self.snapshots + other.snapshots)
+
+    def __sub__(self, other: "Tally") -> "Tally":
+        return Tally(self.samples - other.samples, self.snapshots - other.snapshots)
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """What was read of a span of one server."""
 
@@ -115,14 +129,9 @@ class Rows:
         return bool(self.samples or self.snapshots)
 
     @property
-    def sample_count(self) -> int:
-        """How many samples there are."""
-        return sum(map(len, self.samples))
-
-    @property
-    def snapshot_count(self) -> int:
-        """How many snapshots there are."""
-        return sum(len(one.packed) for one in self.snapshots)
+    def tally(self) -> Tally:
+        """How many there are."""
+        return Tally(sum(map(len, self.samples)), sum(len(one.packed) for one in self.snapshots))
 
 
 def read_samples(records: bytes) -> list[Samples]:

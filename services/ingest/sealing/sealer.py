@@ -1,9 +1,9 @@
-"""The sealer: moves the rows of hours that are over into blocks, and gives the empty chunks back."""
+"""The sealer: makes blocks of the rows of hours that are over, and gives their chunks back."""
 
 import asyncio
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -11,15 +11,14 @@ import asyncpg
 from flick.clock import Clock, utc
 from flick.db.pool import Connection
 from services.ingest.ledger.counts import Counts
-from services.ingest.ledger.outcomes import Outcomes
 from services.ingest.metrics import IngestMetrics
-from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock, seal_samples, seal_snapshots
-from services.ingest.sealing.known import sort_out
-from services.ingest.sealing.rows import Rows
-from services.ingest.sealing.span import Span, over_until
+from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock, seal_samples, seal_snapshots, to_datetime
+from services.ingest.sealing.known import Sorted, sort_out
+from services.ingest.sealing.rows import Rows, Tally
+from services.ingest.sealing.span import Span, hours_within, over_until
 from services.ingest.sealing.store import Chunks, SealStore
 
-MOVE_WITHIN_S = 30.0  # one span, which takes some 50 ms; a lock or a full machine may hold it up
+SEAL_WITHIN_S = 30.0  # one span, which takes some 50 ms; a lock or a full machine may hold it up
 MAX_FAILURES = 10  # one after the other: then it is no single hour that is at fault, and the next round is soon enough
 
 _Hour = tuple[uuid.UUID, datetime]
@@ -27,15 +26,13 @@ _Hour = tuple[uuid.UUID, datetime]
 logger = logging.getLogger(__name__)
 
 
-class RowsWentError(Exception):
-    """A transaction took away other rows than it had read, which must not be; so it was rolled back."""
-
-
 class Sealer:
     """Seals what is due, one server's hour after the other, each in a transaction of its own.
 
-    A transaction reads rows, writes the blocks that hold them, and takes exactly these rows away: killed at any moment,
-    every sample is either in its row or in a block. One process does it, on the connection that makes it the leader.
+    A transaction reads rows and writes the blocks that hold them. The rows stay, and whoever reads passes over them,
+    until their whole chunk is in blocks and can go at once: taking them away one by one costs more than all the rest.
+    Killed at any moment, every sample is in its row, in a block, or in both. One process does it, on the connection
+    that makes it the leader.
 
     Args:
         store: where the rows are.
@@ -50,48 +47,60 @@ class Sealer:
         self._after_s = after_s
         self._metrics = metrics
         self._clock = clock
+        # How many rows were found in blocks. Rows never change, so as many are the same ones, until their chunk goes.
+        self._settled: dict[_Hour, Tally] = {}
         self._failed: set[_Hour] = set()  # of the round before: they come last
         self._failures = 0  # one after the other
 
     async def work(self, connection: Connection) -> None:
-        """One round: seal every hour that is due, then give back what is empty.
+        """One round: seal every hour that is due, then give back the chunks of which blocks hold everything.
 
         Raises asyncpg's errors and TimeoutError when nothing can be done now. What can't be sealed by its own fault
         stays as it is, is counted and logged, and tried again in the next round.
         """
+        try:
+            await self._round(connection)
+        except BaseException:
+            self._settled.clear()  # nobody knows whether a chunk went
+            raise
+
+    async def _round(self, connection: Connection) -> None:
         over = over_until(utc(self._clock), after_s=self._after_s)
         self._failures, failed_before = 0, self._failed
         self._failed = set()
         oldest: datetime | None = None
         for chunks in await self._store.chunks(connection, before=over):
-            empty = await self._seal_chunks(connection, chunks, over=over, last=failed_before)
-            if not empty and oldest is None:
+            settled = await self._settle(connection, chunks, over=over, last=failed_before)
+            if not settled and oldest is None:
                 oldest = chunks.start
         self._metrics.sealing.oldest.set((utc(self._clock) - oldest).total_seconds() if oldest else 0.0)
 
-    async def _seal_chunks(self, connection: Connection, chunks: Chunks, *, over: datetime, last: set[_Hour]) -> bool:
-        """Seal what is due of chunks, and give them back when they are empty. Returns whether no row is left."""
-        end = min(chunks.end, over)
+    async def _settle(self, connection: Connection, chunks: Chunks, *, over: datetime, last: set[_Hour]) -> bool:
+        """Seal what is due of chunks, and give them back when that is everything. Returns whether it is."""
         since = utc(self._clock) - timedelta(seconds=self._after_s)
-        due = await self._store.quiet(connection, chunks.start, end, since=since)
-        await self._seal_hours(connection, sorted(due, key=lambda hour: hour in last))
-        if await self._store.has_samples(connection, chunks.start, end):
-            return False
-        lone = await self._store.lone_snapshots(connection, chunks.start, end)
-        await self._seal_hours(connection, lone)
-        if chunks.end <= over:
-            await self._give_back(connection, chunks)
-        return True
+        hours = list(hours_within(chunks.start, min(chunks.end, over)))
+        expected, waiting = Tally(), False
+        for hour in hours:
+            present = await self._store.count(connection, hour)
+            due = [one for one, found in present.items() if found.tally != self._settled.get((one, hour))]
+            quiet = [one for one in due if (received := present[one].received_at) is None or received < since]
+            await self._seal_hours(connection, sorted(((one, hour) for one in quiet), key=last.__contains__))
+            waiting = waiting or len(quiet) < len(due) or any((one, hour) in self._failed for one in quiet)
+            expected = sum((self._settled.get((one, hour), Tally()) for one in present), expected)
+        if not waiting and chunks.end <= over:
+            await self._give_back(connection, chunks, expected, hours)
+        return not waiting
 
     async def _seal_hours(self, connection: Connection, hours: Sequence[_Hour]) -> None:
         sealed = 0
         for hour in hours:
             if self._failures >= MAX_FAILURES:
-                break
+                self._failed.add(hour)
+                continue
             began_s = self._clock.monotonic_s()
             try:
-                await self._seal(connection, Span.of_hour(*hour))
-            except (asyncpg.PostgresError, RowsWentError, ValueError) as error:
+                self._settled[hour] = await self._seal(connection, Span.of_hour(*hour))
+            except (asyncpg.PostgresError, ValueError) as error:
                 if connection.is_closed():
                     raise
                 self._note_failure(hour, error)
@@ -104,45 +113,46 @@ class Sealer:
         if sealed:
             logger.info("hours are sealed", extra={"count": sealed, "newest": hours[-1][1].isoformat()})
 
-    async def _seal(self, connection: Connection, span: Span) -> None:
-        async with asyncio.timeout(MOVE_WITHIN_S):
-            fitted = await self._move(connection, span)
-        if not fitted:
+    async def _seal(self, connection: Connection, span: Span) -> Tally:
+        """Seal a span; how many of its rows are in blocks now, which are all that there were."""
+        async with asyncio.timeout(SEAL_WITHIN_S):
+            settled = await self._seal_at_once(connection, span)
+        if settled is None:
+            settled = Tally()
             for half in span.halves():
-                await self._seal(connection, half)
+                settled += await self._seal(connection, half)
+        return settled
 
-    async def _move(self, connection: Connection, span: Span) -> bool:
-        """Move the rows of a span into blocks; False: there are too many, and nothing was done."""
-        # What is read, written and taken away is of one state: a row that comes meanwhile is in none of the three.
-        async with connection.transaction(isolation="repeatable_read"):
+    async def _seal_at_once(self, connection: Connection, span: Span) -> Tally | None:
+        """Seal a span; None: there is too much of it, and nothing was done."""
+        async with connection.transaction(isolation="repeatable_read"):  # samples and snapshots are of one state
             rows = await self._store.read(connection, span)
             if rows is None:
-                return False
-            if not rows:
-                return True
-            new, outcomes = rows, Outcomes()
+                return None
+            found = Sorted(new=rows)
             known = await self._store.known(connection, span)
             if known:
-                new, outcomes = await asyncio.to_thread(sort_out, rows, known, server_id=span.server_id)
-            samples, snapshots = await asyncio.to_thread(_blocks, new)
+                found = await asyncio.to_thread(sort_out, rows, known, server_id=span.server_id)
+            samples, snapshots = await asyncio.to_thread(_blocks, found.new)
             await self._store.add(connection, span, samples=samples, snapshots=snapshots)
-            removed = await self._store.remove(connection, span)
-            if removed != (rows.sample_count, rows.snapshot_count):
-                raise RowsWentError(
-                    f"{removed} went of {rows.sample_count} samples and {rows.snapshot_count} snapshots"
-                )
-            await self._counts.add(connection, outcomes)
-        self._metrics.sealing.samples.inc(new.sample_count)
-        for key, count in outcomes.items():
+            settled = rows.tally
+            if found.copies:
+                settled -= await self._store.remove_copies(connection, span, [to_datetime(one) for one in found.copies])
+            await self._counts.add(connection, found.outcomes)
+        self._metrics.sealing.samples.inc(found.new.tally.samples)
+        for key, count in found.outcomes.items():
             self._metrics.sealing.known.labels(key.outcome.value).inc(count)
-        return True
+        return settled
 
-    async def _give_back(self, connection: Connection, chunks: Chunks) -> None:
-        for table in chunks.tables:
-            try:
-                await self._store.drop_empty_chunk(connection, table, chunks.start)
-            except asyncpg.LockNotAvailableError:  # somebody reads it, or writes to the table for long: another time
-                return
+    async def _give_back(
+        self, connection: Connection, chunks: Chunks, rows: Tally, hours: Collection[datetime]
+    ) -> None:
+        try:
+            gone = await self._store.drop_sealed_chunks(connection, chunks.start, rows)
+        except asyncpg.LockNotAvailableError:  # somebody reads them, or writes to a table for long: another time
+            return
+        if gone:  # as many rows as before may be others now
+            self._settled = {one: found for one, found in self._settled.items() if one[1] not in hours}
 
     def _note_failure(self, hour: _Hour, error: Exception) -> None:
         self._failures += 1

@@ -1,7 +1,7 @@
 """Which hours are over, and the spans of them that are sealed at once. Pure."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -13,6 +13,13 @@ _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 def over_until(now: datetime, *, after_s: float) -> datetime:
     """The end of the last hour that ended at least `after_s` ago."""
     return _EPOCH + (now - timedelta(seconds=after_s) - _EPOCH) // HOUR * HOUR
+
+
+def hours_within(start: datetime, end: datetime) -> Iterator[datetime]:
+    """The beginnings of the hours from `start` until before `end`, both of which are whole hours."""
+    while start < end:
+        yield start
+        start += HOUR
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What the sealer reads and writes in PostgreSQL, on the connection and within the transaction of whoever asks."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,23 +11,27 @@ from flick.db.queries import load_queries
 from services.ingest.intake.samples import CORE_COLUMNS
 from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock
 from services.ingest.sealing.known import Known
-from services.ingest.sealing.rows import Rows, read_samples, read_snapshots
-from services.ingest.sealing.span import Span
+from services.ingest.sealing.rows import Rows, Tally, read_samples, read_snapshots
+from services.ingest.sealing.span import HOUR, Span
 
 MAX_SAMPLES = 4_000  # of a span: an hour of one every second; 66 MB where each has as many values as are allowed
 MAX_BYTES = 16 * 1024 * 1024  # of a span's snapshots: about twelve hours of a server as most are
-MAX_HOURS = 10_000  # found in one chunk at once, the rest later: 3 MB
-
-_Found = list[tuple[uuid.UUID, datetime]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chunks:
-    """The chunks of one span: from `start` until before `end`, of which tables."""
+    """The chunks of samples and of snapshots of one span: from `start` until before `end`."""
 
     start: datetime
     end: datetime
-    tables: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What rows there are of a server's hour, and when the last sample of them came; None: they are snapshots only."""
+
+    tally: Tally
+    received_at: datetime | None
 
 
 class SealStore:
@@ -51,21 +55,15 @@ class SealStore:
     async def chunks(self, connection: Connection, *, before: datetime) -> Sequence[Chunks]:
         """The chunks of samples and snapshots that begin before a moment, the oldest first."""
         rows = await connection.fetch(self._queries["find_chunks"], before)
-        return [Chunks(start=row["range_start"], end=row["range_end"], tables=row["tables"]) for row in rows]
+        return [Chunks(start=row["range_start"], end=row["range_end"]) for row in rows]
 
-    async def quiet(self, connection: Connection, start: datetime, end: datetime, *, since: datetime) -> _Found:
-        """Servers and their hours of which samples are there and none has come since a moment."""
-        rows = await connection.fetch(self._queries["find_quiet_samples"], start, end, since, MAX_HOURS)
-        return [(row["server_id"], row["hour"]) for row in rows]
-
-    async def has_samples(self, connection: Connection, start: datetime, end: datetime) -> bool:
-        """Whether any sample of a span is there."""
-        return bool(await connection.fetchval(self._queries["has_samples"], start, end))
-
-    async def lone_snapshots(self, connection: Connection, start: datetime, end: datetime) -> _Found:
-        """Servers and their hours of which snapshots are there; to be asked when no samples are."""
-        rows = await connection.fetch(self._queries["find_snapshots"], start, end, MAX_HOURS)
-        return [(row["server_id"], row["hour"]) for row in rows]
+    async def count(self, connection: Connection, hour: datetime) -> Mapping[uuid.UUID, Present]:
+        """What rows there are of an hour, by server."""
+        rows = await connection.fetch(self._queries["count_rows"], hour, hour + HOUR)
+        return {
+            row["server_id"]: Present(tally=Tally(row["samples"], row["snapshots"]), received_at=row["received_at"])
+            for row in rows
+        }
 
     async def read(self, connection: Connection, span: Span) -> Rows | None:
         """The rows of a span; None when there are too many. Raises ValueError when they can't be read."""
@@ -112,15 +110,19 @@ class SealStore:
                 *(one.first_time, one.last_time, one.times, one.snapshots),
             )
 
-    async def remove(self, connection: Connection, span: Span) -> tuple[int, int]:
-        """Take a span's rows away; how many samples and snapshots those were."""
-        row = await connection.fetchrow(self._queries["remove_rows"], span.server_id, span.hour, span.start, span.end)
+    async def remove_copies(self, connection: Connection, span: Span, moments: Collection[datetime]) -> Tally:
+        """Take the rows of some moments away, which blocks hold; how many those were."""
+        row = await connection.fetchrow(self._queries["remove_copies"], span.server_id, span.hour, list(moments))
         assert row is not None
-        return row["samples"], row["snapshots"]
+        return Tally(row["samples"], row["snapshots"])
 
-    async def drop_empty_chunk(self, connection: Connection, table: str, start: datetime) -> bool:
-        """Give a chunk back, if it is empty. Raises LockNotAvailableError while somebody reads or writes it."""
-        return bool(await connection.fetchval(self._queries["drop_empty_chunk"], table, start))
+    async def drop_sealed_chunks(self, connection: Connection, start: datetime, rows: Tally) -> bool:
+        """Give the chunks of a time back, if they have so many rows and blocks hold them.
+
+        Raises LockNotAvailableError while somebody reads or writes them.
+        """
+        asked = (start, rows.samples, rows.snapshots)
+        return bool(await connection.fetchval(self._queries["drop_sealed_chunks"], *asked))
 
     async def _copy_snapshots(self, connection: Connection, span: Span) -> bytes | None:
         query = self._queries["copy_snapshots"].replace("/*server_id*/", str(span.server_id))

@@ -86,8 +86,8 @@ async def test_ingest_may_not_take_away(postgres: DatabaseServer, shared_telemet
 @pytest.mark.parametrize(
     "call",
     [
-        "telemetry.remove_sealed(gen_random_uuid(), now(), now(), now())",
-        "telemetry.drop_empty_chunk('metrics', now())",
+        "telemetry.remove_copies(gen_random_uuid(), now(), array[now()])",
+        "telemetry.drop_sealed_chunks(now(), 0, 0)",
     ],
 )
 async def test_query_may_not_move_or_give_back_either(

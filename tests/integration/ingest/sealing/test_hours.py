@@ -89,12 +89,12 @@ async def test_an_hour_of_which_samples_still_come_waits_until_they_are_all_ther
     await quiet.write(samples(10), received_ns=BEGINNING_NS + HOUR_NS)
 
     await sealing.round()
-    waiting = await in_rows(sealing.owner)
+    sealed = await in_blocks(sealing.owner)
     oldest_s = sealing.count("sealing_oldest_seconds")
     sealing.clock.now_ns += 301 * SECOND_NS
     await sealing.round()
 
-    assert {server_id for server_id, _ in waiting} == {writer.owner.server_id}
+    assert {server_id for server_id, _ in sealed} == {quiet.owner.server_id}
     assert oldest_s == 7200
     assert await in_rows(sealing.owner) == {}
     assert len(await in_blocks(sealing.owner)) == 20

@@ -9,6 +9,7 @@ import pytest
 
 from flick.db.pool import Connection, connect
 from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock, to_datetime
+from services.ingest.sealing.rows import Tally
 from services.ingest.sealing.span import Span
 from services.ingest.sealing.store import SealStore
 from tests.databases import DatabaseServer
@@ -48,7 +49,9 @@ class HaltingStore(SealStore):
         await super().add(connection, span, samples=samples, snapshots=snapshots)
 
 
-async def test_a_sample_that_comes_while_its_hour_is_moved_stays_a_row(sealing: Sealing) -> None:
+async def test_a_sample_that_comes_while_its_hour_is_sealed_keeps_the_chunk_and_is_next(
+    sealing: Sealing,
+) -> None:
     writer, found, store = sealing.writer(), samples(60), HaltingStore()
     await writer.write(found[:50], received_ns=IN_TIME_NS)
     moving = asyncio.create_task(sealing.with_store(store).work(sealing.leader))
@@ -58,12 +61,14 @@ async def test_a_sample_that_comes_while_its_hour_is_moved_stays_a_row(sealing: 
     store.go_on.set()
     await moving
 
-    assert len(await in_rows(sealing.owner)) == 10
+    assert len(await in_rows(sealing.owner)) == 60
+    assert len(await in_blocks(sealing.owner)) == 50
     assert await everything(sealing.owner) == before
 
     await sealing.round()
 
     assert await in_blocks(sealing.owner) == before
+    assert await chunks(sealing.owner) == 0
 
 
 async def test_what_is_under_way_when_the_sealer_is_stopped_is_as_if_it_had_not_begun(
@@ -87,7 +92,7 @@ async def test_what_is_under_way_when_the_sealer_is_stopped_is_as_if_it_had_not_
     assert await in_blocks(sealing.owner) == before
 
 
-async def test_two_that_move_the_same_hour_at_once_do_it_once(
+async def test_two_that_seal_the_same_hour_at_once_do_it_once(
     sealing: Sealing, postgres: DatabaseServer, telemetry: str
 ) -> None:
     stores = [HaltingStore(), HaltingStore()]
@@ -137,15 +142,12 @@ async def test_samples_that_come_while_their_chunk_is_given_back_are_all_stored(
         await sealing.owner.execute("delete from telemetry.metrics")  # as if it had been sealed; the chunk is empty
         await sealing.owner.execute("delete from telemetry.processes")
 
-        async def give_back() -> int:
+        async def give_back() -> bool:
             await asyncio.sleep(rng.uniform(0, 0.003))
-            gone = 0
-            for table in ("metrics", "processes"):
-                try:
-                    gone += await store.drop_empty_chunk(sealing.leader, table, hour)
-                except asyncpg.LockNotAvailableError:
-                    continue
-            return gone
+            try:
+                return await store.drop_sealed_chunks(sealing.leader, hour, Tally())
+            except asyncpg.LockNotAvailableError:
+                return False
 
         gone, written = await asyncio.gather(give_back(), writer.write([one], received_ns=IN_TIME_NS))
         dropped += gone
@@ -168,8 +170,6 @@ async def test_an_hour_that_cannot_be_sealed_stays_in_rows_and_the_others_are_se
     for _ in range(2):
         await sealing.round()
 
-    left = await sealing.owner.fetch("select distinct server_id from telemetry.metrics")
-    assert [row["server_id"] for row in left] == [broken.owner.server_id]
     assert len(await in_blocks(sealing.owner)) == 60
     assert sealing.count("sealing_failures_total") == 2
     assert sealing.count("sealing_oldest_seconds") == 7200
@@ -179,14 +179,38 @@ async def test_ingest_takes_away_nothing_that_it_has_not_sealed(sealing: Sealing
     writer = sealing.writer()
     await writer.write(samples(20), received_ns=IN_TIME_NS)
     hour = to_datetime(BEGINNING_NS // 1000)
-    asked = (writer.owner.server_id, hour, hour, hour.replace(minute=30))
+    drop = "select telemetry.drop_sealed_chunks($1, $2, $3)"
 
-    with pytest.raises(asyncpg.RaiseError, match="repeatable read"):
-        await sealing.leader.execute("select telemetry.remove_sealed($1, $2, $3, $4)", *asked)
-    with pytest.raises(asyncpg.RaiseError, match="nothing of that span is sealed"):
-        async with sealing.leader.transaction(isolation="repeatable_read"):
-            await sealing.leader.execute("select telemetry.remove_sealed($1, $2, $3, $4)", *asked)
-    with pytest.raises(asyncpg.RaiseError, match="no table of samples"):
-        await sealing.leader.execute("select telemetry.drop_empty_chunk('layouts', $1)", hour)
-    assert not await sealing.leader.fetchval("select telemetry.drop_empty_chunk('metrics', $1)", hour)
+    with pytest.raises(asyncpg.RaiseError, match="nothing of that hour is sealed"):
+        await sealing.leader.execute("select telemetry.remove_copies($1, $2, $3)", writer.owner.server_id, hour, [hour])
+    assert not await sealing.leader.fetchval(drop, hour, 20, 20), "no block holds them"
     assert len(await in_rows(sealing.owner)) == 20
+
+
+async def test_a_chunk_with_other_rows_than_were_found_in_blocks_stays(sealing: Sealing) -> None:
+    writer, store, found = sealing.writer(), SealStore(), samples(21)
+    hour = to_datetime(BEGINNING_NS // 1000)
+    await writer.write(found[:20], received_ns=IN_TIME_NS)
+    async with sealing.owner.transaction(isolation="repeatable_read"):
+        await in_rows(sealing.owner)  # so that the chunk can't go
+        await sealing.round()
+    await writer.write(found[20:], received_ns=IN_TIME_NS)
+
+    gone = [await store.drop_sealed_chunks(sealing.leader, hour, Tally(rows, rows)) for rows in (19, 20, 21)]
+
+    assert gone == [False, False, False]
+    assert len(await in_rows(sealing.owner)) == 21
+
+
+async def test_a_leader_that_finds_rows_and_their_blocks_gives_the_chunk_back(sealing: Sealing) -> None:
+    await sealing.writer().write(samples(30), received_ns=IN_TIME_NS)
+    async with sealing.owner.transaction(isolation="repeatable_read"):
+        before = await in_rows(sealing.owner)
+        await sealing.round()
+
+    await sealing.with_store(SealStore()).work(sealing.leader)
+
+    assert await in_blocks(sealing.owner) == before
+    assert await chunks(sealing.owner) == 0
+    assert await sealing.deliveries() == {}
+    assert sealing.count("sealed_samples_total") == 30
