@@ -24,6 +24,48 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _FleetAggregation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FleetAggregationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FleetAggregation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FLEET_AGGREGATION_UNSPECIFIED: _FleetAggregation.ValueType  # 0
+    """Not at all: each server's series by itself."""
+    FLEET_AGGREGATION_AVERAGE: _FleetAggregation.ValueType  # 1
+    """The average over the servers."""
+    FLEET_AGGREGATION_SUM: _FleetAggregation.ValueType  # 2
+    """The sum over the servers; less where a server is missing, which the count tells."""
+    FLEET_AGGREGATION_MINIMUM: _FleetAggregation.ValueType  # 3
+    """The least sample of any server."""
+    FLEET_AGGREGATION_MAXIMUM: _FleetAggregation.ValueType  # 4
+    """The greatest sample of any server."""
+    FLEET_AGGREGATION_QUANTILES: _FleetAggregation.ValueType  # 5
+    """Quantiles over the servers, a series for each; between two servers interpolated linearly."""
+    FLEET_AGGREGATION_COUNT: _FleetAggregation.ValueType  # 6
+    """How many servers have the series in the step."""
+
+class FleetAggregation(_FleetAggregation, metaclass=_FleetAggregationEnumTypeWrapper):
+    """How series of several servers become one. Each server counts with its average in the step, whatever its metric interval;
+    a server that has no sample in a step is not in that step.
+    """
+
+FLEET_AGGREGATION_UNSPECIFIED: FleetAggregation.ValueType  # 0
+"""Not at all: each server's series by itself."""
+FLEET_AGGREGATION_AVERAGE: FleetAggregation.ValueType  # 1
+"""The average over the servers."""
+FLEET_AGGREGATION_SUM: FleetAggregation.ValueType  # 2
+"""The sum over the servers; less where a server is missing, which the count tells."""
+FLEET_AGGREGATION_MINIMUM: FleetAggregation.ValueType  # 3
+"""The least sample of any server."""
+FLEET_AGGREGATION_MAXIMUM: FleetAggregation.ValueType  # 4
+"""The greatest sample of any server."""
+FLEET_AGGREGATION_QUANTILES: FleetAggregation.ValueType  # 5
+"""Quantiles over the servers, a series for each; between two servers interpolated linearly."""
+FLEET_AGGREGATION_COUNT: FleetAggregation.ValueType  # 6
+"""How many servers have the series in the step."""
+Global___FleetAggregation: _TypeAlias = FleetAggregation  # noqa: Y015
+
 class _ServerState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -379,6 +421,168 @@ class TimeSeries(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TimeSeries: _TypeAlias = TimeSeries  # noqa: Y015
+
+@_typing.final
+class QueryFleetMetricsRequest(_message.Message):
+    """Asks for the history of several servers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SERVER_IDS_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    MAX_POINTS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    AGGREGATION_FIELD_NUMBER: _builtins.int
+    QUANTILES_FIELD_NUMBER: _builtins.int
+    max_points: _builtins.int
+    """At most this many points a series, 10 to 5000; 0: 500. All series that are read have at most 250,000 points together,
+    so that with many of them each has fewer.
+    """
+    aggregation: Global___FleetAggregation.ValueType
+    """How the servers' series of the same name and labels are combined."""
+    @_builtins.property
+    def server_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The servers, at least one, at most 100. One that the caller may not see refuses the whole call."""
+
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Metric names of the catalogue, at least one, at most 50."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment wanted; unset: one hour before end_time."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment no longer wanted; unset: now."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Only series that have all of these labels with exactly these values; empty: all."""
+
+    @_builtins.property
+    def quantiles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Which quantiles, 0 (the least server) to 1 (the greatest), at most 10; only with FLEET_AGGREGATION_QUANTILES."""
+
+    def __init__(
+        self,
+        *,
+        server_ids: _abc.Iterable[_builtins.str] | None = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        max_points: _builtins.int = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        aggregation: Global___FleetAggregation.ValueType = ...,
+        quantiles: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregation", b"aggregation", "end_time", b"end_time", "labels", b"labels", "max_points", b"max_points", "names", b"names", "quantiles", b"quantiles", "server_ids", b"server_ids", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryFleetMetricsRequest: _TypeAlias = QueryFleetMetricsRequest  # noqa: Y015
+
+@_typing.final
+class QueryFleetMetricsResponse(_message.Message):
+    """History of several servers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    SERIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """The span that was answered."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Its end, not included."""
+
+    @_builtins.property
+    def step(self) -> _duration_pb2.Duration:
+        """The time that each point stands for, the same for all servers; unset when points are samples as they were measured,
+        which never are combined.
+        """
+
+    @_builtins.property
+    def series(self) -> _containers.RepeatedCompositeFieldContainer[Global___FleetTimeSeries]:
+        """By server in the order asked for, within it by name and labels; combined: by name and labels, then by quantile."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        step: _duration_pb2.Duration | None = ...,
+        series: _abc.Iterable[Global___FleetTimeSeries] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "series", b"series", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryFleetMetricsResponse: _TypeAlias = QueryFleetMetricsResponse  # noqa: Y015
+
+@_typing.final
+class FleetTimeSeries(_message.Message):
+    """A series of one server, or of several combined."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    QUANTILE_FIELD_NUMBER: _builtins.int
+    SERIES_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.str
+    """The server; empty: several servers combined."""
+    quantile: _builtins.float
+    """Which quantile it is, 0 to 1; unset: none."""
+    @_builtins.property
+    def series(self) -> Global___TimeSeries:
+        """The points. Combined ones have no minima and maxima."""
+
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.str = ...,
+        quantile: _builtins.float | None = ...,
+        series: Global___TimeSeries | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_quantile", b"_quantile", "quantile", b"quantile", "series", b"series"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quantile", b"_quantile", "quantile", b"quantile", "series", b"series", "server_id", b"server_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__quantile: _TypeAlias = _typing.Literal["quantile"]  # noqa: Y015
+    _WhichOneofArgType__quantile: _TypeAlias = _typing.Literal["_quantile", b"_quantile"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantile) -> _WhichOneofReturnType__quantile | None: ...
+
+Global___FleetTimeSeries: _TypeAlias = FleetTimeSeries  # noqa: Y015
 
 @_typing.final
 class WatchMetricsRequest(_message.Message):

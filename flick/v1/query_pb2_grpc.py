@@ -46,6 +46,11 @@ class QueryServiceStub:
                 request_serializer=flick_dot_v1_dot_query__pb2.QueryMetricsRequest.SerializeToString,
                 response_deserializer=flick_dot_v1_dot_query__pb2.QueryMetricsResponse.FromString,
                 _registered_method=True)
+        self.QueryFleetMetrics = channel.unary_unary(
+                '/flick.v1.QueryService/QueryFleetMetrics',
+                request_serializer=flick_dot_v1_dot_query__pb2.QueryFleetMetricsRequest.SerializeToString,
+                response_deserializer=flick_dot_v1_dot_query__pb2.QueryFleetMetricsResponse.FromString,
+                _registered_method=True)
         self.WatchMetrics = channel.unary_stream(
                 '/flick.v1.QueryService/WatchMetrics',
                 request_serializer=flick_dot_v1_dot_query__pb2.WatchMetricsRequest.SerializeToString,
@@ -86,6 +91,13 @@ class QueryServiceServicer:
 
     def QueryMetrics(self, request, context):
         """The history of some metrics of a server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryFleetMetrics(self, request, context):
+        """The history of some metrics of several servers, each server's by itself or combined over the servers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,6 +150,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.QueryMetrics,
                     request_deserializer=flick_dot_v1_dot_query__pb2.QueryMetricsRequest.FromString,
                     response_serializer=flick_dot_v1_dot_query__pb2.QueryMetricsResponse.SerializeToString,
+            ),
+            'QueryFleetMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryFleetMetrics,
+                    request_deserializer=flick_dot_v1_dot_query__pb2.QueryFleetMetricsRequest.FromString,
+                    response_serializer=flick_dot_v1_dot_query__pb2.QueryFleetMetricsResponse.SerializeToString,
             ),
             'WatchMetrics': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchMetrics,
@@ -220,6 +237,33 @@ class QueryService:
             '/flick.v1.QueryService/QueryMetrics',
             flick_dot_v1_dot_query__pb2.QueryMetricsRequest.SerializeToString,
             flick_dot_v1_dot_query__pb2.QueryMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryFleetMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/flick.v1.QueryService/QueryFleetMetrics',
+            flick_dot_v1_dot_query__pb2.QueryFleetMetricsRequest.SerializeToString,
+            flick_dot_v1_dot_query__pb2.QueryFleetMetricsResponse.FromString,
             options,
             channel_credentials,
             insecure,

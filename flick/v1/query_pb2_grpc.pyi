@@ -38,6 +38,8 @@ class QueryServiceStub:
     """The newest value of each metric of a server."""
     QueryMetrics: _grpc.UnaryUnaryMultiCallable[_query_pb2.QueryMetricsRequest, _query_pb2.QueryMetricsResponse]
     """The history of some metrics of a server."""
+    QueryFleetMetrics: _grpc.UnaryUnaryMultiCallable[_query_pb2.QueryFleetMetricsRequest, _query_pb2.QueryFleetMetricsResponse]
+    """The history of some metrics of several servers, each server's by itself or combined over the servers."""
     WatchMetrics: _grpc.UnaryStreamMultiCallable[_query_pb2.WatchMetricsRequest, _query_pb2.WatchMetricsResponse]
     """The values of some servers' metrics as they arrive, every second while it is open. Begins with the newest values there are."""
     ListProcesses: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListProcessesRequest, _query_pb2.ListProcessesResponse]
@@ -58,6 +60,8 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """The newest value of each metric of a server."""
     QueryMetrics: _aio.UnaryUnaryMultiCallable[_query_pb2.QueryMetricsRequest, _query_pb2.QueryMetricsResponse]  # type: ignore[assignment]
     """The history of some metrics of a server."""
+    QueryFleetMetrics: _aio.UnaryUnaryMultiCallable[_query_pb2.QueryFleetMetricsRequest, _query_pb2.QueryFleetMetricsResponse]  # type: ignore[assignment]
+    """The history of some metrics of several servers, each server's by itself or combined over the servers."""
     WatchMetrics: _aio.UnaryStreamMultiCallable[_query_pb2.WatchMetricsRequest, _query_pb2.WatchMetricsResponse]  # type: ignore[assignment]
     """The values of some servers' metrics as they arrive, every second while it is open. Begins with the newest values there are."""
     ListProcesses: _aio.UnaryUnaryMultiCallable[_query_pb2.ListProcessesRequest, _query_pb2.ListProcessesResponse]  # type: ignore[assignment]
@@ -87,6 +91,14 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.QueryMetricsResponse, _abc.Awaitable[_query_pb2.QueryMetricsResponse]]:
         """The history of some metrics of a server."""
+
+    @_abc_1.abstractmethod
+    def QueryFleetMetrics(
+        self,
+        request: _query_pb2.QueryFleetMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_pb2.QueryFleetMetricsResponse, _abc.Awaitable[_query_pb2.QueryFleetMetricsResponse]]:
+        """The history of some metrics of several servers, each server's by itself or combined over the servers."""
 
     @_abc_1.abstractmethod
     def WatchMetrics(

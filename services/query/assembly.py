@@ -18,6 +18,7 @@ from flick.rpc.server import Registration
 from flick.telemetry import RpcMetrics
 from flick.v1 import query_pb2, query_pb2_grpc
 from services.query.access import Access
+from services.query.answers.across import FleetHistory
 from services.query.answers.cache import LatestCache
 from services.query.answers.delivery import Delivery
 from services.query.answers.gate import Gate
@@ -90,6 +91,7 @@ def assemble(parts: Parts) -> Assembled:
             clock=clock,
             metrics=metrics,
         ),
+        fleet_history=FleetHistory(store=store, catalog=catalog, gate=gate, clock=clock, metrics=metrics),
         delivery=Delivery(deliveries=Deliveries(pool=parts.pool, samples=samples), gate=gate, clock=clock),
         latest=latest,
         access=access,

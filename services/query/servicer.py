@@ -10,6 +10,7 @@ from flick.rpc.access.caller import current_caller
 from flick.rpc.aspect import Context
 from flick.v1 import delivery_pb2, query_pb2, query_pb2_grpc
 from services.query.access import Access
+from services.query.answers.across import FleetHistory, FleetQuestion
 from services.query.answers.delivery import Delivery
 from services.query.answers.history import History
 from services.query.answers.latest import Latest
@@ -32,6 +33,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         *,
         catalog: Catalog,
         history: History,
+        fleet_history: FleetHistory,
         delivery: Delivery,
         latest: Latest,
         access: Access,
@@ -42,6 +44,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     ) -> None:
         self._catalog = catalog
         self._history = history
+        self._fleet_history = fleet_history
         self._delivery = delivery
         self._latest = latest
         self._access = access
@@ -75,6 +78,25 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
             start_us=_moment(request.start_time, "start_time") if request.HasField("start_time") else None,
             end_us=_moment(request.end_time, "end_time") if request.HasField("end_time") else None,
             max_points=request.max_points,
+        )
+
+    async def QueryFleetMetrics(
+        self, request: query_pb2.QueryFleetMetricsRequest, context: Context
+    ) -> query_pb2.QueryFleetMetricsResponse:
+        """See the contract."""
+        server_ids = list(dict.fromkeys(request.server_ids))
+        return await self._fleet_history.query(
+            FleetQuestion(
+                server_ids=server_ids,
+                intervals_us=await self._access.intervals_us(server_ids),
+                names=request.names,
+                labels=request.labels,
+                start_us=_moment(request.start_time, "start_time") if request.HasField("start_time") else None,
+                end_us=_moment(request.end_time, "end_time") if request.HasField("end_time") else None,
+                max_points=request.max_points,
+                aggregation=request.aggregation,
+                quantiles=request.quantiles,
+            )
         )
 
     async def WatchMetrics(

@@ -17,12 +17,30 @@ from google.protobuf.message import Message
 
 from flick.ids import new_id
 from flick.rpc.client import open_channel
-from flick.v1 import access_pb2, auth_pb2, enrollment_pb2, ingest_pb2, organizations_pb2, query_pb2, servers_pb2
+from flick.v1 import (
+    access_pb2,
+    auth_pb2,
+    enrollment_pb2,
+    ingest_pb2,
+    organizations_pb2,
+    query_pb2,
+    server_groups_pb2,
+    servers_pb2,
+)
 from tests.deployables import House
 from tests.matrix.population import Population
 from tests.matrix.table import METHODS, PAGES, TOPICS, Answer, Row, What, Who
 
-MODULES = (access_pb2, auth_pb2, enrollment_pb2, ingest_pb2, organizations_pb2, query_pb2, servers_pb2)
+MODULES = (
+    access_pb2,
+    auth_pb2,
+    enrollment_pb2,
+    ingest_pb2,
+    organizations_pb2,
+    query_pb2,
+    server_groups_pb2,
+    servers_pb2,
+)
 SERVED_BY = {"IngestService": "ingest", "QueryService": "query"}  # every other service: auth
 BY_HTTP = {401: Answer.UNAUTHENTICATED, 403: Answer.PERMISSION_DENIED, 404: Answer.NOT_FOUND}
 BY_GRPC = {grpc.StatusCode[answer.name]: answer for answer in BY_HTTP.values()}
@@ -55,6 +73,8 @@ async def request_for(method: str, row: Row, what: What, population: Population)
         request.organization_id = str(population.organizations.get(what, new_id()))
     elif row.names == "join_token_id":
         request.join_token_id = str(new_id() if what is What.UNKNOWN else await population.join_token(what))
+    elif row.names == "server_group_id":
+        request.server_group_id = str(new_id() if what is What.UNKNOWN else await population.server_group(what))
     elif row.names:
         server_id = await named_server(method, what, population)
         if row.names == "server_ids":
@@ -63,7 +83,7 @@ async def request_for(method: str, row: Row, what: What, population: Population)
             request.server_id = str(server_id)
     if method.endswith("RevokeAgentKey"):
         request.key_id = str(new_id())
-    if method.endswith("QueryMetrics"):
+    if method.endswith(("QueryMetrics", "QueryFleetMetrics")):
         request.names.append("system.uptime")
     return request  # type: ignore[no-any-return]
 
@@ -127,7 +147,7 @@ async def test_rest(inhabited: tuple[House, Population], method: str, who: Who, 
     token = population.credential(who, audience=service_of(method))
     verb, path = route(method, request)
     body: dict[str, Any] = {"json": {}} if verb in ("post", "patch") else {}
-    if method.endswith("CreateJoinToken"):
+    if method.endswith(("CreateJoinToken", "CreateServerGroup")):
         body = {"json": {"organizationId": request.organization_id}}
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with httpx.AsyncClient(base_url=house.gateway, headers=headers) as client:

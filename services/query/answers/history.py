@@ -1,24 +1,20 @@
-"""Answers questions about history: plans, reads core columns and labelled arrays, and puts the points together.
-
-The points of a large answer take a tenth of a second to put together, which is done in a thread, so that viewers'
-streams go on meanwhile.
-"""
+"""Answers questions about one server's history: plans, has the points collected, and tells where there are none."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from flick.clock import Clock
 from flick.errors import invalid
 from flick.v1 import query_pb2
 from services.query.answers.advice import advice_on_timeout
+from services.query.answers.collector import Collector
 from services.query.answers.gate import Gate
 from services.query.gaps import Gaps
 from services.query.metrics import QueryMetrics
 from services.query.rules.catalog import Catalog, Selector
 from services.query.rules.gaps import Gap
 from services.query.rules.plan import MAX_NAMES, Reading, Span, plan_points, plan_reading, plan_span
-from services.query.rules.points import Points, collect_samples, collect_steps, columns_of
-from services.query.rules.series import Cell, Layout, cells_of, find_series
+from services.query.rules.points import Points
 from services.query.store import Store
 
 _ADVICE = "Reading this history takes too long. Ask for a shorter span or fewer names."
@@ -47,6 +43,7 @@ class History:
         metrics: QueryMetrics,
     ) -> None:
         self._store = store
+        self._collector = Collector(store=store)
         self._gaps = gaps
         self._catalog = catalog
         self._gate = gate
@@ -92,37 +89,16 @@ class History:
         points = plan_points(max_points=max_points, series=1)
         probe = await self._store.probe(server_id, span, limit=points + 1)
         plan_reading(span=span, points=points, series=1, probe=probe, now_us=now_us)  # too much even without labels
-        layouts = await self._layouts(server_id, selectors, span)
-        series = find_series(selectors, layouts)
+        series = await self._collector.series(server_id, selectors, span)
         points = plan_points(max_points=max_points, series=len(series))
         reading = plan_reading(span=span, points=points, series=len(series), probe=probe, now_us=now_us)
-        collected = [Points(series=one) for one in series]
-        for core in (True, False):
-            await self._collect(server_id, reading, collected, cells_of(series, core=core))
+        collected = await self._collector.points(server_id, reading, series)
         answer = await asyncio.to_thread(_answer, reading, collected)
         gaps, answer.gaps_left_out = await self._gaps.read(
             server_id, reading.span, interval_us=interval_us, now_us=now_us
         )
         answer.gaps.extend(map(_gap, gaps))
         return answer
-
-    async def _layouts(self, server_id: str, selectors: Sequence[Selector], span: Span) -> Mapping[int, Layout]:
-        if all(one.column for one in selectors):
-            return {}
-        return await self._store.layouts(server_id, span)
-
-    async def _collect(
-        self, server_id: str, reading: Reading, collected: Sequence[Points], cells: Sequence[Cell]
-    ) -> None:
-        if not cells:
-            return
-        columns = columns_of(collected, cells)
-        if reading.step_us is None:
-            samples = await self._store.samples(server_id, reading.span, cells)
-            await asyncio.to_thread(collect_samples, samples, columns)
-        else:
-            steps = await self._store.steps(server_id, reading.span, cells, step_us=reading.step_us)
-            await asyncio.to_thread(collect_steps, steps, columns)
 
 
 def _answer(reading: Reading, collected: Sequence[Points]) -> query_pb2.QueryMetricsResponse:

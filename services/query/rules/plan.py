@@ -114,6 +114,11 @@ def plan_reading(*, span: Span, points: int, series: int, probe: Probe, now_us: 
     return Reading(span=span.aligned(step_us), step_us=step_us)
 
 
+def plan_step(span: Span, points: int, *, least_us: int) -> int:
+    """The least step of the usual ones that is not below `least_us` and puts at most `points` steps on the span."""
+    return max(_step(span, points), next(one * SECOND_US for one in _STEPS_S if one * SECOND_US >= least_us))
+
+
 def _step(span: Span, points: int) -> int:
     """The least step of the usual ones that puts at most `points` steps of its grid on the span."""
     whole_days = itertools.count(span.length_us // (_DAY_S * SECOND_US * points) or 1)
@@ -126,11 +131,21 @@ def _step(span: Span, points: int) -> int:
 
 
 def _refuse_too_much(span: Span, series: int, probe: Probe, now_us: int) -> None:
-    interval_us = max((probe.last_us - probe.first_us) / (probe.rows - 1), 1)
-    rows = (min(span.end_us, max(now_us, probe.last_us)) - probe.first_us) / interval_us
+    rows = expected_rows(span, probe, now_us)
     limit = min(MAX_READ_ROWS, MAX_READ_VALUES // max(series, 1))
     if rows > limit:
-        raise too_much(f"about {limit * interval_us / SECOND_US / 3600:.0f} hours")
+        raise too_much(f"about {limit * _interval_us(probe) / SECOND_US / 3600:.0f} hours")
+
+
+def expected_rows(span: Span, probe: Probe, now_us: int) -> float:
+    """How many samples the span has if it goes on as it begins; nothing is expected after `now_us`."""
+    if probe.rows < 2:
+        return probe.rows
+    return (min(span.end_us, max(now_us, probe.last_us)) - probe.first_us) / _interval_us(probe)
+
+
+def _interval_us(probe: Probe) -> float:
+    return max((probe.last_us - probe.first_us) / (probe.rows - 1), 1)
 
 
 def too_much(advice: str) -> FlickError:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from flick.errors import invalid
 from services.query.rules.catalog import Selector
 
 Layout = Sequence[tuple[int, Sequence[str]]]  # metric number and label values, in the order of a sample's values
@@ -57,6 +58,18 @@ def find_series(selectors: Sequence[Selector], layouts: Mapping[int, Layout]) ->
             if len(values) == len(one.label_keys)
         ]
     return found
+
+
+def with_labels(selectors: Sequence[Selector], labels: Mapping[str, str]) -> list[Selector]:
+    """The selectors that may have series with these labels. Raises INVALID_ARGUMENT when none has one of the keys."""
+    for key in labels:
+        if not any(key in one.fixed_labels or key in one.label_keys for one in selectors):
+            raise invalid("labels", f"names {key[:100]!r}, which is a label of none of the metrics asked for.")
+    return [
+        one
+        for one in selectors
+        if all(one.fixed_labels.get(key) == value or key in one.label_keys for key, value in labels.items())
+    ]
 
 
 def cells_of(series: Iterable[Series], *, core: bool) -> list[Cell]:

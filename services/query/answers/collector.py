@@ -1,0 +1,52 @@
+"""Collects the points of a server's series: core columns and labelled arrays, read and put together.
+
+The points of a large answer take a tenth of a second to put together, which is done in a thread, so that viewers'
+streams go on meanwhile.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from services.query.rules.catalog import Selector
+from services.query.rules.plan import Reading, Span
+from services.query.rules.points import Points, collect_samples, collect_steps, columns_of
+from services.query.rules.series import Cell, Layout, Series, cells_of, find_series
+from services.query.store import Store
+
+
+class Collector:
+    """Series and points of one server after the other. Raises as `flick.db.pool` says.
+
+    Args:
+        store: where samples are read.
+    """
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+
+    async def series(self, server_id: str, selectors: Sequence[Selector], span: Span) -> list[Series]:
+        """The series of `selectors` that the server has in the span. Raises INVALID_ARGUMENT for too many layouts."""
+        layouts: Mapping[int, Layout] = {}
+        if not all(one.column for one in selectors):
+            layouts = await self._store.layouts(server_id, span)
+        return find_series(selectors, layouts)
+
+    async def points(self, server_id: str, reading: Reading, series: Sequence[Series]) -> list[Points]:
+        """The points of each of `series`."""
+        collected = [Points(series=one) for one in series]
+        for core in (True, False):
+            await self._collect(server_id, reading, collected, cells_of(series, core=core))
+        return collected
+
+    async def _collect(
+        self, server_id: str, reading: Reading, collected: Sequence[Points], cells: Sequence[Cell]
+    ) -> None:
+        if not cells:
+            return
+        columns = columns_of(collected, cells)
+        if reading.step_us is None:
+            samples = await self._store.samples(server_id, reading.span, cells)
+            await asyncio.to_thread(collect_samples, samples, columns)
+        else:
+            steps = await self._store.steps(server_id, reading.span, cells, step_us=reading.step_us)
+            await asyncio.to_thread(collect_steps, steps, columns)
