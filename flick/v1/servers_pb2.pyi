@@ -68,6 +68,7 @@ class Server(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
+    SERVER_GROUP_ID_FIELD_NUMBER: _builtins.int
     server_id: _builtins.str
     """UUIDv7."""
     organization_id: _builtins.str
@@ -78,6 +79,8 @@ class Server(_message.Message):
     """What people note about it, at most 1000 characters; it may have several lines."""
     category: Global___ServerCategory.ValueType
     """What kind of machine it is."""
+    server_group_id: _builtins.str
+    """The group that it is in, of its own organization; empty: none."""
     @_builtins.property
     def host(self) -> Global___Host:
         """What its agent told of it at enrolment."""
@@ -103,10 +106,11 @@ class Server(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         description: _builtins.str = ...,
         category: Global___ServerCategory.ValueType = ...,
+        server_group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "host", b"host"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "host", b"host", "organization_id", b"organization_id", "server_id", b"server_id", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "host", b"host", "organization_id", b"organization_id", "server_group_id", b"server_group_id", "server_id", b"server_id", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -317,8 +321,8 @@ class UpdateServerRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change: `display_name`, `tags`, `description`, `category`. Over REST, when left out, the fields that the
-        body names.
+        """Which fields to change: `display_name`, `tags`, `description`, `category`, `server_group_id`. Over REST, when left out, the
+        fields that the body names.
         """
 
     def __init__(

@@ -96,7 +96,7 @@ class ServerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateServer(self, request, context):
-        """Changes a server's fields: display_name, tags, description, category.
+        """Changes a server's fields: display_name, tags, description, category, server_group_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

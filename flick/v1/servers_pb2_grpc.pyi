@@ -38,7 +38,7 @@ class ServerServiceStub:
     GetServer: _grpc.UnaryUnaryMultiCallable[_servers_pb2.GetServerRequest, _servers_pb2.Server]
     """One server."""
     UpdateServer: _grpc.UnaryUnaryMultiCallable[_servers_pb2.UpdateServerRequest, _servers_pb2.Server]
-    """Changes a server's fields: display_name, tags, description, category."""
+    """Changes a server's fields: display_name, tags, description, category, server_group_id."""
     DeleteServer: _grpc.UnaryUnaryMultiCallable[_servers_pb2.DeleteServerRequest, _servers_pb2.DeleteServerResponse]
     """Deletes a server: its agent's keys end at once, its history is no longer to be seen."""
     GetServerSettings: _grpc.UnaryUnaryMultiCallable[_servers_pb2.GetServerSettingsRequest, _servers_pb2.ServerSettings]
@@ -60,7 +60,7 @@ class ServerServiceAsyncStub(ServerServiceStub):
     GetServer: _aio.UnaryUnaryMultiCallable[_servers_pb2.GetServerRequest, _servers_pb2.Server]  # type: ignore[assignment]
     """One server."""
     UpdateServer: _aio.UnaryUnaryMultiCallable[_servers_pb2.UpdateServerRequest, _servers_pb2.Server]  # type: ignore[assignment]
-    """Changes a server's fields: display_name, tags, description, category."""
+    """Changes a server's fields: display_name, tags, description, category, server_group_id."""
     DeleteServer: _aio.UnaryUnaryMultiCallable[_servers_pb2.DeleteServerRequest, _servers_pb2.DeleteServerResponse]  # type: ignore[assignment]
     """Deletes a server: its agent's keys end at once, its history is no longer to be seen."""
     GetServerSettings: _aio.UnaryUnaryMultiCallable[_servers_pb2.GetServerSettingsRequest, _servers_pb2.ServerSettings]  # type: ignore[assignment]
@@ -97,7 +97,7 @@ class ServerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _servers_pb2.UpdateServerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_servers_pb2.Server, _abc.Awaitable[_servers_pb2.Server]]:
-        """Changes a server's fields: display_name, tags, description, category."""
+        """Changes a server's fields: display_name, tags, description, category, server_group_id."""
 
     @_abc_1.abstractmethod
     def DeleteServer(

@@ -22,6 +22,8 @@ from flick.v1 import (
     enrollment_pb2_grpc,
     organizations_pb2,
     organizations_pb2_grpc,
+    server_groups_pb2,
+    server_groups_pb2_grpc,
     servers_pb2,
     servers_pb2_grpc,
 )
@@ -34,11 +36,13 @@ from services.auth.credentials.trust import TrustAnchor
 from services.auth.servicers.access import AccessServicer
 from services.auth.servicers.enrollment import EnrollmentServicer
 from services.auth.servicers.organizations import OrganizationServicer
+from services.auth.servicers.server_groups import ServerGroupServicer
 from services.auth.servicers.servers import ServerServicer
 from services.auth.servicers.sessions import AuthServicer
 from services.auth.store.access import AccessStore
 from services.auth.store.enrollment import EnrollmentStore
 from services.auth.store.organizations import OrganizationStore
+from services.auth.store.server_groups import ServerGroupStore
 from services.auth.store.servers import ServerStore
 from services.auth.store.sessions import SessionStore
 from services.auth.telemetry import AuthMetrics
@@ -65,7 +69,7 @@ class Parts:
 
 
 def registrations(parts: Parts) -> Sequence[Registration]:
-    """The five services of the contract that auth answers."""
+    """The six services of the contract that auth answers."""
     organizations = OrganizationStore(pool=parts.pool)
     auth = AuthServicer(
         store=SessionStore(pool=parts.pool),
@@ -85,6 +89,9 @@ def registrations(parts: Parts) -> Sequence[Registration]:
         clock=parts.clock,
     )
     servers = ServerServicer(store=ServerStore(pool=parts.pool), clock=parts.clock)
+    groups = ServerGroupServicer(
+        store=ServerGroupStore(pool=parts.pool), organizations=organizations, clock=parts.clock
+    )
     access = AccessServicer(store=AccessStore(pool=parts.pool), bell=parts.bell, metrics=parts.metrics)
     return [
         Registration(
@@ -101,6 +108,10 @@ def registrations(parts: Parts) -> Sequence[Registration]:
         Registration(
             add=partial(servers_pb2_grpc.add_ServerServiceServicer_to_server, servers),
             descriptor=servers_pb2.DESCRIPTOR.services_by_name["ServerService"],
+        ),
+        Registration(
+            add=partial(server_groups_pb2_grpc.add_ServerGroupServiceServicer_to_server, groups),
+            descriptor=server_groups_pb2.DESCRIPTOR.services_by_name["ServerGroupService"],
         ),
         Registration(
             add=partial(enrollment_pb2_grpc.add_EnrollmentServiceServicer_to_server, enrollment),

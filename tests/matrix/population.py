@@ -77,6 +77,18 @@ class Population:
         )
         return made.text, made.id
 
+    async def server_group(self, what: What) -> UUID:
+        """A new group of the organization."""
+        group_id = new_id()
+        await self.connection.execute(
+            "insert into auth.server_groups (server_group_id, organization_id, display_name, create_time) "
+            "values ($1, $2, $3, now())",
+            group_id,
+            self.organizations[what],
+            str(group_id),
+        )
+        return group_id
+
     async def join_token(self, what: What) -> UUID:
         """A new join token of the organization."""
         made = tokens.make_opaque(prefix=tokens.JOIN_TOKEN_PREFIX, token_id=new_id(), fingerprint="none")

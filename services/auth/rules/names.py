@@ -5,6 +5,7 @@ import unicodedata
 from flick.errors import invalid
 
 MAX_NAME_LENGTH = 100
+MAX_DESCRIPTION_LENGTH = 1000
 MAX_EMAIL_LENGTH = 320  # RFC 3696: 64 before the @, 255 after it
 MAX_PASSWORD_BYTES = 1024  # hashing takes time in proportion
 MIN_NEW_PASSWORD_LENGTH = 8  # NIST SP 800-63B
@@ -32,6 +33,19 @@ def plain_text(text: str, *, field: str, max_length: int) -> str:
     if len(text) > max_length:
         raise invalid(field, f"has {len(text)} characters; give at most {max_length}.")
     if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in text):
+        raise invalid(field, "has control characters; leave them out.")
+    return text
+
+
+def description(text: str, *, field: str) -> str:
+    """A text of several lines without blanks around it.
+
+    Raises INVALID_ARGUMENT when it is too long or has control characters.
+    """
+    text = text.replace("\r\n", "\n").strip()
+    if len(text) > MAX_DESCRIPTION_LENGTH:
+        raise invalid(field, f"has {len(text)} characters; give at most {MAX_DESCRIPTION_LENGTH}.")
+    if any(unicodedata.category(letter) == "Cc" and letter not in "\n\t" for letter in text):
         raise invalid(field, "has control characters; leave them out.")
     return text
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from flick.v1 import access_pb2, enrollment_pb2, options_pb2, organizations_pb2, servers_pb2
+from flick.v1 import access_pb2, enrollment_pb2, options_pb2, organizations_pb2, server_groups_pb2, servers_pb2
 
 Row = asyncpg.Record
 
@@ -47,6 +47,19 @@ def server(row: Row) -> servers_pb2.Server:
         tags=row["tags"],
         description=row["description"],
         category=row["category"],
+        server_group_id=str(row["server_group_id"] or ""),
+    )
+
+
+def server_group(row: Row) -> server_groups_pb2.ServerGroup:
+    """A group of servers."""
+    return server_groups_pb2.ServerGroup(
+        server_group_id=str(row["server_group_id"]),
+        organization_id=str(row["organization_id"]),
+        display_name=row["display_name"],
+        description=row["description"],
+        create_time=timestamp(row["create_time"]),
+        server_count=row["server_count"],
     )
 
 

@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+
 from flick.db.pool import Pool
 from flick.db.queries import load_queries
 from flick.v1 import servers_pb2
-from services.auth.rules.servers import ServerChange
+from services.auth.rules.servers import ServerChange, unknown_group
 from services.auth.store import QUERIES, rows
 
 _SQL = load_queries(QUERIES / "servers.sql")
@@ -33,10 +35,20 @@ class ServerStore:
         return rows.server(row) if row else None
 
     async def update(self, *, server_id: UUID, change: ServerChange) -> servers_pb2.Server | None:
-        """The server after a change."""
-        row = await self._pool.fetchrow(
-            _SQL["update_server"], server_id, change.display_name, change.tags, change.description, change.category
-        )
+        """The server after a change. Raises INVALID_ARGUMENT when its new group is not of its organization."""
+        try:
+            row = await self._pool.fetchrow(
+                _SQL["update_server"],
+                server_id,
+                change.display_name,
+                change.tags,
+                change.description,
+                change.category,
+                change.server_group_id,
+                change.leaves_group,
+            )
+        except asyncpg.ForeignKeyViolationError as error:
+            raise unknown_group() from error
         return rows.server(row) if row else None
 
     async def delete(self, *, server_id: UUID, now: datetime) -> bool:

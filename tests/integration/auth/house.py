@@ -28,6 +28,7 @@ from flick.v1 import (
     enrollment_pb2_grpc,
     options_pb2,
     organizations_pb2_grpc,
+    server_groups_pb2_grpc,
     servers_pb2,
     servers_pb2_grpc,
 )
@@ -83,6 +84,7 @@ class AuthHouse:
         self.sessions = auth_pb2_grpc.AuthServiceStub(channel)
         self.organizations = organizations_pb2_grpc.OrganizationServiceStub(channel)
         self.servers = servers_pb2_grpc.ServerServiceStub(channel)
+        self.groups = server_groups_pb2_grpc.ServerGroupServiceStub(channel)
         self.enrollment = enrollment_pb2_grpc.EnrollmentServiceStub(channel)
         self.access = access_pb2_grpc.AccessServiceStub(channel)
 

@@ -77,7 +77,7 @@ def test_only_what_the_mask_names_is_changed() -> None:
 def test_every_field_can_be_changed_at_once_and_emptied() -> None:
     made = change(list(servers.CHANGEABLE), display_name="a")
 
-    assert made == servers.ServerChange(display_name="a", tags=[], description="", category=0)
+    assert made == servers.ServerChange(display_name="a", tags=[], description="", category=0, leaves_group=True)
 
 
 @pytest.mark.parametrize(

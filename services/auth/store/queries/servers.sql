@@ -2,7 +2,7 @@
 -- The servers of a person's organizations (or of one) that come after the given name and id, by name in any case.
 select
     server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time,
-    tags, description, category
+    tags, description, category, server_group_id
 from auth.servers
 where delete_time is null
     and organization_id in (select organization_id from auth.memberships where user_id = $1)
@@ -15,7 +15,7 @@ limit $5;
 -- A server.
 select
     server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time,
-    tags, description, category
+    tags, description, category, server_group_id
 from auth.servers
 where server_id = $1 and delete_time is null;
 
@@ -26,11 +26,12 @@ set
     display_name = coalesce($2, display_name),
     tags = coalesce($3::text[], tags),
     description = coalesce($4, description),
-    category = coalesce($5, category)
+    category = coalesce($5, category),
+    server_group_id = case when $7 then null else coalesce($6, server_group_id) end
 where server_id = $1 and delete_time is null
 returning
     server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time,
-    tags, description, category;
+    tags, description, category, server_group_id;
 
 -- name: delete_server
 -- Takes a server out of sight. Its row stays, since its history names it.

@@ -1,0 +1,55 @@
+"""The registry over REST: a real gateway before a real auth."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest_asyncio
+
+from tests.integration.auth.house import AuthHouse, Person
+from tests.integration.gateway.running import run_gateway
+from tests.integration.gateway.scripted import make_backends
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def rest(house: AuthHouse, owner: Person) -> AsyncIterator[httpx.AsyncClient]:
+    """The owner's calls."""
+    backends = make_backends({})
+    backends.auth_address = backends.query_address = house.address  # query is not asked here
+    async with (
+        run_gateway(backends) as gateway,
+        httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", headers=dict(owner.metadata)) as client,
+    ):
+        yield client
+
+
+async def test_a_server_is_described_and_grouped(house: AuthHouse, owner: Person, rest: httpx.AsyncClient) -> None:
+    server_id = (await house.server(owner)).server.server_id
+    group = (await rest.post("/server-groups", json={"serverGroup": {"displayName": "Web"}})).json()
+    said = {"tags": ["env:prod"], "category": "SERVER_CATEGORY_CLOUD", "serverGroupId": group["serverGroupId"]}
+
+    patched = await rest.patch(f"/servers/{server_id}", json=said)
+
+    assert patched.status_code == 200, patched.text
+    assert {key: patched.json()[key] for key in said} == said
+    listed = (await rest.get("/server-groups")).json()["serverGroups"]
+    assert [(one["displayName"], one["serverCount"]) for one in listed] == [("Web", 1)]
+    assert (await rest.delete(f"/server-groups/{group['serverGroupId']}")).status_code == 200
+    assert (await rest.get(f"/servers/{server_id}")).json().get("serverGroupId", "") == ""
+
+
+async def test_a_null_empties_a_field(house: AuthHouse, owner: Person, rest: httpx.AsyncClient) -> None:
+    server_id = (await house.server(owner)).server.server_id
+    await rest.patch(f"/servers/{server_id}", json={"tags": ["a"], "description": "b"})
+
+    patched = await rest.patch(f"/servers/{server_id}", json={"tags": None})
+
+    assert patched.status_code == 200, patched.text
+    assert (patched.json().get("tags", []), patched.json()["description"]) == ([], "b")
+
+
+async def test_a_taken_name_is_a_conflict(rest: httpx.AsyncClient) -> None:
+    await rest.post("/server-groups", json={"serverGroup": {"displayName": "Web"}})
+
+    again = await rest.post("/server-groups", json={"serverGroup": {"displayName": "web"}})
+
+    assert again.status_code == 409
