@@ -18,7 +18,7 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.sealing.sealer import Sealer
 from services.ingest.sealing.store import SealStore
 from services.query.answers.gate import Gate
-from services.query.answers.history import History
+from services.query.answers.history import History, Question
 from services.query.gaps import Gaps
 from services.query.layouts import Layouts
 from services.query.metrics import QueryMetrics
@@ -121,12 +121,14 @@ async def _costs_ms(history: History, pool: Pool, server_id: str, midnight: date
         for _ in range(RUNS + 1):
             began_s = time.process_time() + process_cpu_s(backend)
             answer = await history.query(
-                server_id=server_id,
-                interval_us=5_000_000,
-                names=names,
-                start_us=start_us,
-                end_us=start_us + 86_400_000_000,
-                max_points=points,
+                Question(
+                    server_id=server_id,
+                    interval_us=5_000_000,
+                    names=names,
+                    start_us=start_us,
+                    end_us=start_us + 86_400_000_000,
+                    max_points=points,
+                )
             )
             taken.append(time.process_time() + process_cpu_s(backend) - began_s)
             assert len(answer.series) == count
