@@ -219,6 +219,7 @@ class QueryMetricsRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     MAX_POINTS_FIELD_NUMBER: _builtins.int
+    COMPARE_OFFSET_FIELD_NUMBER: _builtins.int
     server_id: _builtins.str
     """The server."""
     max_points: _builtins.int
@@ -235,6 +236,12 @@ class QueryMetricsRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """First moment no longer wanted; unset: now."""
 
+    @_builtins.property
+    def compare_offset(self) -> _duration_pb2.Duration:
+        """Show also what was so long before, more than 0 and at most 3660 days, such as a day or a week: each earlier point
+        stands at the present time that it is compared with. Unset: nothing earlier. With a step it is rounded to whole steps.
+        """
+
     def __init__(
         self,
         *,
@@ -243,10 +250,11 @@ class QueryMetricsRequest(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         max_points: _builtins.int = ...,
+        compare_offset: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "max_points", b"max_points", "names", b"names", "server_id", b"server_id", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "max_points", b"max_points", "names", b"names", "server_id", b"server_id", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -264,6 +272,8 @@ class QueryMetricsResponse(_message.Message):
     SERIES_FIELD_NUMBER: _builtins.int
     GAPS_FIELD_NUMBER: _builtins.int
     GAPS_LEFT_OUT_FIELD_NUMBER: _builtins.int
+    COMPARE_OFFSET_FIELD_NUMBER: _builtins.int
+    EARLIER_SERIES_FIELD_NUMBER: _builtins.int
     gaps_left_out: _builtins.bool
     """Whether there are more gaps, none of them longer than those that are told."""
     @_builtins.property
@@ -288,6 +298,16 @@ class QueryMetricsResponse(_message.Message):
         most 200, the longest; nothing after now counts.
         """
 
+    @_builtins.property
+    def compare_offset(self) -> _duration_pb2.Duration:
+        """How much earlier `earlier_series` are; unset when nothing was to be compared."""
+
+    @_builtins.property
+    def earlier_series(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimeSeries]:
+        """The same series so much earlier, their times moved forward by `compare_offset`, so that they stand on the steps of
+        `series`. One that there was then but is not now, or the other way round, stands in one of the lists only.
+        """
+
     def __init__(
         self,
         *,
@@ -297,10 +317,12 @@ class QueryMetricsResponse(_message.Message):
         series: _abc.Iterable[Global___TimeSeries] | None = ...,
         gaps: _abc.Iterable[Global___MetricsGap] | None = ...,
         gaps_left_out: _builtins.bool = ...,
+        compare_offset: _duration_pb2.Duration | None = ...,
+        earlier_series: _abc.Iterable[Global___TimeSeries] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "gaps", b"gaps", "gaps_left_out", b"gaps_left_out", "series", b"series", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "earlier_series", b"earlier_series", "end_time", b"end_time", "gaps", b"gaps", "gaps_left_out", b"gaps_left_out", "series", b"series", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -456,6 +478,7 @@ class QueryFleetMetricsRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     AGGREGATION_FIELD_NUMBER: _builtins.int
     QUANTILES_FIELD_NUMBER: _builtins.int
+    COMPARE_OFFSET_FIELD_NUMBER: _builtins.int
     max_points: _builtins.int
     """At most this many points a series, 10 to 5000; 0: 500. All series that are read have at most 250,000 points together,
     so that with many of them each has fewer.
@@ -486,6 +509,12 @@ class QueryFleetMetricsRequest(_message.Message):
     def quantiles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Which quantiles, 0 (the least server) to 1 (the greatest), at most 10; only with FLEET_AGGREGATION_QUANTILES."""
 
+    @_builtins.property
+    def compare_offset(self) -> _duration_pb2.Duration:
+        """Show also what was so long before, more than 0 and at most 3660 days, such as a day or a week: each earlier point
+        stands at the present time that it is compared with. Unset: nothing earlier. With a step it is rounded to whole steps.
+        """
+
     def __init__(
         self,
         *,
@@ -497,10 +526,11 @@ class QueryFleetMetricsRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         aggregation: Global___FleetAggregation.ValueType = ...,
         quantiles: _abc.Iterable[_builtins.float] | None = ...,
+        compare_offset: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregation", b"aggregation", "end_time", b"end_time", "labels", b"labels", "max_points", b"max_points", "names", b"names", "quantiles", b"quantiles", "server_ids", b"server_ids", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregation", b"aggregation", "compare_offset", b"compare_offset", "end_time", b"end_time", "labels", b"labels", "max_points", b"max_points", "names", b"names", "quantiles", b"quantiles", "server_ids", b"server_ids", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -516,6 +546,8 @@ class QueryFleetMetricsResponse(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
     SERIES_FIELD_NUMBER: _builtins.int
+    COMPARE_OFFSET_FIELD_NUMBER: _builtins.int
+    EARLIER_SERIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """The span that was answered."""
@@ -534,6 +566,16 @@ class QueryFleetMetricsResponse(_message.Message):
     def series(self) -> _containers.RepeatedCompositeFieldContainer[Global___FleetTimeSeries]:
         """By server in the order asked for, within it by name and labels; combined: by name and labels, then by quantile."""
 
+    @_builtins.property
+    def compare_offset(self) -> _duration_pb2.Duration:
+        """How much earlier `earlier_series` are; unset when nothing was to be compared."""
+
+    @_builtins.property
+    def earlier_series(self) -> _containers.RepeatedCompositeFieldContainer[Global___FleetTimeSeries]:
+        """The same series so much earlier, their times moved forward by `compare_offset`, so that they stand on the steps of
+        `series`. One that there was then but is not now, or the other way round, stands in one of the lists only.
+        """
+
     def __init__(
         self,
         *,
@@ -541,10 +583,12 @@ class QueryFleetMetricsResponse(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         step: _duration_pb2.Duration | None = ...,
         series: _abc.Iterable[Global___FleetTimeSeries] | None = ...,
+        compare_offset: _duration_pb2.Duration | None = ...,
+        earlier_series: _abc.Iterable[Global___FleetTimeSeries] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "series", b"series", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "earlier_series", b"earlier_series", "end_time", b"end_time", "series", b"series", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,6 +1,7 @@
 """The QueryService: requests in, answers out. What an answer is, the parts behind it decide."""
 
 from collections.abc import AsyncIterator, Sequence
+from typing import TypeAlias
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -12,7 +13,7 @@ from flick.v1 import delivery_pb2, query_pb2, query_pb2_grpc
 from services.query.access import Access
 from services.query.answers.across import FleetHistory, FleetQuestion
 from services.query.answers.delivery import Delivery
-from services.query.answers.history import History
+from services.query.answers.history import History, Question
 from services.query.answers.latest import Latest
 from services.query.rules import fleet, measured
 from services.query.rules.catalog import Catalog
@@ -22,6 +23,9 @@ from services.query.watch.hub import Hub
 from services.query.watch.session import Sessions
 
 MAX_WATCHED = 100
+Compared: TypeAlias = query_pb2.QueryMetricsRequest | query_pb2.QueryFleetMetricsRequest
+Spanned: TypeAlias = Compared | delivery_pb2.GetServerDeliveryRequest
+
 PROCESSES_LOOK_BACK_US = 300_000_000  # the contract: a snapshot at most 5 min older is shown
 
 
@@ -72,12 +76,15 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         """See the contract."""
         intervals_us = await self._access.intervals_us([request.server_id])
         return await self._history.query(
-            server_id=request.server_id,
-            interval_us=intervals_us[request.server_id],
-            names=request.names,
-            start_us=_moment(request.start_time, "start_time") if request.HasField("start_time") else None,
-            end_us=_moment(request.end_time, "end_time") if request.HasField("end_time") else None,
-            max_points=request.max_points,
+            Question(
+                server_id=request.server_id,
+                interval_us=intervals_us[request.server_id],
+                names=request.names,
+                start_us=_start(request),
+                end_us=_end(request),
+                max_points=request.max_points,
+                compare_offset_us=_offset(request),
+            )
         )
 
     async def QueryFleetMetrics(
@@ -91,11 +98,12 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
                 intervals_us=await self._access.intervals_us(server_ids),
                 names=request.names,
                 labels=request.labels,
-                start_us=_moment(request.start_time, "start_time") if request.HasField("start_time") else None,
-                end_us=_moment(request.end_time, "end_time") if request.HasField("end_time") else None,
+                start_us=_start(request),
+                end_us=_end(request),
                 max_points=request.max_points,
                 aggregation=request.aggregation,
                 quantiles=request.quantiles,
+                compare_offset_us=_offset(request),
             )
         )
 
@@ -136,8 +144,8 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         """See the contract."""
         return await self._delivery.query(
             server_id=request.server_id,
-            start_us=_moment(request.start_time, "start_time") if request.HasField("start_time") else None,
-            end_us=_moment(request.end_time, "end_time") if request.HasField("end_time") else None,
+            start_us=_start(request),
+            end_us=_end(request),
         )
 
     async def SummarizeServers(
@@ -163,6 +171,27 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
 
     def _wanted(self, names: Sequence[str]) -> frozenset[int]:
         return frozenset(one.number for one in self._catalog.resolve(names))
+
+
+def _start(request: Spanned) -> int | None:
+    return _moment(request.start_time, "start_time") if request.HasField("start_time") else None
+
+
+def _end(request: Spanned) -> int | None:
+    return _moment(request.end_time, "end_time") if request.HasField("end_time") else None
+
+
+def _offset(request: Compared) -> int:
+    """Microseconds; 0: nothing is compared."""
+    if not request.HasField("compare_offset"):
+        return 0
+    offset = request.compare_offset
+    if not -1_000_000_000 < offset.nanos < 1_000_000_000:
+        raise invalid("compare_offset", "has nanos outside -999999999 to 999999999.")
+    offset_us = offset.seconds * 1_000_000 + offset.nanos // 1000
+    if not offset_us:
+        raise invalid("compare_offset", "must be more than 0; leave it out to compare with nothing.")
+    return offset_us
 
 
 def _moment(time: Timestamp, field: str) -> int:

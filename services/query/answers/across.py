@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flick.clock import Clock
 from flick.errors import invalid
@@ -11,22 +11,23 @@ from services.query.answers.advice import advice_on_timeout
 from services.query.answers.collector import Collector
 from services.query.answers.gate import Gate
 from services.query.metrics import QueryMetrics
-from services.query.rules.across import MAX_SERVERS, Aggregation, check_aggregation, combine, plan_fleet_reading
+from services.query.rules.across import MAX_SERVERS, Aggregation, Load, check_aggregation, combine, plan_fleet_reading
 from services.query.rules.catalog import Catalog, Selector
-from services.query.rules.plan import MAX_NAMES, Reading, Span, plan_points, plan_span
+from services.query.rules.compare import check_offset, whole_steps
+from services.query.rules.plan import MAX_NAMES, Reading, Span, expected_rows, plan_points, plan_span
 from services.query.rules.series import Series, with_labels
 from services.query.store import Store
 
 _ADVICE = "Reading this history takes too long. Ask for a shorter span, fewer servers or fewer names."
 
-Found = Sequence[tuple[str, query_pb2.TimeSeries]]  # each with its server
+Shown = Sequence[tuple[str, query_pb2.TimeSeries]]  # each with its server
 
 
 @dataclass(frozen=True, kw_only=True)
 class FleetQuestion:
     """What is asked, as `QueryFleetMetricsRequest` describes it; times in microseconds, None where they are unset.
 
-    `intervals_us` is the time between stored samples of each server as it is now.
+    `intervals_us` is the time between stored samples of each server as it is now; `compare_offset_us` 0: none.
     """
 
     server_ids: Sequence[str]
@@ -38,6 +39,7 @@ class FleetQuestion:
     max_points: int
     aggregation: Aggregation
     quantiles: Sequence[float]
+    compare_offset_us: int
 
 
 class FleetHistory:
@@ -68,38 +70,65 @@ class FleetHistory:
         selectors = with_labels(self._catalog.resolve(asked.names), asked.labels)
         now_us = self._clock.time_unix_nano() // 1000
         span = plan_span(start_us=asked.start_us, end_us=asked.end_us, now_us=now_us)
+        check_offset(asked.compare_offset_us, span)
         plan_points(max_points=asked.max_points, series=1)
         async with self._gate.entered():
             with self._metrics.range_seconds.time():
                 async with advice_on_timeout(_ADVICE):
                     answer = await self._answer(asked, selectors, span, now_us)
-        self._metrics.range_points.inc(sum(len(one.series.times) for one in answer.series))
+        self._metrics.range_points.inc(sum(len(one.series.times) for one in (*answer.series, *answer.earlier_series)))
         return answer
 
     async def _answer(
         self, asked: FleetQuestion, selectors: Sequence[Selector], span: Span, now_us: int
     ) -> query_pb2.QueryFleetMetricsResponse:
-        series = {one: await self._series(one, asked, selectors, span) for one in asked.server_ids}
-        points = plan_points(max_points=asked.max_points, series=sum(map(len, series.values())))
+        offset_us = asked.compare_offset_us
+        present = await self._survey(asked, selectors, span)
+        earlier = await self._survey(asked, selectors, span.moved(-offset_us)) if offset_us else _Found(span=span)
+        points = plan_points(max_points=asked.max_points, series=present.count + earlier.count)
         reading = plan_fleet_reading(
             span=span,
             points=points,
-            probes=[await self._store.probe(one, span, limit=points + 1) for one in asked.server_ids],
-            series=[len(series[one]) for one in asked.server_ids],
-            now_us=now_us,
-            least_step_us=max(asked.intervals_us[one] for one in asked.server_ids) if asked.aggregation else None,
+            loads=[*await self._loads(present, points, now_us), *await self._loads(earlier, points, now_us)],
+            least_step_us=max(asked.intervals_us.values()) if asked.aggregation else None,
         )
-        found: list[tuple[str, query_pb2.TimeSeries]] = []
-        for server_id, wanted in series.items():
-            collected = await self._collector.points(server_id, reading, wanted)
-            found += [(server_id, one.time_series()) for one in collected if len(one)]
-        return await asyncio.to_thread(_answer, asked, reading, found)
+        offset_us = whole_steps(offset_us, reading.step_us) if offset_us else 0
+        shown = await self._read(reading, present, later_us=0)
+        before = await self._read(reading.moved(-offset_us), earlier, later_us=offset_us)
+        return await asyncio.to_thread(_answer, asked, reading, shown, before, offset_us)
 
-    async def _series(
-        self, server_id: str, asked: FleetQuestion, selectors: Sequence[Selector], span: Span
-    ) -> list[Series]:
-        found = await self._collector.series(server_id, selectors, span)
-        return [one for one in found if asked.labels.items() <= one.labels.items()]
+    async def _survey(self, asked: FleetQuestion, selectors: Sequence[Selector], span: Span) -> "_Found":
+        series = {}
+        for server_id in asked.server_ids:
+            found = await self._collector.series(server_id, selectors, span)
+            series[server_id] = [one for one in found if asked.labels.items() <= one.labels.items()]
+        return _Found(span=span, series=series)
+
+    async def _loads(self, found: "_Found", points: int, now_us: int) -> list[Load]:
+        loads = []
+        for server_id, series in found.series.items():
+            probe = await self._store.probe(server_id, found.span, limit=points + 1)
+            loads.append(Load(probe, expected_rows(found.span, probe, now_us), len(series)))
+        return loads
+
+    async def _read(self, reading: Reading, found: "_Found", *, later_us: int) -> Shown:
+        shown: list[tuple[str, query_pb2.TimeSeries]] = []
+        for server_id, series in found.series.items():
+            collected = await self._collector.points(server_id, reading, series)
+            shown += [(server_id, one.time_series(later_us=later_us)) for one in collected if len(one)]
+        return shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """Which series each server has in a span."""
+
+    span: Span
+    series: Mapping[str, Sequence[Series]] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.series.values()))
 
 
 def check_servers(server_ids: Sequence[str]) -> None:
@@ -108,8 +137,14 @@ def check_servers(server_ids: Sequence[str]) -> None:
         raise invalid("server_ids", f"names {len(server_ids)} servers; ask for at most {MAX_SERVERS} in one call.")
 
 
-def _answer(asked: FleetQuestion, reading: Reading, found: Found) -> query_pb2.QueryFleetMetricsResponse:
-    answer = query_pb2.QueryFleetMetricsResponse(series=_fleet_series(asked, found))
+def _answer(
+    asked: FleetQuestion, reading: Reading, shown: Shown, before: Shown, offset_us: int
+) -> query_pb2.QueryFleetMetricsResponse:
+    answer = query_pb2.QueryFleetMetricsResponse(
+        series=_fleet_series(asked, shown), earlier_series=_fleet_series(asked, before)
+    )
+    if offset_us:
+        answer.compare_offset.FromMicroseconds(offset_us)
     answer.start_time.FromMicroseconds(reading.span.start_us)
     answer.end_time.FromMicroseconds(reading.span.end_us)
     if reading.step_us is not None:
@@ -117,7 +152,7 @@ def _answer(asked: FleetQuestion, reading: Reading, found: Found) -> query_pb2.Q
     return answer
 
 
-def _fleet_series(asked: FleetQuestion, found: Found) -> list[query_pb2.FleetTimeSeries]:
+def _fleet_series(asked: FleetQuestion, found: Shown) -> list[query_pb2.FleetTimeSeries]:
     if not asked.aggregation:
         return [query_pb2.FleetTimeSeries(server_id=server_id, series=one) for server_id, one in found]
     alike: dict[tuple[str, frozenset[tuple[str, str]]], list[query_pb2.TimeSeries]] = {}

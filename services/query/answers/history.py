@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flick.clock import Clock
 from flick.errors import invalid
@@ -12,12 +13,30 @@ from services.query.answers.gate import Gate
 from services.query.gaps import Gaps
 from services.query.metrics import QueryMetrics
 from services.query.rules.catalog import Catalog, Selector
+from services.query.rules.compare import check_offset, whole_steps
 from services.query.rules.gaps import Gap
-from services.query.rules.plan import MAX_NAMES, Reading, Span, plan_points, plan_reading, plan_span
+from services.query.rules.plan import MAX_NAMES, Probe, Reading, Span, plan_points, plan_reading, plan_span
 from services.query.rules.points import Points
+from services.query.rules.series import Series
 from services.query.store import Store
 
 _ADVICE = "Reading this history takes too long. Ask for a shorter span or fewer names."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked, as `QueryMetricsRequest` describes it; times in microseconds, None where they are unset.
+
+    `interval_us` is the time between stored samples of the server as it is now; `compare_offset_us` 0: none.
+    """
+
+    server_id: str
+    interval_us: int
+    names: Sequence[str]
+    start_us: int | None = None
+    end_us: int | None = None
+    max_points: int = 0
+    compare_offset_us: int = 0
 
 
 class History:
@@ -50,55 +69,72 @@ class History:
         self._clock = clock
         self._metrics = metrics
 
-    async def query(
-        self,
-        *,
-        server_id: str,
-        interval_us: int,
-        names: Sequence[str],
-        start_us: int | None,
-        end_us: int | None,
-        max_points: int,
-    ) -> query_pb2.QueryMetricsResponse:
-        """The history of `names`. Raises INVALID_ARGUMENT naming the field, RESOURCE_EXHAUSTED when too busy.
-
-        `interval_us` is the time between stored samples of the server as it is now.
-        """
+    async def query(self, asked: Question) -> query_pb2.QueryMetricsResponse:
+        """The history. Raises INVALID_ARGUMENT naming the field, RESOURCE_EXHAUSTED when too busy."""
+        names = asked.names
         if not 1 <= len(names) <= MAX_NAMES:
             raise invalid("names", f"holds {len(names)} names; give 1 to {MAX_NAMES} metric names of the catalogue.")
         selectors = self._catalog.resolve(names)
         now_us = self._clock.time_unix_nano() // 1000
-        span = plan_span(start_us=start_us, end_us=end_us, now_us=now_us)
-        plan_points(max_points=max_points, series=1)  # refuses nonsense before it waits
+        span = plan_span(start_us=asked.start_us, end_us=asked.end_us, now_us=now_us)
+        check_offset(asked.compare_offset_us, span)
+        plan_points(max_points=asked.max_points, series=1)  # refuses nonsense before it waits
         async with self._gate.entered():
             with self._metrics.range_seconds.time():
                 async with advice_on_timeout(_ADVICE):
-                    answer = await self._answer(server_id, interval_us, selectors, span, max_points, now_us)
-        self._metrics.range_points.inc(sum(len(one.times) for one in answer.series))
+                    answer = await self._answer(asked, selectors, span, now_us)
+        self._metrics.range_points.inc(sum(len(one.times) for one in (*answer.series, *answer.earlier_series)))
         return answer
 
     async def _answer(
-        self,
-        server_id: str,
-        interval_us: int,
-        selectors: Sequence[Selector],
-        span: Span,
-        max_points: int,
-        now_us: int,
+        self, asked: Question, selectors: Sequence[Selector], span: Span, now_us: int
     ) -> query_pb2.QueryMetricsResponse:
-        points = plan_points(max_points=max_points, series=1)
-        probe = await self._store.probe(server_id, span, limit=points + 1)
-        plan_reading(span=span, points=points, series=1, probe=probe, now_us=now_us)  # too much even without labels
-        series = await self._collector.series(server_id, selectors, span)
-        points = plan_points(max_points=max_points, series=len(series))
-        reading = plan_reading(span=span, points=points, series=len(series), probe=probe, now_us=now_us)
-        collected = await self._collector.points(server_id, reading, series)
+        offset_us = asked.compare_offset_us
+        earlier = await self._survey(asked, selectors, span.moved(-offset_us), now_us) if offset_us else None
+        present = await self._survey(asked, selectors, span, now_us)
+        series = len(present.series) + (len(earlier.series) if earlier else 0)
+        points = plan_points(max_points=asked.max_points, series=series)
+        reading = present.reading(points, now_us, reads=2 if earlier else 1)
+        if earlier and earlier.reading(points, now_us, reads=2).step_us and not reading.step_us:
+            reading = present.reading(points, now_us, reads=2, as_measured=False)
+        collected = await self._collector.points(asked.server_id, reading, present.series)
         answer = await asyncio.to_thread(_answer, reading, collected)
+        if earlier:
+            offset_us = whole_steps(offset_us, reading.step_us)
+            before = await self._collector.points(asked.server_id, reading.moved(-offset_us), earlier.series)
+            answer.earlier_series.extend(one.time_series(later_us=offset_us) for one in before if len(one))
+            answer.compare_offset.FromMicroseconds(offset_us)
         gaps, answer.gaps_left_out = await self._gaps.read(
-            server_id, reading.span, interval_us=interval_us, now_us=now_us
+            asked.server_id, reading.span, interval_us=asked.interval_us, now_us=now_us
         )
         answer.gaps.extend(map(_gap, gaps))
         return answer
+
+    async def _survey(self, asked: Question, selectors: Sequence[Selector], span: Span, now_us: int) -> "_Found":
+        points = plan_points(max_points=asked.max_points, series=1)
+        probe = await self._store.probe(asked.server_id, span, limit=points + 1)
+        plan_reading(span=span, points=points, series=1, probe=probe, now_us=now_us)  # too much even without labels
+        return _Found(span=span, probe=probe, series=await self._collector.series(asked.server_id, selectors, span))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What a server has in a span."""
+
+    span: Span
+    probe: Probe
+    series: Sequence[Series]
+
+    def reading(self, points: int, now_us: int, *, reads: int, as_measured: bool = True) -> Reading:
+        return plan_reading(
+            span=self.span,
+            points=points,
+            series=len(self.series),
+            probe=self.probe,
+            now_us=now_us,
+            reads=reads,
+            as_measured=as_measured,
+        )
 
 
 def _answer(reading: Reading, collected: Sequence[Points]) -> query_pb2.QueryMetricsResponse:

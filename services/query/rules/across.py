@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from flick.errors import FlickError, invalid
 from flick.v1 import options_pb2, query_pb2
@@ -12,7 +12,6 @@ from services.query.rules.plan import (
     Probe,
     Reading,
     Span,
-    expected_rows,
     plan_step,
 )
 
@@ -45,26 +44,29 @@ def check_aggregation(aggregation: Aggregation, quantiles: Sequence[float]) -> N
         raise invalid("quantiles", "must each be 0 to 1; write 0.95 for the 95th of 100.")
 
 
-def plan_fleet_reading(
-    *, span: Span, points: int, probes: Sequence[Probe], series: Sequence[int], now_us: int, least_step_us: int | None
-) -> Reading:
+class Load(NamedTuple):
+    """What one server has in one span: how the span begins, how many samples are expected, how many series are read."""
+
+    probe: Probe
+    rows: float
+    series: int
+
+
+def plan_fleet_reading(*, span: Span, points: int, loads: Sequence[Load], least_step_us: int | None) -> Reading:
     """One reading for all servers, so that their steps are the same.
 
     Args:
         span: what is asked for.
         points: the most points a series may have.
-        probes: what each server has stored in the span, counted to more than `points`.
-        series: how many series of each server are read.
-        now_us: the time; nothing is expected to be stored after it.
+        loads: what is read of each server, there and in an earlier span.
         least_step_us: the shortest step; None: samples may come as they were measured.
 
     Raises INVALID_ARGUMENT with advice when more would have to be read than one call may.
     """
-    if least_step_us is None and all(one.rows <= points for one in probes):
+    if least_step_us is None and all(one.probe.rows <= points for one in loads):
         return Reading(span=span, step_us=None)
-    rows = [expected_rows(span, one, now_us) for one in probes]
-    values = sum(count * width for count, width in zip(rows, series, strict=True))
-    share = max(sum(rows) / MAX_READ_ROWS, values / MAX_READ_VALUES)
+    rows, values = sum(one.rows for one in loads), sum(one.rows * one.series for one in loads)
+    share = max(rows / MAX_READ_ROWS, values / MAX_READ_VALUES)
     if share > 1:
         raise _too_much(span, share)
     step_us = plan_step(span, points, least_us=least_step_us or 0)

@@ -40,6 +40,10 @@ class Span:
         """How long it is."""
         return self.end_us - self.start_us
 
+    def moved(self, by_us: int) -> "Span":
+        """The same span so much later; negative: earlier."""
+        return Span(start_us=self.start_us + by_us, end_us=self.end_us + by_us)
+
     def aligned(self, step_us: int) -> "Span":
         """The least span around this one that begins and ends on the grid of `step_us`, so that every step is whole."""
         return Span(start_us=self.start_us // step_us * step_us, end_us=-(-self.end_us // step_us) * step_us)
@@ -60,6 +64,10 @@ class Reading:
 
     span: Span
     step_us: int | None
+
+    def moved(self, by_us: int) -> "Reading":
+        """The same so much later; negative: earlier. By whole steps, where there are steps."""
+        return Reading(span=self.span.moved(by_us), step_us=self.step_us)
 
 
 def plan_span(*, start_us: int | None, end_us: int | None, now_us: int) -> Span:
@@ -95,7 +103,9 @@ def plan_points(*, max_points: int, series: int) -> int:
     return points
 
 
-def plan_reading(*, span: Span, points: int, series: int, probe: Probe, now_us: int) -> Reading:
+def plan_reading(
+    *, span: Span, points: int, series: int, probe: Probe, now_us: int, reads: int = 1, as_measured: bool = True
+) -> Reading:
     """Samples as they are when at most `points` of them lie in the span, else steps wide enough for `points` of them.
 
     Args:
@@ -104,12 +114,14 @@ def plan_reading(*, span: Span, points: int, series: int, probe: Probe, now_us: 
         series: how many series are read.
         probe: what is stored in the span, counted to one more than `points`.
         now_us: the time; nothing is expected to be stored after it.
+        reads: among how many readings of one call the budget is shared.
+        as_measured: whether samples may come as they are.
 
     Raises INVALID_ARGUMENT with advice when more would have to be read than one call may.
     """
-    if probe.rows <= points:
+    if as_measured and probe.rows <= points:
         return Reading(span=span, step_us=None)
-    _refuse_too_much(span, series, probe, now_us)
+    _refuse_too_much(span, series, probe, now_us, reads)
     step_us = _step(span, points)
     return Reading(span=span.aligned(step_us), step_us=step_us)
 
@@ -130,9 +142,9 @@ def _step(span: Span, points: int) -> int:
     )
 
 
-def _refuse_too_much(span: Span, series: int, probe: Probe, now_us: int) -> None:
+def _refuse_too_much(span: Span, series: int, probe: Probe, now_us: int, reads: int) -> None:
     rows = expected_rows(span, probe, now_us)
-    limit = min(MAX_READ_ROWS, MAX_READ_VALUES // max(series, 1))
+    limit = min(MAX_READ_ROWS, MAX_READ_VALUES // max(series, 1)) / reads
     if rows > limit:
         raise too_much(f"about {limit * _interval_us(probe) / SECOND_US / 3600:.0f} hours")
 

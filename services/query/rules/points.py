@@ -61,8 +61,8 @@ class Points:
         self._minima.append(least)
         self._maxima.append(greatest)
 
-    def time_series(self) -> query_pb2.TimeSeries:
-        """What was collected."""
+    def time_series(self, *, later_us: int = 0) -> query_pb2.TimeSeries:
+        """What was collected, its times moved forward by `later_us`."""
         values = self._values
         if self._counts:
             values = [total / count for total, count in zip(self._values, self._counts, strict=True)]
@@ -71,7 +71,7 @@ class Points:
             labels=self.series.labels,
             unit=self.series.selector.unit,
             kind=self.series.selector.kind,
-            times=self._times,
+            times=[time + later_us / SECOND_US for time in self._times] if later_us else self._times,
             values=values,
             minima=self._minima,
             maxima=self._maxima,

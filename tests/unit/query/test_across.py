@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from flick.errors import FlickError
 from flick.v1 import options_pb2, query_pb2
-from services.query.rules.across import check_aggregation, combine, plan_fleet_reading
-from services.query.rules.plan import MAX_READ_ROWS, SECOND_US, Probe, Span
+from services.query.rules.across import Load, check_aggregation, combine, plan_fleet_reading
+from services.query.rules.plan import MAX_READ_ROWS, SECOND_US, Probe, Span, expected_rows
 
 AVERAGE, SUM = query_pb2.FLEET_AGGREGATION_AVERAGE, query_pb2.FLEET_AGGREGATION_SUM
 LEAST, GREATEST = query_pb2.FLEET_AGGREGATION_MINIMUM, query_pb2.FLEET_AGGREGATION_MAXIMUM
@@ -99,9 +99,7 @@ def _plan(probes: list[Probe], *, series: int = 1, least_step_us: int | None = N
     return plan_fleet_reading(
         span=DAY,
         points=500,
-        probes=probes,
-        series=[series] * len(probes),
-        now_us=DAY.end_us,
+        loads=[Load(one, expected_rows(DAY, one, DAY.end_us), series) for one in probes],
         least_step_us=least_step_us,
     ).step_us
 
