@@ -66,6 +66,30 @@ FLEET_AGGREGATION_COUNT: FleetAggregation.ValueType  # 6
 """How many servers have the series in the step."""
 Global___FleetAggregation: _TypeAlias = FleetAggregation  # noqa: Y015
 
+class _ProcessOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProcessOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProcessOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROCESS_ORDER_UNSPECIFIED: _ProcessOrder.ValueType  # 0
+    """As PROCESS_ORDER_CPU."""
+    PROCESS_ORDER_CPU: _ProcessOrder.ValueType  # 1
+    """By the processor time that they took over the span: their average, as often as they were seen."""
+    PROCESS_ORDER_MEMORY: _ProcessOrder.ValueType  # 2
+    """By the memory that they held over the span: their average, as often as they were seen."""
+
+class ProcessOrder(_ProcessOrder, metaclass=_ProcessOrderEnumTypeWrapper):
+    """By what processes are ordered."""
+
+PROCESS_ORDER_UNSPECIFIED: ProcessOrder.ValueType  # 0
+"""As PROCESS_ORDER_CPU."""
+PROCESS_ORDER_CPU: ProcessOrder.ValueType  # 1
+"""By the processor time that they took over the span: their average, as often as they were seen."""
+PROCESS_ORDER_MEMORY: ProcessOrder.ValueType  # 2
+"""By the memory that they held over the span: their average, as often as they were seen."""
+Global___ProcessOrder: _TypeAlias = ProcessOrder  # noqa: Y015
+
 class _ServerState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -749,6 +773,150 @@ class ListProcessesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListProcessesResponse: _TypeAlias = ListProcessesResponse  # noqa: Y015
+
+@_typing.final
+class ListTopProcessesRequest(_message.Message):
+    """Asks for the processes of a span."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.str
+    """The server."""
+    order_by: Global___ProcessOrder.ValueType
+    """What to order by."""
+    limit: _builtins.int
+    """At most this many, 1 to 200; 0: 20."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment wanted; unset: one hour before end_time."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment no longer wanted; unset: now. The span may hold at most 100,000 snapshots: 5 days of one every 5 s."""
+
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        order_by: Global___ProcessOrder.ValueType = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "limit", b"limit", "order_by", b"order_by", "server_id", b"server_id", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTopProcessesRequest: _TypeAlias = ListTopProcessesRequest  # noqa: Y015
+
+@_typing.final
+class ListTopProcessesResponse(_message.Message):
+    """The processes of a span."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COUNT_FIELD_NUMBER: _builtins.int
+    PROCESSES_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    snapshot_count: _builtins.int
+    """How many snapshots of the busiest processes there are in the span."""
+    incomplete: _builtins.bool
+    """Whether there were more different ones than could be kept in mind (20,000), so that those that took little are counted
+    too low.
+    """
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """The span that was answered."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Its end, not included."""
+
+    @_builtins.property
+    def processes(self) -> _containers.RepeatedCompositeFieldContainer[Global___TopProcess]:
+        """The processes, what took the most over the span first."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        snapshot_count: _builtins.int = ...,
+        processes: _abc.Iterable[Global___TopProcess] | None = ...,
+        incomplete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "incomplete", b"incomplete", "processes", b"processes", "snapshot_count", b"snapshot_count", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTopProcessesResponse: _TypeAlias = ListTopProcessesResponse  # noqa: Y015
+
+@_typing.final
+class TopProcess(_message.Message):
+    """All processes of the same program, user and command line. An agent sends the busiest ones only, so a process that was
+    seen in some snapshots may have run at other times, too; averages are over the snapshots in which it was seen.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COUNT_FIELD_NUMBER: _builtins.int
+    CPU_UTILIZATION_AVERAGE_FIELD_NUMBER: _builtins.int
+    CPU_UTILIZATION_MAXIMUM_FIELD_NUMBER: _builtins.int
+    MEMORY_RSS_AVERAGE_FIELD_NUMBER: _builtins.int
+    MEMORY_RSS_MAXIMUM_FIELD_NUMBER: _builtins.int
+    PROCESS_COUNT_MAXIMUM_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the program."""
+    user: _builtins.str
+    """Name of the user, or the number where there is no name."""
+    command: _builtins.str
+    """Command line, shortened to 256 characters; empty where the server's settings turn it off."""
+    snapshot_count: _builtins.int
+    """In how many snapshots it was seen."""
+    cpu_utilization_average: _builtins.float
+    """Processor time used per second, in processors, of all its processes together: the average."""
+    cpu_utilization_maximum: _builtins.float
+    """The greatest of the same."""
+    memory_rss_average: _builtins.float
+    """Resident memory in bytes, of all its processes together: the average."""
+    memory_rss_maximum: _builtins.int
+    """The greatest of the same, in bytes."""
+    process_count_maximum: _builtins.int
+    """The most processes of it in one snapshot."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        user: _builtins.str = ...,
+        command: _builtins.str = ...,
+        snapshot_count: _builtins.int = ...,
+        cpu_utilization_average: _builtins.float = ...,
+        cpu_utilization_maximum: _builtins.float = ...,
+        memory_rss_average: _builtins.float = ...,
+        memory_rss_maximum: _builtins.int = ...,
+        process_count_maximum: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "cpu_utilization_average", b"cpu_utilization_average", "cpu_utilization_maximum", b"cpu_utilization_maximum", "memory_rss_average", b"memory_rss_average", "memory_rss_maximum", b"memory_rss_maximum", "name", b"name", "process_count_maximum", b"process_count_maximum", "snapshot_count", b"snapshot_count", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TopProcess: _TypeAlias = TopProcess  # noqa: Y015
 
 @_typing.final
 class SummarizeServersRequest(_message.Message):

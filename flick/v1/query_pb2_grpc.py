@@ -61,6 +61,11 @@ class QueryServiceStub:
                 request_serializer=flick_dot_v1_dot_query__pb2.ListProcessesRequest.SerializeToString,
                 response_deserializer=flick_dot_v1_dot_query__pb2.ListProcessesResponse.FromString,
                 _registered_method=True)
+        self.ListTopProcesses = channel.unary_unary(
+                '/flick.v1.QueryService/ListTopProcesses',
+                request_serializer=flick_dot_v1_dot_query__pb2.ListTopProcessesRequest.SerializeToString,
+                response_deserializer=flick_dot_v1_dot_query__pb2.ListTopProcessesResponse.FromString,
+                _registered_method=True)
         self.GetServerDelivery = channel.unary_unary(
                 '/flick.v1.QueryService/GetServerDelivery',
                 request_serializer=flick_dot_v1_dot_delivery__pb2.GetServerDeliveryRequest.SerializeToString,
@@ -117,6 +122,13 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTopProcesses(self, request, context):
+        """What took the most of a server's processors or memory over a span, by program, user and command line.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServerDelivery(self, request, context):
         """How a server's samples were delivered: what became of them on their way, how late they came, who sends them.
         """
@@ -165,6 +177,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.ListProcesses,
                     request_deserializer=flick_dot_v1_dot_query__pb2.ListProcessesRequest.FromString,
                     response_serializer=flick_dot_v1_dot_query__pb2.ListProcessesResponse.SerializeToString,
+            ),
+            'ListTopProcesses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTopProcesses,
+                    request_deserializer=flick_dot_v1_dot_query__pb2.ListTopProcessesRequest.FromString,
+                    response_serializer=flick_dot_v1_dot_query__pb2.ListTopProcessesResponse.SerializeToString,
             ),
             'GetServerDelivery': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServerDelivery,
@@ -318,6 +335,33 @@ class QueryService:
             '/flick.v1.QueryService/ListProcesses',
             flick_dot_v1_dot_query__pb2.ListProcessesRequest.SerializeToString,
             flick_dot_v1_dot_query__pb2.ListProcessesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTopProcesses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/flick.v1.QueryService/ListTopProcesses',
+            flick_dot_v1_dot_query__pb2.ListTopProcessesRequest.SerializeToString,
+            flick_dot_v1_dot_query__pb2.ListTopProcessesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,8 @@ class QueryServiceStub:
     """The values of some servers' metrics as they arrive, every second while it is open. Begins with the newest values there are."""
     ListProcesses: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListProcessesRequest, _query_pb2.ListProcessesResponse]
     """The busiest processes of a server at a moment."""
+    ListTopProcesses: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListTopProcessesRequest, _query_pb2.ListTopProcessesResponse]
+    """What took the most of a server's processors or memory over a span, by program, user and command line."""
     GetServerDelivery: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.GetServerDeliveryRequest, _delivery_pb2.GetServerDeliveryResponse]
     """How a server's samples were delivered: what became of them on their way, how late they came, who sends them."""
     SummarizeServers: _grpc.UnaryUnaryMultiCallable[_query_pb2.SummarizeServersRequest, _query_pb2.SummarizeServersResponse]
@@ -66,6 +68,8 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """The values of some servers' metrics as they arrive, every second while it is open. Begins with the newest values there are."""
     ListProcesses: _aio.UnaryUnaryMultiCallable[_query_pb2.ListProcessesRequest, _query_pb2.ListProcessesResponse]  # type: ignore[assignment]
     """The busiest processes of a server at a moment."""
+    ListTopProcesses: _aio.UnaryUnaryMultiCallable[_query_pb2.ListTopProcessesRequest, _query_pb2.ListTopProcessesResponse]  # type: ignore[assignment]
+    """What took the most of a server's processors or memory over a span, by program, user and command line."""
     GetServerDelivery: _aio.UnaryUnaryMultiCallable[_delivery_pb2.GetServerDeliveryRequest, _delivery_pb2.GetServerDeliveryResponse]  # type: ignore[assignment]
     """How a server's samples were delivered: what became of them on their way, how late they came, who sends them."""
     SummarizeServers: _aio.UnaryUnaryMultiCallable[_query_pb2.SummarizeServersRequest, _query_pb2.SummarizeServersResponse]  # type: ignore[assignment]
@@ -115,6 +119,14 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.ListProcessesResponse, _abc.Awaitable[_query_pb2.ListProcessesResponse]]:
         """The busiest processes of a server at a moment."""
+
+    @_abc_1.abstractmethod
+    def ListTopProcesses(
+        self,
+        request: _query_pb2.ListTopProcessesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_pb2.ListTopProcessesResponse, _abc.Awaitable[_query_pb2.ListTopProcessesResponse]]:
+        """What took the most of a server's processors or memory over a span, by program, user and command line."""
 
     @_abc_1.abstractmethod
     def GetServerDelivery(

@@ -24,6 +24,7 @@ from services.query.answers.delivery import Delivery
 from services.query.answers.gate import Gate
 from services.query.answers.history import History
 from services.query.answers.latest import Latest
+from services.query.answers.top import Top
 from services.query.deliveries import Deliveries
 from services.query.gaps import Gaps
 from services.query.layouts import Layouts
@@ -92,6 +93,7 @@ def assemble(parts: Parts) -> Assembled:
             metrics=metrics,
         ),
         fleet_history=FleetHistory(store=store, catalog=catalog, gate=gate, clock=clock, metrics=metrics),
+        top=Top(store=store, gate=gate, clock=clock),
         delivery=Delivery(deliveries=Deliveries(pool=parts.pool, samples=samples), gate=gate, clock=clock),
         latest=latest,
         access=access,

@@ -184,6 +184,26 @@ where server_id = $1 and time >= $2 and time < $3
 order by time desc
 limit 1;
 
+-- name: row_each_processes
+-- Every snapshot of a span, in the order of time.
+select (date_part('epoch', time) * 1000000::float8)::bigint as time_us, snapshot
+from telemetry.processes
+where server_id = $1 and time >= $2 and time < $3
+order by telemetry.processes.time;
+
+-- name: processes_count
+-- How many snapshots a span has, at most: all of the hours that it touches. $4 is the hour in which it begins.
+select
+    (select count(*) from telemetry.processes where server_id = $1 and time >= $2 and time < $3)
+    + coalesce(
+        (
+            select sum(count)
+            from telemetry.sealed_processes
+            where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3
+        ),
+        0
+    )::bigint;
+
 -- name: hour_heads
 -- Which blocks of sealed hours have samples of a span, perhaps. $4 is the hour in which the span begins.
 select

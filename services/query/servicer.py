@@ -15,6 +15,7 @@ from services.query.answers.across import FleetHistory, FleetQuestion
 from services.query.answers.delivery import Delivery
 from services.query.answers.history import History, Question
 from services.query.answers.latest import Latest
+from services.query.answers.top import Top
 from services.query.rules import fleet, measured
 from services.query.rules.catalog import Catalog
 from services.query.rules.plan import Span, check_moment
@@ -24,7 +25,7 @@ from services.query.watch.session import Sessions
 
 MAX_WATCHED = 100
 Compared: TypeAlias = query_pb2.QueryMetricsRequest | query_pb2.QueryFleetMetricsRequest
-Spanned: TypeAlias = Compared | delivery_pb2.GetServerDeliveryRequest
+Spanned: TypeAlias = Compared | query_pb2.ListTopProcessesRequest | delivery_pb2.GetServerDeliveryRequest
 
 PROCESSES_LOOK_BACK_US = 300_000_000  # the contract: a snapshot at most 5 min older is shown
 
@@ -38,6 +39,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         catalog: Catalog,
         history: History,
         fleet_history: FleetHistory,
+        top: Top,
         delivery: Delivery,
         latest: Latest,
         access: Access,
@@ -49,6 +51,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._catalog = catalog
         self._history = history
         self._fleet_history = fleet_history
+        self._top = top
         self._delivery = delivery
         self._latest = latest
         self._access = access
@@ -137,6 +140,18 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         answer = query_pb2.ListProcessesResponse(processes=measured.processes(packed))
         answer.time.FromMicroseconds(time_us)
         return answer
+
+    async def ListTopProcesses(
+        self, request: query_pb2.ListTopProcessesRequest, context: Context
+    ) -> query_pb2.ListTopProcessesResponse:
+        """See the contract."""
+        return await self._top.query(
+            server_id=request.server_id,
+            start_us=_start(request),
+            end_us=_end(request),
+            order_by=request.order_by,
+            limit=request.limit,
+        )
 
     async def GetServerDelivery(
         self, request: delivery_pb2.GetServerDeliveryRequest, context: Context

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from flick.db.pool import Pool
 from flick.errors import invalid
 from services.query.layouts import Layouts
+from services.query.reading.processes import Take
 from services.query.reading.samples import Samples
 from services.query.reading.snapshot import snapshot
 from services.query.rules.measured import Measured
@@ -74,3 +75,13 @@ class Store:
         """The last snapshot of processes within the span: its time in microseconds and packed processes."""
         async with snapshot(self._pool) as connection:
             return await self._samples.processes(connection, server_id, span)
+
+    async def count_processes(self, server_id: str, span: Span) -> int:
+        """How many snapshots of processes the span has, and the rest of the hours that it touches, at most."""
+        async with snapshot(self._pool) as connection:
+            return await self._samples.snapshots.count(connection, server_id, span)
+
+    async def each_processes(self, server_id: str, span: Span, take: Take) -> int:
+        """Hand every snapshot of processes of the span to `take`, in a thread; returns how many there were."""
+        async with snapshot(self._pool) as connection:
+            return await self._samples.snapshots.each(connection, server_id, span, take)

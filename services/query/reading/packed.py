@@ -41,6 +41,12 @@ def read_blob(packed: bytes, place: int) -> bytes:
         return unpack_blobs(packed)[place]
 
 
+def read_blobs(packed: bytes) -> list[bytes]:
+    """All strings of bytes. Raises DATA_LOSS when what is packed is damaged."""
+    with _damage_told():
+        return unpack_blobs(packed)
+
+
 def read_columns(head: bytes, streams: Sequence[bytes], runs: Runs, places: Sequence[int]) -> list[Column]:
     """The columns at `places`, out of the streams of the runs that hold them. Raises DATA_LOSS when they are damaged.
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from flick.db.pool import Connection
 from services.query.reading.block import Block, merge_steps, sample_rows, step_rows, to_blocks
 from services.query.reading.hours import Hours, Lags
+from services.query.reading.processes import Processes
 from services.query.reading.rows import LateRow, NewestSample, Rows
 from services.query.reading.survey import Survey
 from services.query.reading.worker import Worker
@@ -33,12 +34,16 @@ class Samples:
 
     Args:
         catalog: the built-in metrics.
+
+    Attributes:
+        snapshots: all processes of a span.
     """
 
     def __init__(self, *, catalog: Catalog) -> None:
         self._rows = Rows(catalog=catalog)
         self._worker = Worker()
         self._hours = Hours(catalog=catalog, worker=self._worker)
+        self.snapshots = Processes(worker=self._worker)
 
     async def probe(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> Probe:
         """How the span begins, counted up to `limit` samples."""
