@@ -20,7 +20,7 @@ Take = Callable[[Sequence[bytes]], None]
 class Processes:
     """The tables of processes.
 
-    Raises asyncpg's errors and OSError when PostgreSQL does not answer, and DATA_LOSS when a block or snapshot is damaged.
+    Raises asyncpg's errors and OSError when PostgreSQL does not answer, and DATA_LOSS when something is damaged.
 
     Args:
         worker: unpacks, and has what is found taken in.
