@@ -10,6 +10,8 @@ from types import TracebackType
 from agent.catalog import CORE_LENGTH
 from agent.collectors.aside import AsideCollector
 from agent.collectors.collector import Collector, Measured, Moment, SeriesKey
+from agent.collectors.containers.choice import ContainerChoice
+from agent.collectors.containers.containers import ContainersCollector
 from agent.collectors.cpu.kernel_stat import KernelStatFile
 from agent.collectors.cpu.load import LoadCollector
 from agent.collectors.cpu.utilization import CpuCollector
@@ -22,6 +24,8 @@ from agent.collectors.memory.memory import MemoryCollector
 from agent.collectors.network.interfaces import NetworkCollector
 from agent.collectors.processes.busiest import ProcessesCollector
 from agent.collectors.processes.pid_list import PidList
+from agent.collectors.services.choice import ServiceChoice
+from agent.collectors.services.units import ServicesCollector
 from agent.collectors.storage.filesystem import FilesystemCollector
 from agent.collectors.system.system import SystemCollector
 from agent.worker import Worker
@@ -129,11 +133,13 @@ def _bounded(series: tuple[SeriesKey, ...]) -> tuple[SeriesKey, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Threads for the collectors that may hang, one each; for all sets of collectors of a process."""
+    """What all sets of collectors of a process share: threads for what may hang, and choices that are made calmly."""
 
     filesystem: Worker = field(default_factory=Worker)
     processes: Worker = field(default_factory=Worker)
     sensors: Worker = field(default_factory=Worker)
+    services: ServiceChoice = field(default_factory=ServiceChoice)
+    containers: ContainerChoice = field(default_factory=ContainerChoice)
 
 
 def every_collector(*, processes: bool, commands: bool, workers: Workers) -> list[Collector]:
@@ -151,6 +157,8 @@ def every_collector(*, processes: bool, commands: bool, workers: Workers) -> lis
         NetworkCollector(),
         SystemCollector(stat=stat, pids=pids),
         *_hardware(workers.sensors),
+        ServicesCollector(choice=workers.services),
+        ContainersCollector(choice=workers.containers),
     ]
     if processes:
         collectors.append(ProcessesCollector(with_commands=commands, pids=pids, worker=workers.processes))

@@ -1,0 +1,1 @@
+"""Control groups, by which the kernel accounts for services and containers."""

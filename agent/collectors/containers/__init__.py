@@ -1,0 +1,1 @@
+"""Containers: found by their control groups, whatever runtime started them."""
