@@ -228,7 +228,7 @@ class ServerEntry(_message.Message):
     """The organization that owns it."""
     @_builtins.property
     def settings(self) -> _servers_pb2.ServerSettings:
-        """Its settings."""
+        """The settings in effect for it; every field is set, but `levels` is empty."""
 
     def __init__(
         self,

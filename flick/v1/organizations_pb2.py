@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from flick.v1 import options_pb2 as flick_dot_v1_dot_options__pb2
+from flick.v1 import servers_pb2 as flick_dot_v1_dot_servers__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66lick/v1/organizations.proto\x12\x08\x66lick.v1\x1a\x16\x66lick/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"z\n\x0cOrganization\x12\x1d\n\x0forganization_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"A\n\x18ListOrganizationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x19ListOrganizationsResponse\x12-\n\rorganizations\x18\x01 \x03(\x0b\x32\x16.flick.v1.Organization\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x16GetOrganizationRequest\x12\x1d\n\x0forganization_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x9f\x01\n\x19UpdateOrganizationRequest\x12\x1d\n\x0forganization_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x32\n\x0corganization\x18\x02 \x01(\x0b\x32\x16.flick.v1.OrganizationB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask2\xe0\x03\n\x13OrganizationService\x12\x82\x01\n\x11ListOrganizations\x12\".flick.v1.ListOrganizationsRequest\x1a#.flick.v1.ListOrganizationsResponse\"$\x8a\xb5\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/organizations\x12\x96\x01\n\x0fGetOrganization\x12 .flick.v1.GetOrganizationRequest\x1a\x16.flick.v1.Organization\"I\x8a\xb5\x18\x16\n\x01\x02\x10\x01\"\x0forganization_id\x82\xd3\xe4\x93\x02)\x12\'/api/v1/organizations/{organization_id}\x12\xaa\x01\n\x12UpdateOrganization\x12#.flick.v1.UpdateOrganizationRequest\x1a\x16.flick.v1.Organization\"W\x8a\xb5\x18\x16\n\x01\x02\x10\x03\"\x0forganization_id\x82\xd3\xe4\x93\x02\x37\x32\'/api/v1/organizations/{organization_id}:\x0corganizationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66lick/v1/organizations.proto\x12\x08\x66lick.v1\x1a\x16\x66lick/v1/options.proto\x1a\x16\x66lick/v1/servers.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"z\n\x0cOrganization\x12\x1d\n\x0forganization_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"A\n\x18ListOrganizationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x19ListOrganizationsResponse\x12-\n\rorganizations\x18\x01 \x03(\x0b\x32\x16.flick.v1.Organization\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x16GetOrganizationRequest\x12\x1d\n\x0forganization_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x9f\x01\n\x19UpdateOrganizationRequest\x12\x1d\n\x0forganization_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x32\n\x0corganization\x18\x02 \x01(\x0b\x32\x16.flick.v1.OrganizationB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"?\n\x1eGetOrganizationSettingsRequest\x12\x1d\n\x0forganization_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xa5\x01\n!UpdateOrganizationSettingsRequest\x12\x1d\n\x0forganization_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x30\n\x08settings\x18\x02 \x01(\x0b\x32\x18.flick.v1.ServerSettingsB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask2\xd8\x06\n\x13OrganizationService\x12\x82\x01\n\x11ListOrganizations\x12\".flick.v1.ListOrganizationsRequest\x1a#.flick.v1.ListOrganizationsResponse\"$\x8a\xb5\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/organizations\x12\x96\x01\n\x0fGetOrganization\x12 .flick.v1.GetOrganizationRequest\x1a\x16.flick.v1.Organization\"I\x8a\xb5\x18\x16\n\x01\x02\x10\x01\"\x0forganization_id\x82\xd3\xe4\x93\x02)\x12\'/api/v1/organizations/{organization_id}\x12\xaa\x01\n\x12UpdateOrganization\x12#.flick.v1.UpdateOrganizationRequest\x1a\x16.flick.v1.Organization\"W\x8a\xb5\x18\x16\n\x01\x02\x10\x03\"\x0forganization_id\x82\xd3\xe4\x93\x02\x37\x32\'/api/v1/organizations/{organization_id}:\x0corganization\x12\xb1\x01\n\x17GetOrganizationSettings\x12(.flick.v1.GetOrganizationSettingsRequest\x1a\x18.flick.v1.ServerSettings\"R\x8a\xb5\x18\x16\n\x01\x02\x10\x01\"\x0forganization_id\x82\xd3\xe4\x93\x02\x32\x12\x30/api/v1/organizations/{organization_id}/settings\x12\xc1\x01\n\x1aUpdateOrganizationSettings\x12+.flick.v1.UpdateOrganizationSettingsRequest\x1a\x18.flick.v1.ServerSettings\"\\\x8a\xb5\x18\x16\n\x01\x02\x10\x03\"\x0forganization_id\x82\xd3\xe4\x93\x02<20/api/v1/organizations/{organization_id}/settings:\x08settingsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,22 +47,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEORGANIZATIONREQUEST'].fields_by_name['organization_id']._serialized_options = b'\342A\001\002'
   _globals['_UPDATEORGANIZATIONREQUEST'].fields_by_name['organization']._loaded_options = None
   _globals['_UPDATEORGANIZATIONREQUEST'].fields_by_name['organization']._serialized_options = b'\342A\001\002'
+  _globals['_GETORGANIZATIONSETTINGSREQUEST'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_GETORGANIZATIONSETTINGSREQUEST'].fields_by_name['organization_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATEORGANIZATIONSETTINGSREQUEST'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_UPDATEORGANIZATIONSETTINGSREQUEST'].fields_by_name['organization_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATEORGANIZATIONSETTINGSREQUEST'].fields_by_name['settings']._loaded_options = None
+  _globals['_UPDATEORGANIZATIONSETTINGSREQUEST'].fields_by_name['settings']._serialized_options = b'\342A\001\002'
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['ListOrganizations']._loaded_options = None
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['ListOrganizations']._serialized_options = b'\212\265\030\003\n\001\002\202\323\344\223\002\027\022\025/api/v1/organizations'
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['GetOrganization']._loaded_options = None
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['GetOrganization']._serialized_options = b'\212\265\030\026\n\001\002\020\001\"\017organization_id\202\323\344\223\002)\022\'/api/v1/organizations/{organization_id}'
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['UpdateOrganization']._loaded_options = None
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['UpdateOrganization']._serialized_options = b'\212\265\030\026\n\001\002\020\003\"\017organization_id\202\323\344\223\00272\'/api/v1/organizations/{organization_id}:\014organization'
-  _globals['_ORGANIZATION']._serialized_start=196
-  _globals['_ORGANIZATION']._serialized_end=318
-  _globals['_LISTORGANIZATIONSREQUEST']._serialized_start=320
-  _globals['_LISTORGANIZATIONSREQUEST']._serialized_end=385
-  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_start=387
-  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_end=486
-  _globals['_GETORGANIZATIONREQUEST']._serialized_start=488
-  _globals['_GETORGANIZATIONREQUEST']._serialized_end=543
-  _globals['_UPDATEORGANIZATIONREQUEST']._serialized_start=546
-  _globals['_UPDATEORGANIZATIONREQUEST']._serialized_end=705
-  _globals['_ORGANIZATIONSERVICE']._serialized_start=708
-  _globals['_ORGANIZATIONSERVICE']._serialized_end=1188
+  _globals['_ORGANIZATIONSERVICE'].methods_by_name['GetOrganizationSettings']._loaded_options = None
+  _globals['_ORGANIZATIONSERVICE'].methods_by_name['GetOrganizationSettings']._serialized_options = b'\212\265\030\026\n\001\002\020\001\"\017organization_id\202\323\344\223\0022\0220/api/v1/organizations/{organization_id}/settings'
+  _globals['_ORGANIZATIONSERVICE'].methods_by_name['UpdateOrganizationSettings']._loaded_options = None
+  _globals['_ORGANIZATIONSERVICE'].methods_by_name['UpdateOrganizationSettings']._serialized_options = b'\212\265\030\026\n\001\002\020\003\"\017organization_id\202\323\344\223\002<20/api/v1/organizations/{organization_id}/settings:\010settings'
+  _globals['_ORGANIZATION']._serialized_start=220
+  _globals['_ORGANIZATION']._serialized_end=342
+  _globals['_LISTORGANIZATIONSREQUEST']._serialized_start=344
+  _globals['_LISTORGANIZATIONSREQUEST']._serialized_end=409
+  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_start=411
+  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_end=510
+  _globals['_GETORGANIZATIONREQUEST']._serialized_start=512
+  _globals['_GETORGANIZATIONREQUEST']._serialized_end=567
+  _globals['_UPDATEORGANIZATIONREQUEST']._serialized_start=570
+  _globals['_UPDATEORGANIZATIONREQUEST']._serialized_end=729
+  _globals['_GETORGANIZATIONSETTINGSREQUEST']._serialized_start=731
+  _globals['_GETORGANIZATIONSETTINGSREQUEST']._serialized_end=794
+  _globals['_UPDATEORGANIZATIONSETTINGSREQUEST']._serialized_start=797
+  _globals['_UPDATEORGANIZATIONSETTINGSREQUEST']._serialized_end=962
+  _globals['_ORGANIZATIONSERVICE']._serialized_start=965
+  _globals['_ORGANIZATIONSERVICE']._serialized_end=1821
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from flick.v1 import organizations_pb2 as flick_dot_v1_dot_organizations__pb2
+from flick.v1 import servers_pb2 as flick_dot_v1_dot_servers__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -50,6 +51,16 @@ class OrganizationServiceStub:
                 request_serializer=flick_dot_v1_dot_organizations__pb2.UpdateOrganizationRequest.SerializeToString,
                 response_deserializer=flick_dot_v1_dot_organizations__pb2.Organization.FromString,
                 _registered_method=True)
+        self.GetOrganizationSettings = channel.unary_unary(
+                '/flick.v1.OrganizationService/GetOrganizationSettings',
+                request_serializer=flick_dot_v1_dot_organizations__pb2.GetOrganizationSettingsRequest.SerializeToString,
+                response_deserializer=flick_dot_v1_dot_servers__pb2.ServerSettings.FromString,
+                _registered_method=True)
+        self.UpdateOrganizationSettings = channel.unary_unary(
+                '/flick.v1.OrganizationService/UpdateOrganizationSettings',
+                request_serializer=flick_dot_v1_dot_organizations__pb2.UpdateOrganizationSettingsRequest.SerializeToString,
+                response_deserializer=flick_dot_v1_dot_servers__pb2.ServerSettings.FromString,
+                _registered_method=True)
 
 
 class OrganizationServiceServicer:
@@ -77,6 +88,20 @@ class OrganizationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOrganizationSettings(self, request, context):
+        """The settings that an organization's servers and groups inherit, and where each comes from.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateOrganizationSettings(self, request, context):
+        """Sets or clears settings of an organization; agents hear of it within seconds. Answers what is then in effect.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrganizationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +119,16 @@ def add_OrganizationServiceServicer_to_server(servicer, server):
                     servicer.UpdateOrganization,
                     request_deserializer=flick_dot_v1_dot_organizations__pb2.UpdateOrganizationRequest.FromString,
                     response_serializer=flick_dot_v1_dot_organizations__pb2.Organization.SerializeToString,
+            ),
+            'GetOrganizationSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrganizationSettings,
+                    request_deserializer=flick_dot_v1_dot_organizations__pb2.GetOrganizationSettingsRequest.FromString,
+                    response_serializer=flick_dot_v1_dot_servers__pb2.ServerSettings.SerializeToString,
+            ),
+            'UpdateOrganizationSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOrganizationSettings,
+                    request_deserializer=flick_dot_v1_dot_organizations__pb2.UpdateOrganizationSettingsRequest.FromString,
+                    response_serializer=flick_dot_v1_dot_servers__pb2.ServerSettings.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +213,60 @@ class OrganizationService:
             '/flick.v1.OrganizationService/UpdateOrganization',
             flick_dot_v1_dot_organizations__pb2.UpdateOrganizationRequest.SerializeToString,
             flick_dot_v1_dot_organizations__pb2.Organization.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrganizationSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/flick.v1.OrganizationService/GetOrganizationSettings',
+            flick_dot_v1_dot_organizations__pb2.GetOrganizationSettingsRequest.SerializeToString,
+            flick_dot_v1_dot_servers__pb2.ServerSettings.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOrganizationSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/flick.v1.OrganizationService/UpdateOrganizationSettings',
+            flick_dot_v1_dot_organizations__pb2.UpdateOrganizationSettingsRequest.SerializeToString,
+            flick_dot_v1_dot_servers__pb2.ServerSettings.FromString,
             options,
             channel_credentials,
             insecure,

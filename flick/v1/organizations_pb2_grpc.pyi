@@ -5,6 +5,7 @@ Organizations: who owns what."""
 
 from collections import abc as _abc
 from flick.v1 import organizations_pb2 as _organizations_pb2
+from flick.v1 import servers_pb2 as _servers_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -39,6 +40,10 @@ class OrganizationServiceStub:
     """One organization."""
     UpdateOrganization: _grpc.UnaryUnaryMultiCallable[_organizations_pb2.UpdateOrganizationRequest, _organizations_pb2.Organization]
     """Changes an organization's fields."""
+    GetOrganizationSettings: _grpc.UnaryUnaryMultiCallable[_organizations_pb2.GetOrganizationSettingsRequest, _servers_pb2.ServerSettings]
+    """The settings that an organization's servers and groups inherit, and where each comes from."""
+    UpdateOrganizationSettings: _grpc.UnaryUnaryMultiCallable[_organizations_pb2.UpdateOrganizationSettingsRequest, _servers_pb2.ServerSettings]
+    """Sets or clears settings of an organization; agents hear of it within seconds. Answers what is then in effect."""
 
 @_typing.type_check_only
 class OrganizationServiceAsyncStub(OrganizationServiceStub):
@@ -51,6 +56,10 @@ class OrganizationServiceAsyncStub(OrganizationServiceStub):
     """One organization."""
     UpdateOrganization: _aio.UnaryUnaryMultiCallable[_organizations_pb2.UpdateOrganizationRequest, _organizations_pb2.Organization]  # type: ignore[assignment]
     """Changes an organization's fields."""
+    GetOrganizationSettings: _aio.UnaryUnaryMultiCallable[_organizations_pb2.GetOrganizationSettingsRequest, _servers_pb2.ServerSettings]  # type: ignore[assignment]
+    """The settings that an organization's servers and groups inherit, and where each comes from."""
+    UpdateOrganizationSettings: _aio.UnaryUnaryMultiCallable[_organizations_pb2.UpdateOrganizationSettingsRequest, _servers_pb2.ServerSettings]  # type: ignore[assignment]
+    """Sets or clears settings of an organization; agents hear of it within seconds. Answers what is then in effect."""
 
 class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
     """The caller's organizations."""
@@ -78,5 +87,21 @@ class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_organizations_pb2.Organization, _abc.Awaitable[_organizations_pb2.Organization]]:
         """Changes an organization's fields."""
+
+    @_abc_1.abstractmethod
+    def GetOrganizationSettings(
+        self,
+        request: _organizations_pb2.GetOrganizationSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_servers_pb2.ServerSettings, _abc.Awaitable[_servers_pb2.ServerSettings]]:
+        """The settings that an organization's servers and groups inherit, and where each comes from."""
+
+    @_abc_1.abstractmethod
+    def UpdateOrganizationSettings(
+        self,
+        request: _organizations_pb2.UpdateOrganizationSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_servers_pb2.ServerSettings, _abc.Awaitable[_servers_pb2.ServerSettings]]:
+        """Sets or clears settings of an organization; agents hear of it within seconds. Answers what is then in effect."""
 
 def add_OrganizationServiceServicer_to_server(servicer: OrganizationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

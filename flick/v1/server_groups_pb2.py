@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from flick.v1 import options_pb2 as flick_dot_v1_dot_options__pb2
+from flick.v1 import servers_pb2 as flick_dot_v1_dot_servers__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66lick/v1/server_groups.proto\x12\x08\x66lick.v1\x1a\x16\x66lick/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\x0bServerGroup\x12\x1d\n\x0fserver_group_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0forganization_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cserver_count\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03\"Y\n\x17ListServerGroupsRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"a\n\x18ListServerGroupsResponse\x12,\n\rserver_groups\x18\x01 \x03(\x0b\x32\x15.flick.v1.ServerGroup\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x15GetServerGroupRequest\x12\x1d\n\x0fserver_group_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"f\n\x18\x43reateServerGroupRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x31\n\x0cserver_group\x18\x02 \x01(\x0b\x32\x15.flick.v1.ServerGroupB\x04\xe2\x41\x01\x02\"\x9d\x01\n\x18UpdateServerGroupRequest\x12\x1d\n\x0fserver_group_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x0cserver_group\x18\x02 \x01(\x0b\x32\x15.flick.v1.ServerGroupB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"9\n\x18\x44\x65leteServerGroupRequest\x12\x1d\n\x0fserver_group_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x1b\n\x19\x44\x65leteServerGroupResponse2\xe7\x05\n\x12ServerGroupService\x12\x92\x01\n\x10ListServerGroups\x12!.flick.v1.ListServerGroupsRequest\x1a\".flick.v1.ListServerGroupsResponse\"7\x8a\xb5\x18\x16\n\x01\x02\x10\x01\"\x0forganization_id\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/server-groups\x12\x80\x01\n\x0eGetServerGroup\x12\x1f.flick.v1.GetServerGroupRequest\x1a\x15.flick.v1.ServerGroup\"6\x8a\xb5\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02)\x12\'/api/v1/server-groups/{server_group_id}\x12\x8a\x01\n\x11\x43reateServerGroup\x12\".flick.v1.CreateServerGroupRequest\x1a\x15.flick.v1.ServerGroup\":\x8a\xb5\x18\x16\n\x01\x02\x10\x03\"\x0forganization_id\x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/server-groups:\x01*\x12\x94\x01\n\x11UpdateServerGroup\x12\".flick.v1.UpdateServerGroupRequest\x1a\x15.flick.v1.ServerGroup\"D\x8a\xb5\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02\x37\x32\'/api/v1/server-groups/{server_group_id}:\x0cserver_group\x12\x94\x01\n\x11\x44\x65leteServerGroup\x12\".flick.v1.DeleteServerGroupRequest\x1a#.flick.v1.DeleteServerGroupResponse\"6\x8a\xb5\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02)*\'/api/v1/server-groups/{server_group_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66lick/v1/server_groups.proto\x12\x08\x66lick.v1\x1a\x16\x66lick/v1/options.proto\x1a\x16\x66lick/v1/servers.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\x0bServerGroup\x12\x1d\n\x0fserver_group_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0forganization_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cserver_count\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03\"Y\n\x17ListServerGroupsRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"a\n\x18ListServerGroupsResponse\x12,\n\rserver_groups\x18\x01 \x03(\x0b\x32\x15.flick.v1.ServerGroup\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x15GetServerGroupRequest\x12\x1d\n\x0fserver_group_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"f\n\x18\x43reateServerGroupRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x31\n\x0cserver_group\x18\x02 \x01(\x0b\x32\x15.flick.v1.ServerGroupB\x04\xe2\x41\x01\x02\"\x9d\x01\n\x18UpdateServerGroupRequest\x12\x1d\n\x0fserver_group_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x0cserver_group\x18\x02 \x01(\x0b\x32\x15.flick.v1.ServerGroupB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"9\n\x18\x44\x65leteServerGroupRequest\x12\x1d\n\x0fserver_group_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x1b\n\x19\x44\x65leteServerGroupResponse\">\n\x1dGetServerGroupSettingsRequest\x12\x1d\n\x0fserver_group_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xa4\x01\n UpdateServerGroupSettingsRequest\x12\x1d\n\x0fserver_group_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x30\n\x08settings\x18\x02 \x01(\x0b\x32\x18.flick.v1.ServerSettingsB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask2\xb5\x08\n\x12ServerGroupService\x12\x92\x01\n\x10ListServerGroups\x12!.flick.v1.ListServerGroupsRequest\x1a\".flick.v1.ListServerGroupsResponse\"7\x8a\xb5\x18\x16\n\x01\x02\x10\x01\"\x0forganization_id\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/server-groups\x12\x80\x01\n\x0eGetServerGroup\x12\x1f.flick.v1.GetServerGroupRequest\x1a\x15.flick.v1.ServerGroup\"6\x8a\xb5\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02)\x12\'/api/v1/server-groups/{server_group_id}\x12\x8a\x01\n\x11\x43reateServerGroup\x12\".flick.v1.CreateServerGroupRequest\x1a\x15.flick.v1.ServerGroup\":\x8a\xb5\x18\x16\n\x01\x02\x10\x03\"\x0forganization_id\x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/server-groups:\x01*\x12\x94\x01\n\x11UpdateServerGroup\x12\".flick.v1.UpdateServerGroupRequest\x1a\x15.flick.v1.ServerGroup\"D\x8a\xb5\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02\x37\x32\'/api/v1/server-groups/{server_group_id}:\x0cserver_group\x12\x94\x01\n\x11\x44\x65leteServerGroup\x12\".flick.v1.DeleteServerGroupRequest\x1a#.flick.v1.DeleteServerGroupResponse\"6\x8a\xb5\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02)*\'/api/v1/server-groups/{server_group_id}\x12\x9c\x01\n\x16GetServerGroupSettings\x12\'.flick.v1.GetServerGroupSettingsRequest\x1a\x18.flick.v1.ServerSettings\"?\x8a\xb5\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02\x32\x12\x30/api/v1/server-groups/{server_group_id}/settings\x12\xac\x01\n\x19UpdateServerGroupSettings\x12*.flick.v1.UpdateServerGroupSettingsRequest\x1a\x18.flick.v1.ServerSettings\"I\x8a\xb5\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02<20/api/v1/server-groups/{server_group_id}/settings:\x08settingsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,6 +55,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATESERVERGROUPREQUEST'].fields_by_name['server_group']._serialized_options = b'\342A\001\002'
   _globals['_DELETESERVERGROUPREQUEST'].fields_by_name['server_group_id']._loaded_options = None
   _globals['_DELETESERVERGROUPREQUEST'].fields_by_name['server_group_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETSERVERGROUPSETTINGSREQUEST'].fields_by_name['server_group_id']._loaded_options = None
+  _globals['_GETSERVERGROUPSETTINGSREQUEST'].fields_by_name['server_group_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATESERVERGROUPSETTINGSREQUEST'].fields_by_name['server_group_id']._loaded_options = None
+  _globals['_UPDATESERVERGROUPSETTINGSREQUEST'].fields_by_name['server_group_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATESERVERGROUPSETTINGSREQUEST'].fields_by_name['settings']._loaded_options = None
+  _globals['_UPDATESERVERGROUPSETTINGSREQUEST'].fields_by_name['settings']._serialized_options = b'\342A\001\002'
   _globals['_SERVERGROUPSERVICE'].methods_by_name['ListServerGroups']._loaded_options = None
   _globals['_SERVERGROUPSERVICE'].methods_by_name['ListServerGroups']._serialized_options = b'\212\265\030\026\n\001\002\020\001\"\017organization_id\202\323\344\223\002\027\022\025/api/v1/server-groups'
   _globals['_SERVERGROUPSERVICE'].methods_by_name['GetServerGroup']._loaded_options = None
@@ -64,22 +71,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVERGROUPSERVICE'].methods_by_name['UpdateServerGroup']._serialized_options = b'\212\265\030\003\n\001\002\202\323\344\223\00272\'/api/v1/server-groups/{server_group_id}:\014server_group'
   _globals['_SERVERGROUPSERVICE'].methods_by_name['DeleteServerGroup']._loaded_options = None
   _globals['_SERVERGROUPSERVICE'].methods_by_name['DeleteServerGroup']._serialized_options = b'\212\265\030\003\n\001\002\202\323\344\223\002)*\'/api/v1/server-groups/{server_group_id}'
-  _globals['_SERVERGROUP']._serialized_start=197
-  _globals['_SERVERGROUP']._serialized_end=398
-  _globals['_LISTSERVERGROUPSREQUEST']._serialized_start=400
-  _globals['_LISTSERVERGROUPSREQUEST']._serialized_end=489
-  _globals['_LISTSERVERGROUPSRESPONSE']._serialized_start=491
-  _globals['_LISTSERVERGROUPSRESPONSE']._serialized_end=588
-  _globals['_GETSERVERGROUPREQUEST']._serialized_start=590
-  _globals['_GETSERVERGROUPREQUEST']._serialized_end=644
-  _globals['_CREATESERVERGROUPREQUEST']._serialized_start=646
-  _globals['_CREATESERVERGROUPREQUEST']._serialized_end=748
-  _globals['_UPDATESERVERGROUPREQUEST']._serialized_start=751
-  _globals['_UPDATESERVERGROUPREQUEST']._serialized_end=908
-  _globals['_DELETESERVERGROUPREQUEST']._serialized_start=910
-  _globals['_DELETESERVERGROUPREQUEST']._serialized_end=967
-  _globals['_DELETESERVERGROUPRESPONSE']._serialized_start=969
-  _globals['_DELETESERVERGROUPRESPONSE']._serialized_end=996
-  _globals['_SERVERGROUPSERVICE']._serialized_start=999
-  _globals['_SERVERGROUPSERVICE']._serialized_end=1742
+  _globals['_SERVERGROUPSERVICE'].methods_by_name['GetServerGroupSettings']._loaded_options = None
+  _globals['_SERVERGROUPSERVICE'].methods_by_name['GetServerGroupSettings']._serialized_options = b'\212\265\030\003\n\001\002\202\323\344\223\0022\0220/api/v1/server-groups/{server_group_id}/settings'
+  _globals['_SERVERGROUPSERVICE'].methods_by_name['UpdateServerGroupSettings']._loaded_options = None
+  _globals['_SERVERGROUPSERVICE'].methods_by_name['UpdateServerGroupSettings']._serialized_options = b'\212\265\030\003\n\001\002\202\323\344\223\002<20/api/v1/server-groups/{server_group_id}/settings:\010settings'
+  _globals['_SERVERGROUP']._serialized_start=221
+  _globals['_SERVERGROUP']._serialized_end=422
+  _globals['_LISTSERVERGROUPSREQUEST']._serialized_start=424
+  _globals['_LISTSERVERGROUPSREQUEST']._serialized_end=513
+  _globals['_LISTSERVERGROUPSRESPONSE']._serialized_start=515
+  _globals['_LISTSERVERGROUPSRESPONSE']._serialized_end=612
+  _globals['_GETSERVERGROUPREQUEST']._serialized_start=614
+  _globals['_GETSERVERGROUPREQUEST']._serialized_end=668
+  _globals['_CREATESERVERGROUPREQUEST']._serialized_start=670
+  _globals['_CREATESERVERGROUPREQUEST']._serialized_end=772
+  _globals['_UPDATESERVERGROUPREQUEST']._serialized_start=775
+  _globals['_UPDATESERVERGROUPREQUEST']._serialized_end=932
+  _globals['_DELETESERVERGROUPREQUEST']._serialized_start=934
+  _globals['_DELETESERVERGROUPREQUEST']._serialized_end=991
+  _globals['_DELETESERVERGROUPRESPONSE']._serialized_start=993
+  _globals['_DELETESERVERGROUPRESPONSE']._serialized_end=1020
+  _globals['_GETSERVERGROUPSETTINGSREQUEST']._serialized_start=1022
+  _globals['_GETSERVERGROUPSETTINGSREQUEST']._serialized_end=1084
+  _globals['_UPDATESERVERGROUPSETTINGSREQUEST']._serialized_start=1087
+  _globals['_UPDATESERVERGROUPSETTINGSREQUEST']._serialized_end=1251
+  _globals['_SERVERGROUPSERVICE']._serialized_start=1254
+  _globals['_SERVERGROUPSERVICE']._serialized_end=2331
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 Groups of servers: servers that belong together and share settings."""
 
 from collections import abc as _abc
+from flick.v1 import servers_pb2 as _servers_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
@@ -244,3 +245,59 @@ class DeleteServerGroupResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteServerGroupResponse: _TypeAlias = DeleteServerGroupResponse  # noqa: Y015
+
+@_typing.final
+class GetServerGroupSettingsRequest(_message.Message):
+    """Asks for a group's settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_GROUP_ID_FIELD_NUMBER: _builtins.int
+    server_group_id: _builtins.str
+    """The group. The caller must be a member of its organization."""
+    def __init__(
+        self,
+        *,
+        server_group_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["server_group_id", b"server_group_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetServerGroupSettingsRequest: _TypeAlias = GetServerGroupSettingsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateServerGroupSettingsRequest(_message.Message):
+    """Changes a group's settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_GROUP_ID_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    server_group_id: _builtins.str
+    """The group. The caller must be admin of its organization."""
+    @_builtins.property
+    def settings(self) -> _servers_pb2.ServerSettings:
+        """The new values; a field that is unset is inherited again."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields to change. Over REST, when left out, the fields that the body names, also those that it sets to null."""
+
+    def __init__(
+        self,
+        *,
+        server_group_id: _builtins.str = ...,
+        settings: _servers_pb2.ServerSettings | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["server_group_id", b"server_group_id", "settings", b"settings", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateServerGroupSettingsRequest: _TypeAlias = UpdateServerGroupSettingsRequest  # noqa: Y015

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from flick.v1 import server_groups_pb2 as flick_dot_v1_dot_server__groups__pb2
+from flick.v1 import servers_pb2 as flick_dot_v1_dot_servers__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -60,6 +61,16 @@ class ServerGroupServiceStub:
                 request_serializer=flick_dot_v1_dot_server__groups__pb2.DeleteServerGroupRequest.SerializeToString,
                 response_deserializer=flick_dot_v1_dot_server__groups__pb2.DeleteServerGroupResponse.FromString,
                 _registered_method=True)
+        self.GetServerGroupSettings = channel.unary_unary(
+                '/flick.v1.ServerGroupService/GetServerGroupSettings',
+                request_serializer=flick_dot_v1_dot_server__groups__pb2.GetServerGroupSettingsRequest.SerializeToString,
+                response_deserializer=flick_dot_v1_dot_servers__pb2.ServerSettings.FromString,
+                _registered_method=True)
+        self.UpdateServerGroupSettings = channel.unary_unary(
+                '/flick.v1.ServerGroupService/UpdateServerGroupSettings',
+                request_serializer=flick_dot_v1_dot_server__groups__pb2.UpdateServerGroupSettingsRequest.SerializeToString,
+                response_deserializer=flick_dot_v1_dot_servers__pb2.ServerSettings.FromString,
+                _registered_method=True)
 
 
 class ServerGroupServiceServicer:
@@ -101,6 +112,20 @@ class ServerGroupServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetServerGroupSettings(self, request, context):
+        """The settings that a group's servers inherit, and where each comes from.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateServerGroupSettings(self, request, context):
+        """Sets or clears settings of a group; agents hear of it within seconds. Answers what is then in effect.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ServerGroupServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +153,16 @@ def add_ServerGroupServiceServicer_to_server(servicer, server):
                     servicer.DeleteServerGroup,
                     request_deserializer=flick_dot_v1_dot_server__groups__pb2.DeleteServerGroupRequest.FromString,
                     response_serializer=flick_dot_v1_dot_server__groups__pb2.DeleteServerGroupResponse.SerializeToString,
+            ),
+            'GetServerGroupSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetServerGroupSettings,
+                    request_deserializer=flick_dot_v1_dot_server__groups__pb2.GetServerGroupSettingsRequest.FromString,
+                    response_serializer=flick_dot_v1_dot_servers__pb2.ServerSettings.SerializeToString,
+            ),
+            'UpdateServerGroupSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateServerGroupSettings,
+                    request_deserializer=flick_dot_v1_dot_server__groups__pb2.UpdateServerGroupSettingsRequest.FromString,
+                    response_serializer=flick_dot_v1_dot_servers__pb2.ServerSettings.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +301,60 @@ class ServerGroupService:
             '/flick.v1.ServerGroupService/DeleteServerGroup',
             flick_dot_v1_dot_server__groups__pb2.DeleteServerGroupRequest.SerializeToString,
             flick_dot_v1_dot_server__groups__pb2.DeleteServerGroupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetServerGroupSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/flick.v1.ServerGroupService/GetServerGroupSettings',
+            flick_dot_v1_dot_server__groups__pb2.GetServerGroupSettingsRequest.SerializeToString,
+            flick_dot_v1_dot_servers__pb2.ServerSettings.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateServerGroupSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/flick.v1.ServerGroupService/UpdateServerGroupSettings',
+            flick_dot_v1_dot_server__groups__pb2.UpdateServerGroupSettingsRequest.SerializeToString,
+            flick_dot_v1_dot_servers__pb2.ServerSettings.FromString,
             options,
             channel_credentials,
             insecure,

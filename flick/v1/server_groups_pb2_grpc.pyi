@@ -5,6 +5,7 @@ Groups of servers: servers that belong together and share settings."""
 
 from collections import abc as _abc
 from flick.v1 import server_groups_pb2 as _server_groups_pb2
+from flick.v1 import servers_pb2 as _servers_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -43,6 +44,10 @@ class ServerGroupServiceStub:
     """Changes a group's fields: display_name, description."""
     DeleteServerGroup: _grpc.UnaryUnaryMultiCallable[_server_groups_pb2.DeleteServerGroupRequest, _server_groups_pb2.DeleteServerGroupResponse]
     """Deletes a group. Its servers stay, in no group."""
+    GetServerGroupSettings: _grpc.UnaryUnaryMultiCallable[_server_groups_pb2.GetServerGroupSettingsRequest, _servers_pb2.ServerSettings]
+    """The settings that a group's servers inherit, and where each comes from."""
+    UpdateServerGroupSettings: _grpc.UnaryUnaryMultiCallable[_server_groups_pb2.UpdateServerGroupSettingsRequest, _servers_pb2.ServerSettings]
+    """Sets or clears settings of a group; agents hear of it within seconds. Answers what is then in effect."""
 
 @_typing.type_check_only
 class ServerGroupServiceAsyncStub(ServerGroupServiceStub):
@@ -59,6 +64,10 @@ class ServerGroupServiceAsyncStub(ServerGroupServiceStub):
     """Changes a group's fields: display_name, description."""
     DeleteServerGroup: _aio.UnaryUnaryMultiCallable[_server_groups_pb2.DeleteServerGroupRequest, _server_groups_pb2.DeleteServerGroupResponse]  # type: ignore[assignment]
     """Deletes a group. Its servers stay, in no group."""
+    GetServerGroupSettings: _aio.UnaryUnaryMultiCallable[_server_groups_pb2.GetServerGroupSettingsRequest, _servers_pb2.ServerSettings]  # type: ignore[assignment]
+    """The settings that a group's servers inherit, and where each comes from."""
+    UpdateServerGroupSettings: _aio.UnaryUnaryMultiCallable[_server_groups_pb2.UpdateServerGroupSettingsRequest, _servers_pb2.ServerSettings]  # type: ignore[assignment]
+    """Sets or clears settings of a group; agents hear of it within seconds. Answers what is then in effect."""
 
 class ServerGroupServiceServicer(metaclass=_abc_1.ABCMeta):
     """The groups of an organization's servers. A server is in one group at most; `UpdateServer` puts it there."""
@@ -102,5 +111,21 @@ class ServerGroupServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_server_groups_pb2.DeleteServerGroupResponse, _abc.Awaitable[_server_groups_pb2.DeleteServerGroupResponse]]:
         """Deletes a group. Its servers stay, in no group."""
+
+    @_abc_1.abstractmethod
+    def GetServerGroupSettings(
+        self,
+        request: _server_groups_pb2.GetServerGroupSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_servers_pb2.ServerSettings, _abc.Awaitable[_servers_pb2.ServerSettings]]:
+        """The settings that a group's servers inherit, and where each comes from."""
+
+    @_abc_1.abstractmethod
+    def UpdateServerGroupSettings(
+        self,
+        request: _server_groups_pb2.UpdateServerGroupSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_servers_pb2.ServerSettings, _abc.Awaitable[_servers_pb2.ServerSettings]]:
+        """Sets or clears settings of a group; agents hear of it within seconds. Answers what is then in effect."""
 
 def add_ServerGroupServiceServicer_to_server(servicer: ServerGroupServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

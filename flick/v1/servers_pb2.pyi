@@ -54,6 +54,38 @@ SERVER_CATEGORY_CLOUD: ServerCategory.ValueType  # 4
 """An instance at a cloud provider."""
 Global___ServerCategory: _TypeAlias = ServerCategory  # noqa: Y015
 
+class _SettingsLevel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SettingsLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SettingsLevel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SETTINGS_LEVEL_UNSPECIFIED: _SettingsLevel.ValueType  # 0
+    """Not told."""
+    SETTINGS_LEVEL_DEFAULT: _SettingsLevel.ValueType  # 1
+    """For nobody: it is the default."""
+    SETTINGS_LEVEL_ORGANIZATION: _SettingsLevel.ValueType  # 2
+    """For the organization."""
+    SETTINGS_LEVEL_SERVER_GROUP: _SettingsLevel.ValueType  # 3
+    """For the server's group."""
+    SETTINGS_LEVEL_SERVER: _SettingsLevel.ValueType  # 4
+    """For the server itself."""
+
+class SettingsLevel(_SettingsLevel, metaclass=_SettingsLevelEnumTypeWrapper):
+    """For whom a setting is set."""
+
+SETTINGS_LEVEL_UNSPECIFIED: SettingsLevel.ValueType  # 0
+"""Not told."""
+SETTINGS_LEVEL_DEFAULT: SettingsLevel.ValueType  # 1
+"""For nobody: it is the default."""
+SETTINGS_LEVEL_ORGANIZATION: SettingsLevel.ValueType  # 2
+"""For the organization."""
+SETTINGS_LEVEL_SERVER_GROUP: SettingsLevel.ValueType  # 3
+"""For the server's group."""
+SETTINGS_LEVEL_SERVER: SettingsLevel.ValueType  # 4
+"""For the server itself."""
+Global___SettingsLevel: _TypeAlias = SettingsLevel  # noqa: Y015
+
 @_typing.final
 class Server(_message.Message):
     """A monitored server."""
@@ -152,14 +184,38 @@ Global___Host: _TypeAlias = Host  # noqa: Y015
 
 @_typing.final
 class ServerSettings(_message.Message):
-    """How a server is measured and how long its history is kept."""
+    """How a server is measured and how long its history is kept. A server inherits what is not set for it from its group, that
+    from the organization, and that from the defaults. Answers tell what is in effect; in a request a field that the mask names and
+    that is unset is cleared, and so inherited again.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LevelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: Global___SettingsLevel.ValueType
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___SettingsLevel.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     METRIC_INTERVAL_FIELD_NUMBER: _builtins.int
     RETENTION_DAYS_FIELD_NUMBER: _builtins.int
     PROCESSES_ENABLED_FIELD_NUMBER: _builtins.int
     PROCESS_COMMANDS_ENABLED_FIELD_NUMBER: _builtins.int
+    LEVELS_FIELD_NUMBER: _builtins.int
     retention_days: _builtins.int
     """How many days raw samples are kept, 1 to 3650. Default 30."""
     processes_enabled: _builtins.bool
@@ -170,19 +226,35 @@ class ServerSettings(_message.Message):
     def metric_interval(self) -> _duration_pb2.Duration:
         """Time between stored samples, 1 s to 300 s, whole seconds. Default 5 s."""
 
+    @_builtins.property
+    def levels(self) -> _containers.ScalarMap[_builtins.str, Global___SettingsLevel.ValueType]:
+        """Where each value comes from, by field name, for example `retention_days`. Agents are not told."""
+
     def __init__(
         self,
         *,
         metric_interval: _duration_pb2.Duration | None = ...,
-        retention_days: _builtins.int = ...,
-        processes_enabled: _builtins.bool = ...,
-        process_commands_enabled: _builtins.bool = ...,
+        retention_days: _builtins.int | None = ...,
+        processes_enabled: _builtins.bool | None = ...,
+        process_commands_enabled: _builtins.bool | None = ...,
+        levels: _abc.Mapping[_builtins.str, Global___SettingsLevel.ValueType] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metric_interval", b"metric_interval"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_process_commands_enabled", b"_process_commands_enabled", "_processes_enabled", b"_processes_enabled", "_retention_days", b"_retention_days", "metric_interval", b"metric_interval", "process_commands_enabled", b"process_commands_enabled", "processes_enabled", b"processes_enabled", "retention_days", b"retention_days"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metric_interval", b"metric_interval", "process_commands_enabled", b"process_commands_enabled", "processes_enabled", b"processes_enabled", "retention_days", b"retention_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_process_commands_enabled", b"_process_commands_enabled", "_processes_enabled", b"_processes_enabled", "_retention_days", b"_retention_days", "levels", b"levels", "metric_interval", b"metric_interval", "process_commands_enabled", b"process_commands_enabled", "processes_enabled", b"processes_enabled", "retention_days", b"retention_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__process_commands_enabled: _TypeAlias = _typing.Literal["process_commands_enabled"]  # noqa: Y015
+    _WhichOneofArgType__process_commands_enabled: _TypeAlias = _typing.Literal["_process_commands_enabled", b"_process_commands_enabled"]  # noqa: Y015
+    _WhichOneofReturnType__processes_enabled: _TypeAlias = _typing.Literal["processes_enabled"]  # noqa: Y015
+    _WhichOneofArgType__processes_enabled: _TypeAlias = _typing.Literal["_processes_enabled", b"_processes_enabled"]  # noqa: Y015
+    _WhichOneofReturnType__retention_days: _TypeAlias = _typing.Literal["retention_days"]  # noqa: Y015
+    _WhichOneofArgType__retention_days: _TypeAlias = _typing.Literal["_retention_days", b"_retention_days"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__process_commands_enabled) -> _WhichOneofReturnType__process_commands_enabled | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__processes_enabled) -> _WhichOneofReturnType__processes_enabled | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retention_days) -> _WhichOneofReturnType__retention_days | None: ...
 
 Global___ServerSettings: _TypeAlias = ServerSettings  # noqa: Y015
 
@@ -414,11 +486,11 @@ class UpdateServerSettingsRequest(_message.Message):
     """The server."""
     @_builtins.property
     def settings(self) -> Global___ServerSettings:
-        """The new values."""
+        """The new values; a field that is unset is inherited again."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change. Over REST, when left out, the fields that the body names."""
+        """Which fields to change. Over REST, when left out, the fields that the body names, also those that it sets to null."""
 
     def __init__(
         self,

@@ -110,14 +110,14 @@ class ServerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetServerSettings(self, request, context):
-        """A server's settings.
+        """The settings in effect for a server, and where each comes from.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateServerSettings(self, request, context):
-        """Changes a server's settings; its agent hears of it within seconds.
+        """Sets or clears a server's own settings; its agent hears of it within seconds. Answers what is then in effect.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

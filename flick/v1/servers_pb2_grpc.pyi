@@ -42,9 +42,9 @@ class ServerServiceStub:
     DeleteServer: _grpc.UnaryUnaryMultiCallable[_servers_pb2.DeleteServerRequest, _servers_pb2.DeleteServerResponse]
     """Deletes a server: its agent's keys end at once, its history is no longer to be seen."""
     GetServerSettings: _grpc.UnaryUnaryMultiCallable[_servers_pb2.GetServerSettingsRequest, _servers_pb2.ServerSettings]
-    """A server's settings."""
+    """The settings in effect for a server, and where each comes from."""
     UpdateServerSettings: _grpc.UnaryUnaryMultiCallable[_servers_pb2.UpdateServerSettingsRequest, _servers_pb2.ServerSettings]
-    """Changes a server's settings; its agent hears of it within seconds."""
+    """Sets or clears a server's own settings; its agent hears of it within seconds. Answers what is then in effect."""
     ListAgentKeys: _grpc.UnaryUnaryMultiCallable[_servers_pb2.ListAgentKeysRequest, _servers_pb2.ListAgentKeysResponse]
     """Lists the keys of a server's agent, newest first. Secrets are never shown."""
     RevokeAgentKey: _grpc.UnaryUnaryMultiCallable[_servers_pb2.RevokeAgentKeyRequest, _servers_pb2.AgentKey]
@@ -64,9 +64,9 @@ class ServerServiceAsyncStub(ServerServiceStub):
     DeleteServer: _aio.UnaryUnaryMultiCallable[_servers_pb2.DeleteServerRequest, _servers_pb2.DeleteServerResponse]  # type: ignore[assignment]
     """Deletes a server: its agent's keys end at once, its history is no longer to be seen."""
     GetServerSettings: _aio.UnaryUnaryMultiCallable[_servers_pb2.GetServerSettingsRequest, _servers_pb2.ServerSettings]  # type: ignore[assignment]
-    """A server's settings."""
+    """The settings in effect for a server, and where each comes from."""
     UpdateServerSettings: _aio.UnaryUnaryMultiCallable[_servers_pb2.UpdateServerSettingsRequest, _servers_pb2.ServerSettings]  # type: ignore[assignment]
-    """Changes a server's settings; its agent hears of it within seconds."""
+    """Sets or clears a server's own settings; its agent hears of it within seconds. Answers what is then in effect."""
     ListAgentKeys: _aio.UnaryUnaryMultiCallable[_servers_pb2.ListAgentKeysRequest, _servers_pb2.ListAgentKeysResponse]  # type: ignore[assignment]
     """Lists the keys of a server's agent, newest first. Secrets are never shown."""
     RevokeAgentKey: _aio.UnaryUnaryMultiCallable[_servers_pb2.RevokeAgentKeyRequest, _servers_pb2.AgentKey]  # type: ignore[assignment]
@@ -113,7 +113,7 @@ class ServerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _servers_pb2.GetServerSettingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_servers_pb2.ServerSettings, _abc.Awaitable[_servers_pb2.ServerSettings]]:
-        """A server's settings."""
+        """The settings in effect for a server, and where each comes from."""
 
     @_abc_1.abstractmethod
     def UpdateServerSettings(
@@ -121,7 +121,7 @@ class ServerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _servers_pb2.UpdateServerSettingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_servers_pb2.ServerSettings, _abc.Awaitable[_servers_pb2.ServerSettings]]:
-        """Changes a server's settings; its agent hears of it within seconds."""
+        """Sets or clears a server's own settings; its agent hears of it within seconds. Answers what is then in effect."""
 
     @_abc_1.abstractmethod
     def ListAgentKeys(

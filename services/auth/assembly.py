@@ -45,6 +45,7 @@ from services.auth.store.organizations import OrganizationStore
 from services.auth.store.server_groups import ServerGroupStore
 from services.auth.store.servers import ServerStore
 from services.auth.store.sessions import SessionStore
+from services.auth.store.settings import SettingsStore
 from services.auth.telemetry import AuthMetrics
 
 AUDIENCE = "auth"
@@ -70,7 +71,7 @@ class Parts:
 
 def registrations(parts: Parts) -> Sequence[Registration]:
     """The six services of the contract that auth answers."""
-    organizations = OrganizationStore(pool=parts.pool)
+    organizations, settings = OrganizationStore(pool=parts.pool), SettingsStore(pool=parts.pool)
     auth = AuthServicer(
         store=SessionStore(pool=parts.pool),
         passwords=parts.passwords,
@@ -88,9 +89,9 @@ def registrations(parts: Parts) -> Sequence[Registration]:
         metrics=parts.metrics,
         clock=parts.clock,
     )
-    servers = ServerServicer(store=ServerStore(pool=parts.pool), clock=parts.clock)
+    servers = ServerServicer(store=ServerStore(pool=parts.pool), settings=settings, clock=parts.clock)
     groups = ServerGroupServicer(
-        store=ServerGroupStore(pool=parts.pool), organizations=organizations, clock=parts.clock
+        store=ServerGroupStore(pool=parts.pool), settings=settings, organizations=organizations, clock=parts.clock
     )
     access = AccessServicer(store=AccessStore(pool=parts.pool), bell=parts.bell, metrics=parts.metrics)
     return [
@@ -101,7 +102,7 @@ def registrations(parts: Parts) -> Sequence[Registration]:
         Registration(
             add=partial(
                 organizations_pb2_grpc.add_OrganizationServiceServicer_to_server,
-                OrganizationServicer(store=organizations),
+                OrganizationServicer(store=organizations, settings=settings),
             ),
             descriptor=organizations_pb2.DESCRIPTOR.services_by_name["OrganizationService"],
         ),

@@ -5,17 +5,19 @@ from uuid import UUID
 from flick.errors import not_found
 from flick.rpc.access.caller import current_caller
 from flick.rpc.aspect import Context
-from flick.v1 import organizations_pb2, organizations_pb2_grpc
-from services.auth.rules import names, pages
+from flick.v1 import organizations_pb2, organizations_pb2_grpc, servers_pb2
+from services.auth.rules import names, pages, settings
 from services.auth.rules.masks import changed_fields
 from services.auth.store.organizations import OrganizationStore
+from services.auth.store.settings import Owner, SettingsStore
 
 
 class OrganizationServicer(organizations_pb2_grpc.OrganizationServiceServicer):
     """See the contract. The access aspect has checked the caller's role in the organization named."""
 
-    def __init__(self, *, store: OrganizationStore) -> None:
+    def __init__(self, *, store: OrganizationStore, settings: SettingsStore) -> None:
         self._store = store
+        self._settings = settings
 
     async def ListOrganizations(
         self, request: organizations_pb2.ListOrganizationsRequest, context: Context
@@ -47,6 +49,19 @@ class OrganizationServicer(organizations_pb2_grpc.OrganizationServiceServicer):
         )
         name = names.display_name(request.organization.display_name, field="organization.display_name")
         return _found(await self._store.rename(organization_id=UUID(request.organization_id), display_name=name))
+
+    async def GetOrganizationSettings(
+        self, request: organizations_pb2.GetOrganizationSettingsRequest, context: Context
+    ) -> servers_pb2.ServerSettings:
+        """See the contract."""
+        return await self._settings.get(Owner.ORGANIZATION, owner_id=UUID(request.organization_id))
+
+    async def UpdateOrganizationSettings(
+        self, request: organizations_pb2.UpdateOrganizationSettingsRequest, context: Context
+    ) -> servers_pb2.ServerSettings:
+        """See the contract."""
+        change = settings.read_change(request.settings, request.update_mask)
+        return await self._settings.change(Owner.ORGANIZATION, owner_id=UUID(request.organization_id), change=change)
 
 
 def _found(organization: organizations_pb2.Organization | None) -> organizations_pb2.Organization:

@@ -7,18 +7,22 @@ from flick.errors import not_found
 from flick.ids import parse_id
 from flick.rpc.access.caller import current_caller
 from flick.rpc.aspect import Context
-from flick.v1 import options_pb2, server_groups_pb2, server_groups_pb2_grpc
-from services.auth.rules import pages, roles
+from flick.v1 import options_pb2, server_groups_pb2, server_groups_pb2_grpc, servers_pb2
+from services.auth.rules import pages, roles, settings
 from services.auth.rules.server_groups import description, display_name, read_change
 from services.auth.store.organizations import OrganizationStore
 from services.auth.store.server_groups import ServerGroupStore
+from services.auth.store.settings import Owner, SettingsStore
 
 
 class ServerGroupServicer(server_groups_pb2_grpc.ServerGroupServiceServicer):
     """See the contract. Where a request names a group, the caller's role in its organization is checked here."""
 
-    def __init__(self, *, store: ServerGroupStore, organizations: OrganizationStore, clock: Clock) -> None:
+    def __init__(
+        self, *, store: ServerGroupStore, settings: SettingsStore, organizations: OrganizationStore, clock: Clock
+    ) -> None:
         self._store = store
+        self._settings = settings
         self._organizations = organizations
         self._clock = clock
 
@@ -74,6 +78,21 @@ class ServerGroupServicer(server_groups_pb2_grpc.ServerGroupServiceServicer):
         group_id = await self._checked(request.server_group_id, least=options_pb2.ROLE_ADMIN)
         await self._store.delete(server_group_id=group_id)
         return server_groups_pb2.DeleteServerGroupResponse()
+
+    async def GetServerGroupSettings(
+        self, request: server_groups_pb2.GetServerGroupSettingsRequest, context: Context
+    ) -> servers_pb2.ServerSettings:
+        """See the contract."""
+        group_id = await self._checked(request.server_group_id, least=options_pb2.ROLE_VIEWER)
+        return await self._settings.get(Owner.SERVER_GROUP, owner_id=group_id)
+
+    async def UpdateServerGroupSettings(
+        self, request: server_groups_pb2.UpdateServerGroupSettingsRequest, context: Context
+    ) -> servers_pb2.ServerSettings:
+        """See the contract."""
+        group_id = await self._checked(request.server_group_id, least=options_pb2.ROLE_ADMIN)
+        change = settings.read_change(request.settings, request.update_mask)
+        return await self._settings.change(Owner.SERVER_GROUP, owner_id=group_id, change=change)
 
     async def _checked(self, server_group_id: str, *, least: int) -> UUID:
         """The id of a group in whose organization the caller has the role `least`."""

@@ -1,6 +1,5 @@
 """ServerService: the registry of servers."""
 
-from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -11,9 +10,9 @@ from flick.rpc.access.caller import current_caller
 from flick.rpc.aspect import Context
 from flick.v1 import servers_pb2, servers_pb2_grpc
 from services.auth.rules import pages, settings
-from services.auth.rules.masks import changed_fields
 from services.auth.rules.servers import read_change
 from services.auth.store.servers import ServerStore
+from services.auth.store.settings import Owner, SettingsStore
 
 T = TypeVar("T")
 
@@ -21,8 +20,9 @@ T = TypeVar("T")
 class ServerServicer(servers_pb2_grpc.ServerServiceServicer):
     """See the contract. The access aspect has checked the caller's role in the organization of the server named."""
 
-    def __init__(self, *, store: ServerStore, clock: Clock) -> None:
+    def __init__(self, *, store: ServerStore, settings: SettingsStore, clock: Clock) -> None:
         self._store = store
+        self._settings = settings
         self._clock = clock
 
     async def ListServers(
@@ -62,17 +62,14 @@ class ServerServicer(servers_pb2_grpc.ServerServiceServicer):
         self, request: servers_pb2.GetServerSettingsRequest, context: Context
     ) -> servers_pb2.ServerSettings:
         """See the contract."""
-        return _found(await self._store.settings(server_id=UUID(request.server_id)))
+        return await self._settings.get(Owner.SERVER, owner_id=UUID(request.server_id))
 
     async def UpdateServerSettings(
         self, request: servers_pb2.UpdateServerSettingsRequest, context: Context
     ) -> servers_pb2.ServerSettings:
         """See the contract."""
-        fields = changed_fields(
-            request.update_mask, changeable=settings.CHANGEABLE, message=servers_pb2.ServerSettings.DESCRIPTOR
-        )
-        change = partial(settings.merge, asked=request.settings, fields=fields)
-        return _found(await self._store.change_settings(server_id=UUID(request.server_id), change=change))
+        change = settings.read_change(request.settings, request.update_mask)
+        return await self._settings.change(Owner.SERVER, owner_id=UUID(request.server_id), change=change)
 
     async def ListAgentKeys(
         self, request: servers_pb2.ListAgentKeysRequest, context: Context

@@ -7,6 +7,7 @@ import asyncpg
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from flick.v1 import access_pb2, enrollment_pb2, options_pb2, organizations_pb2, server_groups_pb2, servers_pb2
+from services.auth.rules.settings import DEFAULTS
 
 Row = asyncpg.Record
 
@@ -63,14 +64,20 @@ def server_group(row: Row) -> server_groups_pb2.ServerGroup:
     )
 
 
-def settings(row: Row) -> servers_pb2.ServerSettings:
-    """A server's settings."""
+def level(number: int) -> servers_pb2.SettingsLevel.ValueType:
+    """A level of settings as the contract numbers it."""
+    return servers_pb2.SettingsLevel.ValueType(number)
+
+
+def overrides(row: Row) -> servers_pb2.ServerSettings:
+    """Settings as far as they are set."""
     message = servers_pb2.ServerSettings(
         retention_days=row["retention_days"],
         processes_enabled=row["processes_enabled"],
         process_commands_enabled=row["process_commands_enabled"],
     )
-    message.metric_interval.FromSeconds(row["metric_interval_s"])
+    if row["metric_interval_s"] is not None:
+        message.metric_interval.FromSeconds(row["metric_interval_s"])
     return message
 
 
@@ -110,10 +117,13 @@ def membership_name(*, user_id: UUID, organization_id: UUID, role_number: int = 
 
 
 def server_entry(row: Row) -> access_pb2.AccessEntry:
-    """A server's owner and settings, as a fact about access."""
+    """A server's owner and the settings in effect, as a fact about access."""
+    settings = servers_pb2.ServerSettings()
+    settings.CopyFrom(DEFAULTS)
+    settings.MergeFrom(overrides(row))
     return access_pb2.AccessEntry(
         server=access_pb2.ServerEntry(
-            server_id=str(row["server_id"]), organization_id=str(row["organization_id"]), settings=settings(row)
+            server_id=str(row["server_id"]), organization_id=str(row["organization_id"]), settings=settings
         )
     )
 

@@ -1,6 +1,6 @@
-"""The registry of servers: what they are called, what is set for them, and their agents' keys."""
+"""The registry of servers: what people say of them, and their agents' keys."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -57,30 +57,6 @@ class ServerStore:
             deleted = await connection.fetchval(_SQL["delete_server"], server_id, now)
             await connection.execute(_SQL["revoke_agent_keys"], server_id, now)
         return deleted is not None
-
-    async def settings(self, *, server_id: UUID) -> servers_pb2.ServerSettings | None:
-        """A server's settings."""
-        row = await self._pool.fetchrow(_SQL["get_server_settings"], server_id)
-        return rows.settings(row) if row else None
-
-    async def change_settings(
-        self, *, server_id: UUID, change: Callable[[servers_pb2.ServerSettings], servers_pb2.ServerSettings]
-    ) -> servers_pb2.ServerSettings | None:
-        """What `change` makes of a server's settings; of two changes at once none is lost."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            row = await connection.fetchrow(_SQL["lock_server_settings"], server_id)
-            if row is None:
-                return None
-            changed = change(rows.settings(row))
-            await connection.execute(
-                _SQL["update_server_settings"],
-                server_id,
-                changed.metric_interval.seconds,
-                changed.retention_days,
-                changed.processes_enabled,
-                changed.process_commands_enabled,
-            )
-        return changed
 
     async def agent_keys(self, *, server_id: UUID, before: UUID | None, limit: int) -> Sequence[servers_pb2.AgentKey]:
         """The keys of a server's agent that were made before `before`, newest first."""

@@ -53,3 +53,18 @@ async def test_a_taken_name_is_a_conflict(rest: httpx.AsyncClient) -> None:
     again = await rest.post("/server-groups", json={"serverGroup": {"displayName": "web"}})
 
     assert again.status_code == 409
+
+
+async def test_a_setting_is_set_and_by_null_inherited_again(
+    house: AuthHouse, owner: Person, rest: httpx.AsyncClient
+) -> None:
+    server_id = (await house.server(owner)).server.server_id
+    organization = f"/organizations/{owner.organization_id}/settings"
+    await rest.patch(organization, json={"retentionDays": 90, "metricInterval": "10s"})
+
+    own = (await rest.patch(f"/servers/{server_id}/settings", json={"retentionDays": 7})).json()
+    inherited = (await rest.patch(f"/servers/{server_id}/settings", json={"retentionDays": None})).json()
+
+    assert (own["retentionDays"], own["levels"]["retention_days"]) == (7, "SETTINGS_LEVEL_SERVER")
+    assert (inherited["retentionDays"], inherited["levels"]["retention_days"]) == (90, "SETTINGS_LEVEL_ORGANIZATION")
+    assert inherited["metricInterval"] == "10s"

@@ -11,6 +11,7 @@ from flick.errors import FlickError, Kind
 from flick.ids import new_id
 from flick.tokens import AGENT_KEY_PREFIX, parse_opaque
 from flick.v1 import options_pb2, servers_pb2
+from services.auth.rules.settings import CHANGEABLE
 from tests.integration.auth.house import AuthHouse, Person, refusal
 
 
@@ -55,6 +56,7 @@ async def test_a_new_server_has_the_default_settings(house: AuthHouse, owner: Pe
         retention_days=30,
         processes_enabled=True,
         process_commands_enabled=True,
+        levels=dict.fromkeys(CHANGEABLE, servers_pb2.SETTINGS_LEVEL_DEFAULT),
     )
 
 
@@ -180,7 +182,8 @@ async def test_a_renaming_that_can_not_be_is_named(
 async def test_only_the_settings_that_the_mask_names_change(house: AuthHouse, owner: Person) -> None:
     server_id = (await house.server(owner)).server.server_id
 
-    changed = await change(house, owner, server_id, ["processes_enabled", "retention_days"], retention_days=7)
+    paths = ["processes_enabled", "retention_days"]
+    changed = await change(house, owner, server_id, paths, processes_enabled=False, retention_days=7)
 
     assert (changed.processes_enabled, changed.retention_days) == (False, 7)
     assert (changed.metric_interval.seconds, changed.process_commands_enabled) == (5, True)
@@ -192,7 +195,7 @@ async def test_only_the_settings_that_the_mask_names_change(house: AuthHouse, ow
     [
         ("retention_days", {"retention_days": 0}, "settings.retention_days"),
         ("retention_days", {"retention_days": 3651}, "settings.retention_days"),
-        ("metric_interval", {}, "settings.metric_interval"),
+        ("metric_interval", {"metric_interval": Duration()}, "settings.metric_interval"),
         ("metric_interval", {"metric_interval": Duration(seconds=301)}, "settings.metric_interval"),
         ("metric_interval", {"metric_interval": Duration(seconds=1, nanos=500_000_000)}, "settings.metric_interval"),
         ("metric_interval.seconds", {"metric_interval": Duration(seconds=1)}, "update_mask"),
@@ -214,7 +217,7 @@ async def test_of_two_changes_at_once_none_is_lost(house: AuthHouse, owner: Pers
 
     await asyncio.gather(
         *(change(house, owner, server_id, ["retention_days"], retention_days=9) for _ in range(5)),
-        *(change(house, owner, server_id, ["processes_enabled"]) for _ in range(5)),
+        *(change(house, owner, server_id, ["processes_enabled"], processes_enabled=False) for _ in range(5)),
         *(change(house, owner, server_id, ["metric_interval"], metric_interval=Duration(seconds=9)) for _ in range(5)),
     )
 

@@ -1,5 +1,8 @@
 """Update masks, the ranges of settings, and which organization is meant."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -9,44 +12,92 @@ from flick.v1 import options_pb2, servers_pb2
 from services.auth.rules import roles, settings
 from services.auth.rules.masks import changed_fields
 
-PRESENT = servers_pb2.ServerSettings(
-    metric_interval=Duration(seconds=5), retention_days=30, processes_enabled=True, process_commands_enabled=True
-)
+
+def change(fields: Iterable[str], **values: Any) -> settings.SettingsChange:
+    return settings.read_change(servers_pb2.ServerSettings(**values), FieldMask(paths=list(fields)))
 
 
-def test_every_field_of_the_contract_can_be_changed() -> None:
-    assert set(settings.CHANGEABLE) == set(servers_pb2.ServerSettings.DESCRIPTOR.fields_by_name)
+def test_every_field_of_the_contract_has_a_default_and_can_be_changed() -> None:
+    fields = set(servers_pb2.ServerSettings.DESCRIPTOR.fields_by_name) - {"levels"}
+
+    assert set(settings.CHANGEABLE) == fields
+    assert {field.name for field, _ in settings.DEFAULTS.ListFields()} == fields
 
 
 def test_only_named_fields_change() -> None:
-    merged = settings.merge(PRESENT, servers_pb2.ServerSettings(retention_days=7), fields=frozenset({"retention_days"}))
+    assert change(["retention_days"], retention_days=7, processes_enabled=False) == {"retention_days": 7}
 
-    assert (merged.retention_days, merged.processes_enabled, merged.metric_interval.seconds) == (7, True, 5)
+
+def test_what_is_named_and_unset_is_inherited_again() -> None:
+    assert change(settings.CHANGEABLE) == dict.fromkeys(settings.CHANGEABLE)
+
+
+def test_a_switch_that_is_off_is_not_inherited() -> None:
+    assert change(["processes_enabled"], processes_enabled=False) == {"processes_enabled": False}
 
 
 def test_every_named_field_changes() -> None:
-    asked = servers_pb2.ServerSettings(metric_interval=Duration(seconds=300), retention_days=3650)
+    made = change(
+        settings.CHANGEABLE, metric_interval=Duration(seconds=300), retention_days=3650, processes_enabled=True
+    )
 
-    assert settings.merge(PRESENT, asked, fields=frozenset(settings.CHANGEABLE)) == asked
+    assert made == {
+        "metric_interval": 300,
+        "retention_days": 3650,
+        "processes_enabled": True,
+        "process_commands_enabled": None,
+    }
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("values", "field"),
     [
-        (servers_pb2.ServerSettings(), "metric_interval"),
-        (servers_pb2.ServerSettings(metric_interval=Duration(seconds=301)), "metric_interval"),
-        (servers_pb2.ServerSettings(metric_interval=Duration(seconds=5, nanos=1)), "metric_interval"),
-        (servers_pb2.ServerSettings(metric_interval=Duration(seconds=-5)), "metric_interval"),
-        (servers_pb2.ServerSettings(), "retention_days"),
-        (servers_pb2.ServerSettings(retention_days=-1), "retention_days"),
-        (servers_pb2.ServerSettings(retention_days=3651), "retention_days"),
+        ({"metric_interval": Duration()}, "metric_interval"),
+        ({"metric_interval": Duration(seconds=301)}, "metric_interval"),
+        ({"metric_interval": Duration(seconds=5, nanos=1)}, "metric_interval"),
+        ({"metric_interval": Duration(seconds=-5)}, "metric_interval"),
+        ({"retention_days": 0}, "retention_days"),
+        ({"retention_days": -1}, "retention_days"),
+        ({"retention_days": 3651}, "retention_days"),
     ],
 )
-def test_a_value_out_of_range_is_named(asked: servers_pb2.ServerSettings, field: str) -> None:
+def test_a_value_out_of_range_is_named(values: dict[str, Any], field: str) -> None:
     with pytest.raises(FlickError) as caught:
-        settings.merge(PRESENT, asked, fields=frozenset({field}))
+        change([field], **values)
 
     assert caught.value.violations[0].field == f"settings.{field}"
+
+
+def test_without_any_setting_the_defaults_are_in_effect() -> None:
+    found = settings.effective([])
+
+    assert (found.metric_interval.seconds, found.retention_days) == (5, 30)
+    assert (found.processes_enabled, found.process_commands_enabled) == (True, True)
+    assert set(found.levels.values()) == {servers_pb2.SETTINGS_LEVEL_DEFAULT}
+
+
+def test_the_innermost_level_that_sets_a_value_decides() -> None:
+    found = settings.effective(
+        [
+            (
+                servers_pb2.SETTINGS_LEVEL_ORGANIZATION,
+                servers_pb2.ServerSettings(
+                    retention_days=90, processes_enabled=False, metric_interval=Duration(seconds=60)
+                ),
+            ),
+            (servers_pb2.SETTINGS_LEVEL_SERVER_GROUP, servers_pb2.ServerSettings(retention_days=60)),
+            (servers_pb2.SETTINGS_LEVEL_SERVER, servers_pb2.ServerSettings(processes_enabled=True)),
+        ]
+    )
+
+    assert (found.metric_interval.seconds, found.retention_days) == (60, 60)
+    assert (found.processes_enabled, found.process_commands_enabled) == (True, True)
+    assert found.levels == {
+        "metric_interval": servers_pb2.SETTINGS_LEVEL_ORGANIZATION,
+        "retention_days": servers_pb2.SETTINGS_LEVEL_SERVER_GROUP,
+        "processes_enabled": servers_pb2.SETTINGS_LEVEL_SERVER,
+        "process_commands_enabled": servers_pb2.SETTINGS_LEVEL_DEFAULT,
+    }
 
 
 @pytest.mark.parametrize("paths", [[], [""], ["*"], ["a", "b"], ["b.c"]])

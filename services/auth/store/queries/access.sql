@@ -29,9 +29,8 @@ limit $3;
 -- name: page_servers
 -- Servers with their settings after the given one.
 select server_id, organization_id, metric_interval_s, retention_days, processes_enabled, process_commands_enabled
-from auth.servers
-join auth.server_settings using (server_id, organization_id)
-where delete_time is null and server_id > $1
+from auth.effective_settings
+where server_id > $1
 order by server_id
 limit $2;
 
@@ -51,9 +50,8 @@ select user_id, organization_id, role from auth.memberships where user_id = any(
 -- name: find_servers
 -- Some servers, and all the servers of some organizations, with their settings.
 select server_id, organization_id, metric_interval_s, retention_days, processes_enabled, process_commands_enabled
-from auth.servers
-join auth.server_settings using (server_id, organization_id)
-where delete_time is null and (server_id = any($1::uuid[]) or organization_id = any($2::uuid[]));
+from auth.effective_settings
+where server_id = any($1::uuid[]) or organization_id = any($2::uuid[]);
 
 -- name: find_agent_keys
 -- Those of some keys that are valid.

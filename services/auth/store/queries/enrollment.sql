@@ -40,7 +40,7 @@ insert into auth.servers
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- name: add_server_settings
--- The settings of a new server: the defaults.
+-- The settings of a new server: all inherited.
 insert into auth.server_settings (server_id, organization_id) values ($1, $2);
 
 -- name: add_agent_key

@@ -41,27 +41,6 @@ update auth.servers set delete_time = $2 where server_id = $1 and delete_time is
 -- Ends every key of a server's agent.
 update auth.agent_keys set revoke_time = $2 where server_id = $1 and revoke_time is null;
 
--- name: get_server_settings
--- A server's settings.
-select metric_interval_s, retention_days, processes_enabled, process_commands_enabled
-from auth.server_settings
-join auth.servers using (server_id)
-where server_id = $1 and delete_time is null;
-
--- name: lock_server_settings
--- A server's settings, locked until they are changed.
-select metric_interval_s, retention_days, processes_enabled, process_commands_enabled
-from auth.server_settings
-join auth.servers using (server_id)
-where server_id = $1 and delete_time is null
-for update of server_settings;
-
--- name: update_server_settings
--- Changes a server's settings.
-update auth.server_settings
-set metric_interval_s = $2, retention_days = $3, processes_enabled = $4, process_commands_enabled = $5
-where server_id = $1;
-
 -- name: list_agent_keys
 -- The keys of a server's agent made before the given one, newest first.
 select key_id, server_id, create_time, revoke_time

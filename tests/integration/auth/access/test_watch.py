@@ -85,7 +85,7 @@ async def test_a_change_of_name_is_no_change_of_access(house: AuthHouse, owner: 
     before = await revision(house)
 
     await house.sql("update auth.servers set display_name = 'x' where server_id = $1", server_id)
-    await house.sql("update auth.server_settings set retention_days = 30 where server_id = $1", server_id)
+    await house.sql("update auth.server_settings set retention_days = retention_days where server_id = $1", server_id)
 
     assert await revision(house) == before
 
