@@ -157,6 +157,8 @@ class Process(_message.Message):
     CPU_UTILIZATION_FIELD_NUMBER: _builtins.int
     MEMORY_RSS_FIELD_NUMBER: _builtins.int
     THREAD_COUNT_FIELD_NUMBER: _builtins.int
+    DISK_READ_FIELD_NUMBER: _builtins.int
+    DISK_WRITE_FIELD_NUMBER: _builtins.int
     pid: _builtins.int
     """Process id."""
     name: _builtins.str
@@ -173,6 +175,12 @@ class Process(_message.Message):
     """Resident memory in bytes."""
     thread_count: _builtins.int
     """Number of threads."""
+    disk_read: _builtins.int
+    """Bytes per second that it read from storage since the sample before; what came out of the cache is not counted. Unset when
+    that is not known: it was not listed in the sample before, or the agent may not ask.
+    """
+    disk_write: _builtins.int
+    """Bytes per second that it wrote for storage since the sample before. Unset like `disk_read`."""
     def __init__(
         self,
         *,
@@ -184,11 +192,20 @@ class Process(_message.Message):
         cpu_utilization: _builtins.float = ...,
         memory_rss: _builtins.int = ...,
         thread_count: _builtins.int = ...,
+        disk_read: _builtins.int | None = ...,
+        disk_write: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_disk_read", b"_disk_read", "_disk_write", b"_disk_write", "disk_read", b"disk_read", "disk_write", b"disk_write"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "cpu_utilization", b"cpu_utilization", "memory_rss", b"memory_rss", "name", b"name", "pid", b"pid", "state", b"state", "thread_count", b"thread_count", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_disk_read", b"_disk_read", "_disk_write", b"_disk_write", "command", b"command", "cpu_utilization", b"cpu_utilization", "disk_read", b"disk_read", "disk_write", b"disk_write", "memory_rss", b"memory_rss", "name", b"name", "pid", b"pid", "state", b"state", "thread_count", b"thread_count", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__disk_read: _TypeAlias = _typing.Literal["disk_read"]  # noqa: Y015
+    _WhichOneofArgType__disk_read: _TypeAlias = _typing.Literal["_disk_read", b"_disk_read"]  # noqa: Y015
+    _WhichOneofReturnType__disk_write: _TypeAlias = _typing.Literal["disk_write"]  # noqa: Y015
+    _WhichOneofArgType__disk_write: _TypeAlias = _typing.Literal["_disk_write", b"_disk_write"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__disk_read) -> _WhichOneofReturnType__disk_read | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__disk_write) -> _WhichOneofReturnType__disk_write | None: ...
 
 Global___Process: _TypeAlias = Process  # noqa: Y015
