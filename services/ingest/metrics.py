@@ -102,7 +102,7 @@ class SealingMetrics:
 
     def __init__(self, make: _Namespace) -> None:
         self.leads = make.gauge("leads", "1 for the process that does the housekeeping for all.", mode="livesum")
-        self.samples = make.counter("sealed_samples", "Samples moved from rows into blocks.")
+        self.samples = make.counter("sealed_samples", "Samples that were put into blocks.")
         self.known = make.counter(
             "sealed_known", "Rows whose moment a block held already: duplicates and conflicts.", "outcome"
         )

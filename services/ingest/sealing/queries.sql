@@ -8,21 +8,20 @@ from timescaledb_information.chunks
 where hypertable_schema = 'telemetry' and hypertable_name in ('metrics', 'processes') and range_start < $1
 order by range_start;
 
--- name: count_rows
--- How many samples and snapshots of each server are there within a span, and when the last of the samples came.
-select server_id, coalesce(samples.count, 0) as samples, coalesce(snapshots.count, 0) as snapshots, received_at
-from (
-    select server_id, count(*) as count, max(received_at) as received_at
-    from telemetry.metrics
-    where time >= $1 and time < $2
-    group by server_id
-) as samples
-full join (
-    select server_id, count(*) as count
-    from telemetry.processes
-    where time >= $1 and time < $2
-    group by server_id
-) as snapshots using (server_id)
+-- name: count_samples
+-- How many samples of each server there are of an hour, and when the last of them came.
+select server_id, count(*) as count, max(received_at) as received_at
+from telemetry.metrics
+where time >= $1 and time < $2
+group by server_id
+order by server_id;
+
+-- name: count_snapshots
+-- How many snapshots of each server there are of an hour.
+select server_id, count(*) as count
+from telemetry.processes
+where time >= $1 and time < $2
+group by server_id
 order by server_id;
 
 -- name: read_samples

@@ -5,6 +5,7 @@ its type, its length and its value. Every record of one shape has its values at 
 lie a record's width apart. Null comes as NaN, which is never stored: see `queries.sql`. Snapshots come by binary COPY.
 """
 
+import itertools
 import struct
 import sys
 import uuid
@@ -17,6 +18,9 @@ from services.ingest.intake.samples import CORE_COLUMNS
 
 Times: TypeAlias = "array[int]"
 """Microseconds since the Unix epoch."""
+
+_Shape: TypeAlias = tuple[bytes, int]
+"""What records have in common whose values lie at the same places: their owner and layout, and how long each is."""
 
 _EPOCH_US = 946_684_800_000_000  # PostgreSQL counts from 2000-01-01 in UTC
 
@@ -139,14 +143,16 @@ def read_samples(records: bytes) -> list[Samples]:
 
     Raises ValueError when labelled values are no plain list.
     """
-    found: dict[tuple[bytes, int], list[bytes]] = {}
+    if not records:
+        return []
+    shape = _shape(records, 0)
+    if _are_alike(records, shape[1]):
+        return [_samples(shape, records)]
+    found: dict[_Shape, list[bytes]] = {}
     begin = position = 0
-    last: tuple[bytes, int] | None = None
+    last: _Shape | None = None
     while position < len(records):
-        length = max(0, _read_integer(records, position + _LABELLED - 4)[0])  # of null it is -1
-        if length and _read_integer(records, position + _LABELLED)[0] > 1:
-            raise ValueError("labelled values have several dimensions")
-        shape = records[position + _ORGANIZATION : position + _LAYOUT + 4], _LABELLED + length
+        shape = _shape(records, position)
         if shape != last:
             if last is not None:
                 found.setdefault(last, []).append(records[begin:position])
@@ -154,10 +160,7 @@ def read_samples(records: bytes) -> list[Samples]:
         position += shape[1]
     if last is not None:
         found.setdefault(last, []).append(records[begin:])
-    return [
-        Samples(uuid.UUID(bytes=common[:16]), int.from_bytes(common[-4:]), b"".join(pieces), width)
-        for (common, width), pieces in found.items()
-    ]
+    return [_samples(shape, b"".join(pieces)) for shape, pieces in found.items()]
 
 
 def read_snapshots(copied: bytes) -> list[Snapshots]:
@@ -172,6 +175,30 @@ def read_snapshots(copied: bytes) -> list[Snapshots]:
         packed.append(copied[begin:end])
         position = end
     return [Snapshots(uuid.UUID(bytes=owner), _moments(moments), packed) for owner, (moments, packed) in found.items()]
+
+
+def _shape(records: bytes, position: int) -> _Shape:
+    """The shape of the record at a position."""
+    length = max(0, _read_integer(records, position + _LABELLED - 4)[0])  # of null it is -1
+    if length and _read_integer(records, position + _LABELLED)[0] > 1:
+        raise ValueError("labelled values have several dimensions")
+    return records[position + _ORGANIZATION : position + _LAYOUT + 4], _LABELLED + length
+
+
+def _are_alike(records: bytes, width: int) -> bool:
+    """Whether all records have the shape of the first, which is `width` bytes wide, as nearly all of an hour have.
+
+    If the bytes that tell the shape are the same in all places that lie `width` apart, each record ends there, too.
+    """
+    if len(records) % width:
+        return False
+    places = itertools.chain(range(_ORGANIZATION, _LAYOUT + 4), range(_LABELLED - 4, min(_LABELLED + 4, width)))
+    return all(len(set(records[place::width])) == 1 for place in places)
+
+
+def _samples(shape: _Shape, matrix: bytes) -> Samples:
+    common, width = shape
+    return Samples(uuid.UUID(bytes=common[:16]), int.from_bytes(common[-4:]), matrix, width)
 
 
 def _moments(big_endian: Sequence[bytes]) -> Times:

@@ -79,17 +79,47 @@ class Sealer:
         """Seal what is due of chunks, and give them back when that is everything. Returns whether it is."""
         since = utc(self._clock) - timedelta(seconds=self._after_s)
         hours = list(hours_within(chunks.start, min(chunks.end, over)))
-        expected, waiting = Tally(), False
+        waiting = False
         for hour in hours:
-            present = await self._store.count(connection, hour)
-            due = [one for one, found in present.items() if found.tally != self._settled.get((one, hour))]
-            quiet = [one for one in due if (received := present[one].received_at) is None or received < since]
+            present = await self._store.count_samples(connection, hour)
+            due = [one for one, found in present.items() if found.samples != self._settled_rows(one, hour).samples]
+            quiet = [one for one in due if present[one].received_at < since]
             await self._seal_hours(connection, sorted(((one, hour) for one in quiet), key=last.__contains__))
             waiting = waiting or len(quiet) < len(due) or any((one, hour) in self._failed for one in quiet)
-            expected = sum((self._settled.get((one, hour), Tally()) for one in present), expected)
         if not waiting and chunks.end <= over:
-            await self._give_back(connection, chunks, expected, hours)
+            waiting = not await self._give_back(connection, chunks, hours)
         return not waiting
+
+    async def _give_back(self, connection: Connection, chunks: Chunks, hours: Collection[datetime]) -> bool:
+        """Give chunks back of which all samples are in blocks. Returns whether blocks hold everything."""
+        try:
+            gone = await self._drop(connection, chunks, hours)
+            if not gone and await self._seal_lone_snapshots(connection, hours):
+                gone = await self._drop(connection, chunks, hours)
+        except asyncpg.LockNotAvailableError:  # somebody reads them, or writes to a table for long: another time
+            return True
+        if gone:  # as many rows as before may be others now
+            self._settled = {one: found for one, found in self._settled.items() if one[1] not in hours}
+        return gone
+
+    async def _drop(self, connection: Connection, chunks: Chunks, hours: Collection[datetime]) -> bool:
+        rows = sum((found for (_, hour), found in self._settled.items() if hour in hours), Tally())
+        return await self._store.drop_sealed_chunks(connection, chunks.start, rows)
+
+    async def _seal_lone_snapshots(self, connection: Connection, hours: Collection[datetime]) -> bool:
+        """Seal snapshots that have no samples, which are rare. Returns whether there were any."""
+        lone: list[_Hour] = []
+        for hour in hours:
+            samples = await self._store.count_samples(connection, hour)
+            for server_id, count in (await self._store.count_snapshots(connection, hour)).items():
+                settled, present = self._settled_rows(server_id, hour), samples.get(server_id)
+                if count != settled.snapshots and (present is None or present.samples == settled.samples):
+                    lone.append((server_id, hour))
+        await self._seal_hours(connection, lone)
+        return bool(lone)
+
+    def _settled_rows(self, server_id: uuid.UUID, hour: datetime) -> Tally:
+        return self._settled.get((server_id, hour), Tally())
 
     async def _seal_hours(self, connection: Connection, hours: Sequence[_Hour]) -> None:
         sealed = 0
@@ -143,16 +173,6 @@ class Sealer:
         for key, count in found.outcomes.items():
             self._metrics.sealing.known.labels(key.outcome.value).inc(count)
         return settled
-
-    async def _give_back(
-        self, connection: Connection, chunks: Chunks, rows: Tally, hours: Collection[datetime]
-    ) -> None:
-        try:
-            gone = await self._store.drop_sealed_chunks(connection, chunks.start, rows)
-        except asyncpg.LockNotAvailableError:  # somebody reads them, or writes to a table for long: another time
-            return
-        if gone:  # as many rows as before may be others now
-            self._settled = {one: found for one, found in self._settled.items() if one[1] not in hours}
 
     def _note_failure(self, hour: _Hour, error: Exception) -> None:
         self._failures += 1

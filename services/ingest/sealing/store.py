@@ -28,10 +28,10 @@ class Chunks:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What rows there are of a server's hour, and when the last sample of them came; None: they are snapshots only."""
+    """How many samples there are of a server's hour, and when the last of them came."""
 
-    tally: Tally
-    received_at: datetime | None
+    samples: int
+    received_at: datetime
 
 
 class SealStore:
@@ -57,13 +57,15 @@ class SealStore:
         rows = await connection.fetch(self._queries["find_chunks"], before)
         return [Chunks(start=row["range_start"], end=row["range_end"]) for row in rows]
 
-    async def count(self, connection: Connection, hour: datetime) -> Mapping[uuid.UUID, Present]:
-        """What rows there are of an hour, by server."""
-        rows = await connection.fetch(self._queries["count_rows"], hour, hour + HOUR)
-        return {
-            row["server_id"]: Present(tally=Tally(row["samples"], row["snapshots"]), received_at=row["received_at"])
-            for row in rows
-        }
+    async def count_samples(self, connection: Connection, hour: datetime) -> Mapping[uuid.UUID, Present]:
+        """How many samples of each server there are of an hour, and when the last of them came."""
+        rows = await connection.fetch(self._queries["count_samples"], hour, hour + HOUR)
+        return {row["server_id"]: Present(row["count"], row["received_at"]) for row in rows}
+
+    async def count_snapshots(self, connection: Connection, hour: datetime) -> Mapping[uuid.UUID, int]:
+        """How many snapshots of each server there are of an hour."""
+        rows = await connection.fetch(self._queries["count_snapshots"], hour, hour + HOUR)
+        return {row["server_id"]: row["count"] for row in rows}
 
     async def read(self, connection: Connection, span: Span) -> Rows | None:
         """The rows of a span; None when there are too many. Raises ValueError when they can't be read."""

@@ -50,7 +50,7 @@ class Processes:
         held: list[bytes] = []
         rows = connection.cursor(self._queries["row_each_processes"], server_id, *bounds(span), prefetch=AT_ONCE)
         async for time_us, snapshot in rows:
-            if time_us in sealed:  # it came twice
+            if time_us in sealed:  # the block counts
                 continue
             held.append(snapshot)
             count += 1

@@ -1,7 +1,7 @@
 """Samples wherever they lie: in plain rows, in sealed hours, or in both.
 
-A row whose time is in a block came twice and is not told apart from it until ingest has looked: the block counts. In
-hours that have blocks rows are few and are read one by one; elsewhere PostgreSQL combines them.
+Of a row whose time is in a block the block counts: it was made of that row, which goes with its chunk, or the row came
+again. In hours that have blocks rows are mostly few and are read one by one; elsewhere PostgreSQL combines them.
 """
 
 from array import array

@@ -14,9 +14,9 @@ _HOLD_ROWS = load_queries(QUERIES)["hold_rows"]
 async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
     """A connection on which every statement sees the same moment, while entered. Raises as `flick.db.pool` says.
 
-    A sample that moves from a row into a sealed hour meanwhile is seen in the row. The lock comes before the moment is
-    chosen and lets everybody write: it only keeps emptied chunks of rows from being given back, which would take the
-    rows away from a moment at which they were not sealed yet.
+    A sample that is sealed meanwhile is seen in its row. The lock comes before the moment is chosen and lets everybody
+    write: it only keeps chunks of rows from being given back, which would take the rows away from a moment at which
+    they were not sealed yet.
     """
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute(_HOLD_ROWS)
