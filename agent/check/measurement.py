@@ -26,7 +26,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class ProcessLine:
-    """A process; the fields are those of `flick.v1.Process`."""
+    """A process; the fields are those of `flick.v1.Process`, None where they are unset."""
 
     pid: int
     name: str
@@ -36,6 +36,8 @@ class ProcessLine:
     cpu_utilization: float
     memory_rss: int
     thread_count: int
+    disk_read: int | None
+    disk_write: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ def _process(process: telemetry_pb2.Process) -> ProcessLine:
         cpu_utilization=process.cpu_utilization,
         memory_rss=process.memory_rss,
         thread_count=process.thread_count,
+        disk_read=process.disk_read if process.HasField("disk_read") else None,
+        disk_write=process.disk_write if process.HasField("disk_write") else None,
     )
 
 

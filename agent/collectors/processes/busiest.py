@@ -10,6 +10,7 @@ from agent.collectors.proc_file import PROC
 from agent.collectors.processes.description import Description, ProcessDescriptions
 from agent.collectors.processes.pid_list import PidList
 from agent.collectors.processes.table import ProcessStat, ProcessTable
+from agent.collectors.processes.transfers import ProcessTransfers, Transferred
 from agent.worker import Worker
 from flick.v1 import telemetry_pb2
 
@@ -40,6 +41,7 @@ class ProcessesCollector:
         self._pids = pids
         self._table = ProcessTable(root=root)
         self._descriptions = ProcessDescriptions(with_commands=with_commands, worker=worker, root=root)
+        self._transfers = ProcessTransfers(worker=worker, root=root)
         self._before: Moment | None = None
         self._known: dict[int, ProcessStat] = {}
 
@@ -53,10 +55,11 @@ class ProcessesCollector:
         grown = _grown(found, known, before)
         listed = _busiest(found, grown)
         described = self._descriptions.of(listed, moment.monotonic_s)
+        transfers = self._transfers.of(listed, moment.monotonic_s)
         ticks_per_s = (moment.monotonic_s - before.monotonic_s) * _TICKS_PER_S
         processes = [
-            _process(stat, description, grown.get(stat.pid, 0) / ticks_per_s)
-            for stat, description in zip(listed, described, strict=True)
+            _process(stat, description, grown.get(stat.pid, 0) / ticks_per_s, transferred)
+            for stat, description, transferred in zip(listed, described, transfers, strict=True)
         ]
         return Measured(processes=telemetry_pb2.ProcessSnapshot(processes=processes).SerializeToString())
 
@@ -91,7 +94,9 @@ def _busiest(found: list[ProcessStat], grown: dict[int, int]) -> list[ProcessSta
     return sorted(listed.values(), key=lambda stat: -grown.get(stat.pid, 0))
 
 
-def _process(stat: ProcessStat, described: Description, cpu_utilization: float) -> telemetry_pb2.Process:
+def _process(
+    stat: ProcessStat, described: Description, cpu_utilization: float, transferred: Transferred | None
+) -> telemetry_pb2.Process:
     return telemetry_pb2.Process(
         pid=stat.pid,
         name=described.name,
@@ -101,4 +106,6 @@ def _process(stat: ProcessStat, described: Description, cpu_utilization: float) 
         cpu_utilization=cpu_utilization,
         memory_rss=stat.rss_bytes,
         thread_count=stat.threads,
+        disk_read=None if transferred is None else round(transferred.read),
+        disk_write=None if transferred is None else round(transferred.written),
     )

@@ -140,6 +140,8 @@ def _processes(processes: Sequence[Mapping[str, Any]], *, rows: int) -> Renderab
         ("USER", "left", None),
         ("CPU", "right", None),
         ("MEMORY", "right", None),
+        ("READ", "right", None),
+        ("WRITE", "right", None),
         ("STATE", "left", None),
         ("COMMAND", "left", 1),
     ):
@@ -150,10 +152,15 @@ def _processes(processes: Sequence[Mapping[str, Any]], *, rows: int) -> Renderab
             Text(printable(one["user"])[:12]),
             percent(one["cpuUtilization"]),
             in_bytes(float(one["memoryRss"])),
+            *(_per_second(one.get(name)) for name in ("diskRead", "diskWrite")),
             Text(printable(one["state"])),
             Text(printable(one["command"] or one["name"])),
         )
     return table
+
+
+def _per_second(bytes_per_s: str | None) -> str:
+    return "-" if bytes_per_s is None else f"{in_bytes(float(bytes_per_s))}/s"
 
 
 def _several(readings: Sequence[Reading], *, status: str, now_s: float) -> RenderableType:

@@ -40,6 +40,7 @@ PROCESS = {
     "command": "sh -c \x1b[2J [bold]evil[/bold]",
     "cpuUtilization": 0.5,
     "memoryRss": "1048576",
+    "diskWrite": "2048",
 }
 
 
@@ -63,7 +64,17 @@ def test_one_server_is_drawn_with_everything_that_is_known(reading: Reading) -> 
 
     for words in ("web-1", "Debian 13", "up 2 h", "live, data 3.0 s old", "95.4 %", "user 50.0 %", "1.25 - -"):
         assert words in text
-    for words in ("2.0 GiB of 8.0 GiB", "in   1.5 KiB/s", "eth0", "wlan0", "75.0 %", "on /srv", "50.0 %", "1.0 MiB"):
+    for words in (
+        "2.0 GiB of 8.0 GiB",
+        "in   1.5 KiB/s",
+        "eth0",
+        "wlan0",
+        "75.0 %",
+        "on /srv",
+        "50.0 %",
+        "1.0 MiB",
+        "2.0 KiB/s",
+    ):
         assert words in text
 
 

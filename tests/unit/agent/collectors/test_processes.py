@@ -7,8 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from agent.collectors.processes import table
+from agent.collectors.processes import table, transfers
 from agent.collectors.processes.busiest import ProcessesCollector
 from agent.collectors.processes.pid_list import PidList
 from agent.collectors.processes.table import ProcessTable
@@ -197,3 +199,31 @@ def _open_files() -> list[Path]:
         with suppress(FileNotFoundError):  # that by which the folder is read
             found.append(link.readlink())
     return found
+
+
+IO = "rchar: 9\nwchar: 9\nsyscr: 9\nsyscw: 9\nread_bytes: {}\nwrite_bytes: {}\ncancelled_write_bytes: 0\n"
+
+
+def test_what_a_process_reads_and_writes_is_that_since_the_moment_before(procs: Procs) -> None:
+    collector = procs.collector()
+    procs.put(1, ticks=1)
+    procs.put(2, ticks=1)
+    told = []
+    for seconds, (read, written) in ((1, (0, 0)), (3, (4096, 1000)), (5, (4096 + 8192, 1000)), (6, (0, 0))):
+        (procs.root / "1/io").write_text(IO.format(read, written))
+        found = procs.listed(collector, seconds)
+        told += [(found[1].HasField("disk_read"), found[1].disk_read, found[1].disk_write)] if found else []
+
+    assert told == [(False, 0, 0), (True, 4096, 0), (False, 0, 0)]
+    assert not found[2].HasField("disk_read")
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_what_the_kernel_counts_is_read(read: int, written: int) -> None:
+    assert transfers.parse(IO.format(read, written).encode()) == (read, written)
+
+
+@given(st.binary(max_size=100))
+def test_what_is_no_such_count_is_no_answer(text: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of whatever kind
+        transfers.parse(text)
