@@ -17,6 +17,7 @@ from flick.v1 import telemetry_pb2
 from services.ingest.metrics import IngestMetrics
 from services.ingest.sealing.sealer import Sealer
 from services.ingest.sealing.store import SealStore
+from services.query.answers.collector import Collector
 from services.query.answers.gate import Gate
 from services.query.answers.history import History, Question
 from services.query.gaps import Gaps
@@ -100,7 +101,7 @@ async def _asked(url: str) -> AsyncIterator[tuple[History, Pool]]:
         samples = Samples(catalog=CATALOG)
         yield (
             History(
-                store=Store(pool=pool, samples=samples, layouts=Layouts(pool=pool)),
+                collector=Collector(store=Store(pool=pool, samples=samples, layouts=Layouts(pool=pool))),
                 gaps=Gaps(pool=pool, samples=samples),
                 catalog=CATALOG,
                 gate=Gate(at_once=1, waiting=0, on_refused=lambda: None),
