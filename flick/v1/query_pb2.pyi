@@ -653,6 +653,233 @@ class FleetTimeSeries(_message.Message):
 Global___FleetTimeSeries: _TypeAlias = FleetTimeSeries  # noqa: Y015
 
 @_typing.final
+class QueryMetricChangesRequest(_message.Message):
+    """Asks what changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    BASELINE_START_TIME_FIELD_NUMBER: _builtins.int
+    BASELINE_END_TIME_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.str
+    """The server."""
+    limit: _builtins.int
+    """At most this many changes, 1 to 200; 0: 20."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Metric names of the catalogue, at most 50; empty: all but system.uptime, which always grows."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment of the window looked at; unset: one hour before end_time."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment after it; unset: now."""
+
+    @_builtins.property
+    def baseline_start_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment of the window that it is compared with; unset: so that both are equally long."""
+
+    @_builtins.property
+    def baseline_end_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment after that; unset: start_time, or, with a baseline_start_time, so that both are equally long."""
+
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        baseline_start_time: _timestamp_pb2.Timestamp | None = ...,
+        baseline_end_time: _timestamp_pb2.Timestamp | None = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_end_time", b"baseline_end_time", "baseline_start_time", b"baseline_start_time", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_end_time", b"baseline_end_time", "baseline_start_time", b"baseline_start_time", "end_time", b"end_time", "limit", b"limit", "names", b"names", "server_id", b"server_id", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryMetricChangesRequest: _TypeAlias = QueryMetricChangesRequest  # noqa: Y015
+
+@_typing.final
+class QueryMetricChangesResponse(_message.Message):
+    """What changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    BASELINE_START_TIME_FIELD_NUMBER: _builtins.int
+    BASELINE_END_TIME_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    NOT_COMPARED_COUNT_FIELD_NUMBER: _builtins.int
+    not_compared_count: _builtins.int
+    """How many series have fewer than five values in one of the windows, and so were not compared."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """The window that was looked at; with a step widened to whole steps."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Its end, not included."""
+
+    @_builtins.property
+    def baseline_start_time(self) -> _timestamp_pb2.Timestamp:
+        """The window that it was compared with, likewise."""
+
+    @_builtins.property
+    def baseline_end_time(self) -> _timestamp_pb2.Timestamp:
+        """Its end, not included."""
+
+    @_builtins.property
+    def step(self) -> _duration_pb2.Duration:
+        """The values that are compared are averages of steps so long, in both windows; unset: samples as they were measured. It is
+        set when more than 500 samples lie in a window, or fewer with very many series.
+        """
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricChange]:
+        """The changes, the greatest score first, whichever its sign."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        baseline_start_time: _timestamp_pb2.Timestamp | None = ...,
+        baseline_end_time: _timestamp_pb2.Timestamp | None = ...,
+        step: _duration_pb2.Duration | None = ...,
+        changes: _abc.Iterable[Global___MetricChange] | None = ...,
+        not_compared_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_end_time", b"baseline_end_time", "baseline_start_time", b"baseline_start_time", "end_time", b"end_time", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_end_time", b"baseline_end_time", "baseline_start_time", b"baseline_start_time", "changes", b"changes", "end_time", b"end_time", "not_compared_count", b"not_compared_count", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryMetricChangesResponse: _TypeAlias = QueryMetricChangesResponse  # noqa: Y015
+
+@_typing.final
+class MetricChange(_message.Message):
+    """How a series changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Metric name of the catalogue."""
+    unit: _builtins.str
+    """Unit in UCUM."""
+    kind: _options_pb2.MetricKind.ValueType
+    """How values are to be read."""
+    score: _builtins.float
+    """How much it changed: the median after less the median before, over the scatter; negative when it became less. The
+    scatter is 1.4826 times the median of all values' distances from the median of their own window (the standard
+    deviation, for normally distributed values), but at least 5 % of the greater median, and at least what hardly matters
+    in the unit: 0.005 for shares, 1 MiB, 16 KiB/s, 1 ms, 50 MHz, 0.5 degrees Celsius, 0.5 W, 0.01 processors, 50
+    revolutions a minute, 0.25 of anything else. From about 3 on it is worth a look.
+    """
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels, as the catalogue lists them."""
+
+    @_builtins.property
+    def before(self) -> Global___WindowStatistics:
+        """Its values in the window that it was compared with."""
+
+    @_builtins.property
+    def after(self) -> Global___WindowStatistics:
+        """Its values in the window that was looked at."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        unit: _builtins.str = ...,
+        kind: _options_pb2.MetricKind.ValueType = ...,
+        before: Global___WindowStatistics | None = ...,
+        after: Global___WindowStatistics | None = ...,
+        score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "kind", b"kind", "labels", b"labels", "name", b"name", "score", b"score", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MetricChange: _TypeAlias = MetricChange  # noqa: Y015
+
+@_typing.final
+class WindowStatistics(_message.Message):
+    """Values of a series in a window, in the series' unit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    MEAN_FIELD_NUMBER: _builtins.int
+    MEDIAN_FIELD_NUMBER: _builtins.int
+    P95_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many values there are."""
+    mean: _builtins.float
+    """Their average."""
+    median: _builtins.float
+    """Half of them are no greater."""
+    p95: _builtins.float
+    """95 of 100 are no greater."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        mean: _builtins.float = ...,
+        median: _builtins.float = ...,
+        p95: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "mean", b"mean", "median", b"median", "p95", b"p95"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WindowStatistics: _TypeAlias = WindowStatistics  # noqa: Y015
+
+@_typing.final
 class WatchMetricsRequest(_message.Message):
     """Asks to watch servers."""
 

@@ -51,6 +51,11 @@ class QueryServiceStub:
                 request_serializer=flick_dot_v1_dot_query__pb2.QueryFleetMetricsRequest.SerializeToString,
                 response_deserializer=flick_dot_v1_dot_query__pb2.QueryFleetMetricsResponse.FromString,
                 _registered_method=True)
+        self.QueryMetricChanges = channel.unary_unary(
+                '/flick.v1.QueryService/QueryMetricChanges',
+                request_serializer=flick_dot_v1_dot_query__pb2.QueryMetricChangesRequest.SerializeToString,
+                response_deserializer=flick_dot_v1_dot_query__pb2.QueryMetricChangesResponse.FromString,
+                _registered_method=True)
         self.WatchMetrics = channel.unary_stream(
                 '/flick.v1.QueryService/WatchMetrics',
                 request_serializer=flick_dot_v1_dot_query__pb2.WatchMetricsRequest.SerializeToString,
@@ -103,6 +108,13 @@ class QueryServiceServicer:
 
     def QueryFleetMetrics(self, request, context):
         """The history of some metrics of several servers, each server's by itself or combined over the servers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryMetricChanges(self, request, context):
+        """What changed most on a server between two windows of time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,6 +179,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.QueryFleetMetrics,
                     request_deserializer=flick_dot_v1_dot_query__pb2.QueryFleetMetricsRequest.FromString,
                     response_serializer=flick_dot_v1_dot_query__pb2.QueryFleetMetricsResponse.SerializeToString,
+            ),
+            'QueryMetricChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryMetricChanges,
+                    request_deserializer=flick_dot_v1_dot_query__pb2.QueryMetricChangesRequest.FromString,
+                    response_serializer=flick_dot_v1_dot_query__pb2.QueryMetricChangesResponse.SerializeToString,
             ),
             'WatchMetrics': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchMetrics,
@@ -281,6 +298,33 @@ class QueryService:
             '/flick.v1.QueryService/QueryFleetMetrics',
             flick_dot_v1_dot_query__pb2.QueryFleetMetricsRequest.SerializeToString,
             flick_dot_v1_dot_query__pb2.QueryFleetMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryMetricChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/flick.v1.QueryService/QueryMetricChanges',
+            flick_dot_v1_dot_query__pb2.QueryMetricChangesRequest.SerializeToString,
+            flick_dot_v1_dot_query__pb2.QueryMetricChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

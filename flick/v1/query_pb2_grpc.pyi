@@ -40,6 +40,8 @@ class QueryServiceStub:
     """The history of some metrics of a server."""
     QueryFleetMetrics: _grpc.UnaryUnaryMultiCallable[_query_pb2.QueryFleetMetricsRequest, _query_pb2.QueryFleetMetricsResponse]
     """The history of some metrics of several servers, each server's by itself or combined over the servers."""
+    QueryMetricChanges: _grpc.UnaryUnaryMultiCallable[_query_pb2.QueryMetricChangesRequest, _query_pb2.QueryMetricChangesResponse]
+    """What changed most on a server between two windows of time."""
     WatchMetrics: _grpc.UnaryStreamMultiCallable[_query_pb2.WatchMetricsRequest, _query_pb2.WatchMetricsResponse]
     """The values of some servers' metrics as they arrive, every second while it is open. Begins with the newest values there are."""
     ListProcesses: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListProcessesRequest, _query_pb2.ListProcessesResponse]
@@ -64,6 +66,8 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """The history of some metrics of a server."""
     QueryFleetMetrics: _aio.UnaryUnaryMultiCallable[_query_pb2.QueryFleetMetricsRequest, _query_pb2.QueryFleetMetricsResponse]  # type: ignore[assignment]
     """The history of some metrics of several servers, each server's by itself or combined over the servers."""
+    QueryMetricChanges: _aio.UnaryUnaryMultiCallable[_query_pb2.QueryMetricChangesRequest, _query_pb2.QueryMetricChangesResponse]  # type: ignore[assignment]
+    """What changed most on a server between two windows of time."""
     WatchMetrics: _aio.UnaryStreamMultiCallable[_query_pb2.WatchMetricsRequest, _query_pb2.WatchMetricsResponse]  # type: ignore[assignment]
     """The values of some servers' metrics as they arrive, every second while it is open. Begins with the newest values there are."""
     ListProcesses: _aio.UnaryUnaryMultiCallable[_query_pb2.ListProcessesRequest, _query_pb2.ListProcessesResponse]  # type: ignore[assignment]
@@ -103,6 +107,14 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.QueryFleetMetricsResponse, _abc.Awaitable[_query_pb2.QueryFleetMetricsResponse]]:
         """The history of some metrics of several servers, each server's by itself or combined over the servers."""
+
+    @_abc_1.abstractmethod
+    def QueryMetricChanges(
+        self,
+        request: _query_pb2.QueryMetricChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_pb2.QueryMetricChangesResponse, _abc.Awaitable[_query_pb2.QueryMetricChangesResponse]]:
+        """What changed most on a server between two windows of time."""
 
     @_abc_1.abstractmethod
     def WatchMetrics(

@@ -20,6 +20,8 @@ from flick.v1 import query_pb2, query_pb2_grpc
 from services.query.access import Access
 from services.query.answers.across import FleetHistory
 from services.query.answers.cache import LatestCache
+from services.query.answers.changes import Changes
+from services.query.answers.collector import Collector
 from services.query.answers.delivery import Delivery
 from services.query.answers.gate import Gate
 from services.query.answers.history import History
@@ -76,6 +78,7 @@ def assemble(parts: Parts) -> Assembled:
     layouts = Layouts(pool=parts.pool)
     samples = Samples(catalog=catalog)
     store = Store(pool=parts.pool, samples=samples, layouts=layouts)
+    collector = Collector(store=store)
     access = Access(watch=parts.watch)
     cache = LatestCache(bus=parts.bus, layouts=layouts, metrics=metrics)
     latest = Latest(cache=cache, store=store, access=access, clock=clock, metrics=metrics)
@@ -85,7 +88,7 @@ def assemble(parts: Parts) -> Assembled:
     servicer = QueryServicer(
         catalog=catalog,
         history=History(
-            store=store,
+            collector=collector,
             gaps=Gaps(pool=parts.pool, samples=samples),
             catalog=catalog,
             gate=gate,
@@ -93,6 +96,7 @@ def assemble(parts: Parts) -> Assembled:
             metrics=metrics,
         ),
         fleet_history=FleetHistory(store=store, catalog=catalog, gate=gate, clock=clock, metrics=metrics),
+        changes=Changes(collector=collector, catalog=catalog, gate=gate, clock=clock),
         top=Top(store=store, gate=gate, clock=clock),
         delivery=Delivery(deliveries=Deliveries(pool=parts.pool, samples=samples), gate=gate, clock=clock),
         latest=latest,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import TypeAlias
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from flick.clock import Clock
@@ -12,6 +13,7 @@ from flick.rpc.aspect import Context
 from flick.v1 import delivery_pb2, query_pb2, query_pb2_grpc
 from services.query.access import Access
 from services.query.answers.across import FleetHistory, FleetQuestion
+from services.query.answers.changes import Changes, ChangesQuestion
 from services.query.answers.delivery import Delivery
 from services.query.answers.history import History, Question
 from services.query.answers.latest import Latest
@@ -25,7 +27,6 @@ from services.query.watch.session import Sessions
 
 MAX_WATCHED = 100
 Compared: TypeAlias = query_pb2.QueryMetricsRequest | query_pb2.QueryFleetMetricsRequest
-Spanned: TypeAlias = Compared | query_pb2.ListTopProcessesRequest | delivery_pb2.GetServerDeliveryRequest
 
 PROCESSES_LOOK_BACK_US = 300_000_000  # the contract: a snapshot at most 5 min older is shown
 
@@ -39,6 +40,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         catalog: Catalog,
         history: History,
         fleet_history: FleetHistory,
+        changes: Changes,
         top: Top,
         delivery: Delivery,
         latest: Latest,
@@ -51,6 +53,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._catalog = catalog
         self._history = history
         self._fleet_history = fleet_history
+        self._changes = changes
         self._top = top
         self._delivery = delivery
         self._latest = latest
@@ -107,6 +110,22 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
                 aggregation=request.aggregation,
                 quantiles=request.quantiles,
                 compare_offset_us=_offset(request),
+            )
+        )
+
+    async def QueryMetricChanges(
+        self, request: query_pb2.QueryMetricChangesRequest, context: Context
+    ) -> query_pb2.QueryMetricChangesResponse:
+        """See the contract."""
+        return await self._changes.query(
+            ChangesQuestion(
+                server_id=request.server_id,
+                names=request.names,
+                start_us=_start(request),
+                end_us=_end(request),
+                baseline_start_us=_set_moment(request, "baseline_start_time"),
+                baseline_end_us=_set_moment(request, "baseline_end_time"),
+                limit=request.limit,
             )
         )
 
@@ -188,12 +207,17 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         return frozenset(one.number for one in self._catalog.resolve(names))
 
 
-def _start(request: Spanned) -> int | None:
-    return _moment(request.start_time, "start_time") if request.HasField("start_time") else None
+def _start(request: Message) -> int | None:
+    return _set_moment(request, "start_time")
 
 
-def _end(request: Spanned) -> int | None:
-    return _moment(request.end_time, "end_time") if request.HasField("end_time") else None
+def _end(request: Message) -> int | None:
+    return _set_moment(request, "end_time")
+
+
+def _set_moment(request: Message, field: str) -> int | None:
+    """Microseconds since the Unix epoch; None where the field is unset."""
+    return _moment(getattr(request, field), field) if request.HasField(field) else None
 
 
 def _offset(request: Compared) -> int:

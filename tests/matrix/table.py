@@ -126,6 +126,7 @@ METHODS: Mapping[str, Row] = {
     "QueryService.ListProcesses": sees("server_id"),
     "QueryService.ListTopProcesses": sees("server_id"),
     "QueryService.QueryFleetMetrics": sees("server_ids"),
+    "QueryService.QueryMetricChanges": sees("server_id"),
     "QueryService.QueryMetrics": sees("server_id"),
     "QueryService.SummarizeServers": sees("organization_id"),
     "QueryService.WatchMetrics": sees("server_ids"),

@@ -6,12 +6,34 @@ streams go on meanwhile.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from services.query.rules.catalog import Selector
-from services.query.rules.plan import Reading, Span
+from services.query.rules.plan import Probe, Reading, Span, plan_points, plan_reading
 from services.query.rules.points import Points, collect_samples, collect_steps, columns_of
 from services.query.rules.series import Cell, Layout, Series, cells_of, find_series
 from services.query.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a server has in a span: how it begins, and the series that are asked for."""
+
+    span: Span
+    probe: Probe
+    series: Sequence[Series]
+
+    def reading(self, points: int, now_us: int, *, reads: int, as_measured: bool = True) -> Reading:
+        """How it is read, as one of `reads` readings, at most `points` points a series. Raises as `plan_reading`."""
+        return plan_reading(
+            span=self.span,
+            points=points,
+            series=len(self.series),
+            probe=self.probe,
+            now_us=now_us,
+            reads=reads,
+            as_measured=as_measured,
+        )
 
 
 class Collector:
@@ -30,6 +52,15 @@ class Collector:
         if not all(one.column for one in selectors):
             layouts = await self._store.layouts(server_id, span)
         return find_series(selectors, layouts)
+
+    async def survey(
+        self, server_id: str, selectors: Sequence[Selector], *, span: Span, max_points: int, now_us: int
+    ) -> Found:
+        """What is there to be read. Raises INVALID_ARGUMENT when it is too much, whatever the labels."""
+        points = plan_points(max_points=max_points, series=1)
+        probe = await self._store.probe(server_id, span, limit=points + 1)
+        plan_reading(span=span, points=points, series=1, probe=probe, now_us=now_us)
+        return Found(span=span, probe=probe, series=await self.series(server_id, selectors, span))
 
     async def points(self, server_id: str, reading: Reading, series: Sequence[Series]) -> list[Points]:
         """The points of each of `series`."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from flick.clock import Clock
 from flick.errors import invalid
@@ -15,10 +16,8 @@ from services.query.metrics import QueryMetrics
 from services.query.rules.catalog import Catalog, Selector
 from services.query.rules.compare import check_offset, whole_steps
 from services.query.rules.gaps import Gap
-from services.query.rules.plan import MAX_NAMES, Probe, Reading, Span, plan_points, plan_reading, plan_span
+from services.query.rules.plan import MAX_NAMES, Reading, Span, plan_points, plan_span
 from services.query.rules.points import Points
-from services.query.rules.series import Series
-from services.query.store import Store
 
 _ADVICE = "Reading this history takes too long. Ask for a shorter span or fewer names."
 
@@ -43,7 +42,7 @@ class History:
     """The history of servers' metrics.
 
     Args:
-        store: where samples are read.
+        collector: reads samples.
         gaps: where there are none.
         catalog: the built-in metrics.
         gate: bounds how many questions are answered at once.
@@ -54,15 +53,14 @@ class History:
     def __init__(
         self,
         *,
-        store: Store,
+        collector: Collector,
         gaps: Gaps,
         catalog: Catalog,
         gate: Gate,
         clock: Clock,
         metrics: QueryMetrics,
     ) -> None:
-        self._store = store
-        self._collector = Collector(store=store)
+        self._collector = collector
         self._gaps = gaps
         self._catalog = catalog
         self._gate = gate
@@ -90,8 +88,9 @@ class History:
         self, asked: Question, selectors: Sequence[Selector], span: Span, now_us: int
     ) -> query_pb2.QueryMetricsResponse:
         offset_us = asked.compare_offset_us
-        earlier = await self._survey(asked, selectors, span.moved(-offset_us), now_us) if offset_us else None
-        present = await self._survey(asked, selectors, span, now_us)
+        survey = partial(self._collector.survey, asked.server_id, selectors, max_points=asked.max_points, now_us=now_us)
+        earlier = await survey(span=span.moved(-offset_us)) if offset_us else None
+        present = await survey(span=span)
         series = len(present.series) + (len(earlier.series) if earlier else 0)
         points = plan_points(max_points=asked.max_points, series=series)
         reading = present.reading(points, now_us, reads=2 if earlier else 1)
@@ -109,32 +108,6 @@ class History:
         )
         answer.gaps.extend(map(_gap, gaps))
         return answer
-
-    async def _survey(self, asked: Question, selectors: Sequence[Selector], span: Span, now_us: int) -> "_Found":
-        points = plan_points(max_points=asked.max_points, series=1)
-        probe = await self._store.probe(asked.server_id, span, limit=points + 1)
-        plan_reading(span=span, points=points, series=1, probe=probe, now_us=now_us)  # too much even without labels
-        return _Found(span=span, probe=probe, series=await self._collector.series(asked.server_id, selectors, span))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Found:
-    """What a server has in a span."""
-
-    span: Span
-    probe: Probe
-    series: Sequence[Series]
-
-    def reading(self, points: int, now_us: int, *, reads: int, as_measured: bool = True) -> Reading:
-        return plan_reading(
-            span=self.span,
-            points=points,
-            series=len(self.series),
-            probe=self.probe,
-            now_us=now_us,
-            reads=reads,
-            as_measured=as_measured,
-        )
 
 
 def _answer(reading: Reading, collected: Sequence[Points]) -> query_pb2.QueryMetricsResponse:

@@ -73,14 +73,18 @@ class Reading:
 def plan_span(*, start_us: int | None, end_us: int | None, now_us: int) -> Span:
     """The span that is asked for. Raises INVALID_ARGUMENT when it is empty, too long or out of range."""
     end = now_us if end_us is None else end_us
-    start = max(0, end - DEFAULT_SPAN_US) if start_us is None else start_us
-    check_moment("end_time", end)
-    check_moment("start_time", start)
-    if start >= end:
-        raise invalid("start_time", "must be before end_time; swap them or leave end_time out for now.")
-    if end - start > MAX_SPAN_US:
-        raise invalid("start_time", "is more than 3660 days before end_time, longer than anything is kept; move it.")
-    return Span(start_us=start, end_us=end)
+    return check_span(max(0, end - DEFAULT_SPAN_US) if start_us is None else start_us, end)
+
+
+def check_span(start_us: int, end_us: int, *, start: str = "start_time", end: str = "end_time") -> Span:
+    """The span between two moments, which come in the fields `start` and `end`. Raises INVALID_ARGUMENT as above."""
+    check_moment(end, end_us)
+    check_moment(start, start_us)
+    if start_us >= end_us:
+        raise invalid(start, f"must be before {end}; swap them or leave {end} out for now.")
+    if end_us - start_us > MAX_SPAN_US:
+        raise invalid(start, f"is more than 3660 days before {end}, longer than anything is kept; move it.")
+    return Span(start_us=start_us, end_us=end_us)
 
 
 def check_moment(field: str, moment_us: int) -> int:
