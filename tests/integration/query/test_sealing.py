@@ -1,4 +1,4 @@
-"""While the real sealer moves hours into blocks and gives chunks back, nothing is missed and nothing is seen twice."""
+"""While the real sealer makes blocks of hours and gives chunks back, nothing is missed and nothing is seen twice."""
 
 import asyncio
 import random
@@ -37,12 +37,13 @@ SPAN = Span(start_us=BEGIN_US, end_us=BEGIN_US + HOURS * HOUR_US)
 CPU = Cell(column="cpu_utilization")
 READERS = 3
 LAG_US = 7
+_SEALED = "select coalesce(sum(count), 0) from telemetry.sealed_metrics"
 SAMPLES = Samples(catalog=Catalog.from_contract())
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Day:
-    """A server's samples in rows, and who reads and moves them."""
+    """A server's samples in rows, and who reads and seals them."""
 
     owner: Connection
     leader: Connection
@@ -51,7 +52,7 @@ class _Day:
     values: dict[int, float]
 
     async def seal(self) -> None:
-        """Move everything, and give back what is empty."""
+        """Seal everything, and give the chunks back."""
         metrics = IngestMetrics(registry=CollectorRegistry())
         await Sealer(store=SealStore(), after_s=0, metrics=metrics, clock=SystemClock()).work(self.leader)
 
