@@ -12,6 +12,8 @@ from agent.collectors.aside import AsideCollector
 from agent.collectors.collector import Collector, Measured, Moment, SeriesKey
 from agent.collectors.containers.choice import ContainerChoice
 from agent.collectors.containers.containers import ContainersCollector
+from agent.collectors.cpu.activity import ActivityCollector
+from agent.collectors.cpu.frequency import FrequencyCollector
 from agent.collectors.cpu.kernel_stat import KernelStatFile
 from agent.collectors.cpu.load import LoadCollector
 from agent.collectors.cpu.utilization import CpuCollector
@@ -21,12 +23,23 @@ from agent.collectors.hardware.fan import FanCollector
 from agent.collectors.hardware.hwmon import SYS_CLASS
 from agent.collectors.hardware.temperature import TemperatureCollector
 from agent.collectors.memory.memory import MemoryCollector
+from agent.collectors.memory.paging import PagingCollector
+from agent.collectors.network.connections import ConnectionsCollector
 from agent.collectors.network.interfaces import NetworkCollector
+from agent.collectors.network.snmp import SnmpFile
+from agent.collectors.network.socket_diag import SocketDiag
+from agent.collectors.network.sockets import SocketsCollector, SockstatFile
+from agent.collectors.network.tcp import TcpCollector
+from agent.collectors.network.udp import UdpCollector
 from agent.collectors.processes.busiest import ProcessesCollector
 from agent.collectors.processes.pid_list import PidList
 from agent.collectors.services.choice import ServiceChoice
 from agent.collectors.services.units import ServicesCollector
+from agent.collectors.storage.disks import DiskCollector
 from agent.collectors.storage.filesystem import FilesystemCollector
+from agent.collectors.system.open_files import OpenFilesCollector
+from agent.collectors.system.pressure import PressureCollector
+from agent.collectors.system.sessions import SessionsCollector
 from agent.collectors.system.system import SystemCollector
 from agent.worker import Worker
 
@@ -151,11 +164,18 @@ def every_collector(*, processes: bool, commands: bool, workers: Workers) -> lis
     stat, pids = KernelStatFile(), PidList()
     collectors: list[Collector] = [
         CpuCollector(stat=stat),
+        FrequencyCollector(),
+        ActivityCollector(stat=stat),
         LoadCollector(),
+        PressureCollector(),
         MemoryCollector(),
+        PagingCollector(),
         AsideCollector(collector=FilesystemCollector(), worker=workers.filesystem),
-        NetworkCollector(),
+        DiskCollector(),
+        *_network(),
         SystemCollector(stat=stat, pids=pids),
+        OpenFilesCollector(),
+        SessionsCollector(),
         *_hardware(workers.sensors),
         ServicesCollector(choice=workers.services),
         ContainersCollector(choice=workers.containers),
@@ -163,6 +183,17 @@ def every_collector(*, processes: bool, commands: bool, workers: Workers) -> lis
     if processes:
         collectors.append(ProcessesCollector(with_commands=commands, pids=pids, worker=workers.processes))
     return collectors
+
+
+def _network() -> list[Collector]:
+    snmp, sockstat = SnmpFile(), SockstatFile()
+    return [
+        NetworkCollector(),
+        TcpCollector(snmp=snmp),
+        ConnectionsCollector(snmp=snmp, sockstat=sockstat, diag=SocketDiag()),
+        UdpCollector(snmp=snmp),
+        SocketsCollector(sockstat=sockstat),
+    ]
 
 
 def _hardware(worker: Worker) -> list[Collector]:

@@ -7,6 +7,8 @@ from agent.check.measurement import Measurement, ProcessLine, Value
 
 _BYTE_STEPS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
+_HZ_PER_MHZ = 1_000_000
+_MS_PER_S = 1000
 _NAME_WIDTH = 78
 
 
@@ -52,6 +54,10 @@ def readable(value: float | None, unit: str) -> str:
         return f"{value:.1%}"
     if unit in ("By", "By/s"):
         return _bytes(value) + unit.removeprefix("By")
+    if unit == "Hz":
+        return f"{value / _HZ_PER_MHZ:.0f} MHz"
+    if unit == "s" and 0 < value < 1:
+        return f"{value * _MS_PER_S:.2f} ms"
     plain = f"{value:.0f}" if value == round(value) else f"{value:.2f}"
     return f"{plain} s" if unit == "s" else plain + ("/s" if unit.endswith("/s") else "")
 

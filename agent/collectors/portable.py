@@ -73,6 +73,10 @@ class PortableCollector:
                 catalog.METRIC_INTERFACE_TRANSMIT: counted.bytes_sent,
                 catalog.METRIC_INTERFACE_PACKETS_RECEIVE: counted.packets_recv,
                 catalog.METRIC_INTERFACE_PACKETS_TRANSMIT: counted.packets_sent,
+                catalog.METRIC_INTERFACE_ERRORS_RECEIVE: counted.errin,
+                catalog.METRIC_INTERFACE_ERRORS_TRANSMIT: counted.errout,
+                catalog.METRIC_INTERFACE_DROPPED_RECEIVE: counted.dropin,
+                catalog.METRIC_INTERFACE_DROPPED_TRANSMIT: counted.dropout,
             }
             for metric, value in counters.items():
                 key = (metric, (name,))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 _FIRST_SIZE = 8192
+_LONGEST_NUMBER = 64  # with the blanks around it
 
 
 class ProcFile:
@@ -38,3 +39,14 @@ class ProcFile:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def number_of(text: bytes, name: bytes) -> int | None:
+    """The whole number behind a name at the beginning of a line, in files that have a name and a number on each."""
+    line = name + b" "
+    begin = 0 if text.startswith(line) else text.find(b"\n" + line) + 1
+    if not begin and not text.startswith(line):
+        return None
+    begin += len(line)
+    value = text[begin : begin + _LONGEST_NUMBER].partition(b"\n")[0].strip()
+    return int(value) if value.isdigit() else None

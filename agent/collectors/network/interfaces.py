@@ -1,11 +1,11 @@
-"""Network traffic: of each interface, and of all together."""
+"""Network traffic and what went wrong with it: of each interface, and the traffic of all together."""
 
-import math
+from operator import itemgetter
 from pathlib import Path
 
 from agent.collectors.collector import Measured, Moment, SeriesKey
 from agent.collectors.proc_file import PROC, ProcFile
-from agent.collectors.rate import Rate
+from agent.collectors.rate import Rates, total
 from flick.v1 import catalog_pb2 as catalog
 
 _METRICS = (
@@ -13,13 +13,20 @@ _METRICS = (
     catalog.METRIC_INTERFACE_TRANSMIT,
     catalog.METRIC_INTERFACE_PACKETS_RECEIVE,
     catalog.METRIC_INTERFACE_PACKETS_TRANSMIT,
+    catalog.METRIC_INTERFACE_ERRORS_RECEIVE,
+    catalog.METRIC_INTERFACE_ERRORS_TRANSMIT,
+    catalog.METRIC_INTERFACE_DROPPED_RECEIVE,
+    catalog.METRIC_INTERFACE_DROPPED_TRANSMIT,
 )
-_COLUMNS = (0, 8, 1, 9)  # of /proc/net/dev, in the order of _METRICS
+_COLUMNS = itemgetter(0, 8, 1, 9, 2, 10, 3, 11)  # of /proc/net/dev, in the order of _METRICS
 _HEADER_LINES = 2
+# The host's ends of containers' cables, which come and go with the containers: as Docker, Calico, Cilium and the
+# network plugins of AWS and Azure name them.
+_CABLES = ("veth", "cali", "lxc", "eni", "azv")
 
 
 class NetworkCollector:
-    """Reads /proc/net/dev. Loopback and the host's ends of containers' cables (veth) are left out."""
+    """Reads /proc/net/dev. Loopback and the host's ends of containers' cables are left out."""
 
     name = "network"
 
@@ -27,24 +34,22 @@ class NetworkCollector:
         self._file = ProcFile(root / "net/dev")
         self._devices = devices
         self._totalled: list[int] = []
-        self._rates: dict[str, tuple[Rate, ...]] = {}
+        self._rates: dict[str, Rates] = {}
         self._series: tuple[SeriesKey, ...] = ()
 
     def collect(self, moment: Moment) -> Measured:
         """See `Collector`."""
         counters = parse(self._file.read())
         if counters.keys() != self._rates.keys():
-            self._rates = {name: self._rates.get(name) or tuple(Rate() for _ in _METRICS) for name in counters}
+            self._rates = {name: self._rates.get(name) or Rates() for name in counters}
             self._series = tuple((metric, (name,)) for name in counters for metric in _METRICS)
             self._totalled = self._adding_up(list(counters))
-        values = [
-            rate.update(value, moment.monotonic_s)
-            for name, found in counters.items()
-            for rate, value in zip(self._rates[name], found, strict=True)
-        ]
+        values: list[float] = []
+        for name, found in counters.items():
+            values += self._rates[name].update(found, moment.monotonic_s)
         core: dict[int, float] = {
-            catalog.METRIC_NETWORK_RECEIVE: _sum([values[4 * place] for place in self._totalled]),
-            catalog.METRIC_NETWORK_TRANSMIT: _sum([values[4 * place + 1] for place in self._totalled]),
+            metric: total(values[len(_METRICS) * place + offset] for place in self._totalled)
+            for offset, metric in enumerate((catalog.METRIC_NETWORK_RECEIVE, catalog.METRIC_NETWORK_TRANSMIT))
         }
         return Measured(core=core, series=self._series, values=values)
 
@@ -63,19 +68,15 @@ class NetworkCollector:
 
 
 def parse(text: bytes) -> dict[str, tuple[int, ...]]:
-    """Bytes received, bytes sent, packets received, packets sent since the start, by interface."""
+    """The counters of each interface since the start, as `_METRICS` orders them. What is not understood is left out."""
     found = {}
     for line in text.splitlines()[_HEADER_LINES:]:
         name, _, numbers = line.decode(errors="replace").rpartition(":")
         name = name.strip()
-        if name == "lo" or name.startswith("veth"):
+        if name == "lo" or name.startswith(_CABLES):
             continue
-        columns = numbers.split()
-        found[name] = tuple(int(columns[column]) for column in _COLUMNS)
+        try:
+            found[name] = tuple(map(int, _COLUMNS(numbers.split())))
+        except (IndexError, ValueError):
+            continue
     return found
-
-
-def _sum(values: list[float]) -> float:
-    """Together; an interface that has just come or was reset counts nothing. NaN when there is no value at all."""
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) if known else math.nan

@@ -1,4 +1,4 @@
-"""Space on file systems: the local ones that hold data, each once."""
+"""Space and inodes on file systems: the local ones that hold data, each once."""
 
 import math
 import os
@@ -15,7 +15,11 @@ _METRICS = (
     catalog.METRIC_FILESYSTEM_USED,
     catalog.METRIC_FILESYSTEM_FREE,
     catalog.METRIC_FILESYSTEM_UTILIZATION,
+    catalog.METRIC_FILESYSTEM_INODES_USED,
+    catalog.METRIC_FILESYSTEM_INODES_FREE,
+    catalog.METRIC_FILESYSTEM_INODES_UTILIZATION,
 )
+_UNKNOWN = (math.nan,) * len(_METRICS)
 _NO_BLOCK_DEVICE = b"0"
 _WITHOUT_BLOCK_DEVICE = {b"btrfs", b"zfs", b"bcachefs"}  # local, though the kernel gives them no device number
 _ALWAYS_FULL = {b"squashfs", b"iso9660", b"udf", b"erofs", b"cramfs"}  # images, made full
@@ -61,13 +65,22 @@ class FilesystemCollector:
         self._file.close()
 
 
-def _space(mount: Mount) -> tuple[float, float, float]:
+def _space(mount: Mount) -> tuple[float, ...]:
     try:
         found = os.statvfs(mount.mountpoint)
     except OSError:  # unmounted this moment, or not ours to ask
-        return (math.nan, math.nan, math.nan)
+        return _UNKNOWN
     used = (found.f_blocks - found.f_bfree) * found.f_frsize
-    free = found.f_bavail * found.f_frsize
+    return (*_shares(used, found.f_bavail * found.f_frsize), *_inodes(found))
+
+
+def _inodes(found: os.statvfs_result) -> tuple[float, float, float]:
+    if not found.f_files:  # btrfs, vfat and others make them as needed
+        return (math.nan, math.nan, math.nan)
+    return _shares(found.f_files - found.f_ffree, found.f_favail)
+
+
+def _shares(used: int, free: int) -> tuple[float, float, float]:
     return (used, free, used / (used + free) if used + free else math.nan)
 
 

@@ -1,5 +1,7 @@
 """Time since the start, and how many processes there are and come."""
 
+import math
+
 from agent.collectors.collector import Measured, Moment
 from agent.collectors.cpu.kernel_stat import KernelStatFile
 from agent.collectors.processes.pid_list import PidList
@@ -19,7 +21,8 @@ class SystemCollector:
 
     def collect(self, moment: Moment) -> Measured:
         """See `Collector`."""
-        created = self._created.update(self._stat.at(moment).processes_created, moment.monotonic_s)
+        counted = self._stat.at(moment).processes_created
+        created = math.nan if counted is None else self._created.update(counted, moment.monotonic_s)
         return Measured(
             core={
                 catalog.METRIC_PROCESS_COUNT: len(self._pids.at(moment)),

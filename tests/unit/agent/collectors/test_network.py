@@ -13,7 +13,7 @@ NET = """\
 Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier
     lo:  100       1    0    0    0     0          0         0      100       1    0    0    0     0       0          0
-  eth0:{0}       20    0    0    0     0          0         0     3000      30    0    0    0     0       0          0
+  eth0:{0}       20    3    4    0     0          0         0     3000      30    5    6    0     0       0          0
 vethab1:  7       7    0    0    0     0          0         0        7       7    0    0    0     0       0          0
 docker0: {1}       5    0    0    0     0          0         0      600       6    0    0    0     0       0          0
 """
@@ -21,8 +21,8 @@ docker0: {1}       5    0    0    0     0          0         0      600       6 
 
 def test_counters_of_interfaces_without_loopback_and_containers_cables() -> None:
     assert interfaces.parse(NET.format(1000, 500).encode()) == {
-        "eth0": (1000, 3000, 20, 30),
-        "docker0": (500, 600, 5, 6),
+        "eth0": (1000, 3000, 20, 30, 3, 5, 4, 6),
+        "docker0": (500, 600, 5, 6, 0, 0, 0, 0),
     }
 
 
