@@ -30,7 +30,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x66lick/v1/servers.proto\x12\x08\x66lick.v1\x1a\x16\x66lick/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\x06Server\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0forganization_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\"\n\x04host\x18\x04 \x01(\x0b\x32\x0e.flick.v1.HostB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12*\n\x08\x63\x61tegory\x18\x08 \x01(\x0e\x32\x18.flick.v1.ServerCategory\x12\x17\n\x0fserver_group_id\x18\t \x01(\t\"O\n\x04Host\x12\x10\n\x08hostname\x18\x01 \x01(\t\x12\x0f\n\x07os_type\x18\x02 \x01(\t\x12\x16\n\x0eos_description\x18\x03 \x01(\t\x12\x0c\n\x04\x61rch\x18\x04 \x01(\t\"\xf2\x02\n\x0eServerSettings\x12\x32\n\x0fmetric_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x0eretention_days\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1e\n\x11processes_enabled\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12%\n\x18process_commands_enabled\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12:\n\x06levels\x18\x64 \x03(\x0b\x32$.flick.v1.ServerSettings.LevelsEntryB\x04\xe2\x41\x01\x03\x1a\x46\n\x0bLevelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0e\x32\x17.flick.v1.SettingsLevel:\x02\x38\x01\x42\x11\n\x0f_retention_daysB\x14\n\x12_processes_enabledB\x1b\n\x19_process_commands_enabled\"\xa7\x01\n\x08\x41gentKey\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tserver_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0brevoke_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"T\n\x12ListServersRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Q\n\x13ListServersResponse\x12!\n\x07servers\x18\x01 \x03(\x0b\x32\x10.flick.v1.Server\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x10GetServerRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x87\x01\n\x13UpdateServerRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12&\n\x06server\x18\x02 \x01(\x0b\x32\x10.flick.v1.ServerB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\".\n\x13\x44\x65leteServerRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x16\n\x14\x44\x65leteServerResponse\"3\n\x18GetServerSettingsRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x99\x01\n\x1bUpdateServerSettingsRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x30\n\x08settings\x18\x02 \x01(\x0b\x32\x18.flick.v1.ServerSettingsB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"V\n\x14ListAgentKeysRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x15ListAgentKeysResponse\x12&\n\nagent_keys\x18\x01 \x03(\x0b\x32\x12.flick.v1.AgentKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x15RevokeAgentKeyRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02*\xa6\x01\n\x0eServerCategory\x12\x1f\n\x1bSERVER_CATEGORY_UNSPECIFIED\x10\x00\x12\x1c\n\x18SERVER_CATEGORY_PHYSICAL\x10\x01\x12\x1b\n\x17SERVER_CATEGORY_VIRTUAL\x10\x02\x12\x1d\n\x19SERVER_CATEGORY_CONTAINER\x10\x03\x12\x19\n\x15SERVER_CATEGORY_CLOUD\x10\x04*\xa8\x01\n\rSettingsLevel\x12\x1e\n\x1aSETTINGS_LEVEL_UNSPECIFIED\x10\x00\x12\x1a\n\x16SETTINGS_LEVEL_DEFAULT\x10\x01\x12\x1f\n\x1bSETTINGS_LEVEL_ORGANIZATION\x10\x02\x12\x1f\n\x1bSETTINGS_LEVEL_SERVER_GROUP\x10\x03\x12\x19\n\x15SETTINGS_LEVEL_SERVER\x10\x04\x32\x80\t\n\rServerService\x12}\n\x0bListServers\x12\x1c.flick.v1.ListServersRequest\x1a\x1d.flick.v1.ListServersResponse\"1\x8a\xb5\x18\x16\n\x01\x02\x10\x01\"\x0forganization_id\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/servers\x12r\n\tGetServer\x12\x1a.flick.v1.GetServerRequest\x1a\x10.flick.v1.Server\"7\x8a\xb5\x18\x10\n\x01\x02\x10\x01\x1a\tserver_id\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/servers/{server_id}\x12\x80\x01\n\x0cUpdateServer\x12\x1d.flick.v1.UpdateServerRequest\x1a\x10.flick.v1.Server\"?\x8a\xb5\x18\x10\n\x01\x02\x10\x03\x1a\tserver_id\x82\xd3\xe4\x93\x02%2\x1b/api/v1/servers/{server_id}:\x06server\x12\x86\x01\n\x0c\x44\x65leteServer\x12\x1d.flick.v1.DeleteServerRequest\x1a\x1e.flick.v1.DeleteServerResponse\"7\x8a\xb5\x18\x10\n\x01\x02\x10\x03\x1a\tserver_id\x82\xd3\xe4\x93\x02\x1d*\x1b/api/v1/servers/{server_id}\x12\x93\x01\n\x11GetServerSettings\x12\".flick.v1.GetServerSettingsRequest\x1a\x18.flick.v1.ServerSettings\"@\x8a\xb5\x18\x10\n\x01\x02\x10\x01\x1a\tserver_id\x82\xd3\xe4\x93\x02&\x12$/api/v1/servers/{server_id}/settings\x12\xa3\x01\n\x14UpdateServerSettings\x12%.flick.v1.UpdateServerSettingsRequest\x1a\x18.flick.v1.ServerSettings\"J\x8a\xb5\x18\x10\n\x01\x02\x10\x03\x1a\tserver_id\x82\xd3\xe4\x93\x02\x30\x32$/api/v1/servers/{server_id}/settings:\x08settings\x12\x94\x01\n\rListAgentKeys\x12\x1e.flick.v1.ListAgentKeysRequest\x1a\x1f.flick.v1.ListAgentKeysResponse\"B\x8a\xb5\x18\x10\n\x01\x02\x10\x03\x1a\tserver_id\x82\xd3\xe4\x93\x02(\x12&/api/v1/servers/{server_id}/agent-keys\x12\x9c\x01\n\x0eRevokeAgentKey\x12\x1f.flick.v1.RevokeAgentKeyRequest\x1a\x12.flick.v1.AgentKey\"U\x8a\xb5\x18\x10\n\x01\x02\x10\x03\x1a\tserver_id\x82\xd3\xe4\x93\x02;\"6/api/v1/servers/{server_id}/agent-keys/{key_id}:revoke:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x66lick/v1/servers.proto\x12\x08\x66lick.v1\x1a\x16\x66lick/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\x06Server\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0forganization_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\"\n\x04host\x18\x04 \x01(\x0b\x32\x0e.flick.v1.HostB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12*\n\x08\x63\x61tegory\x18\x08 \x01(\x0e\x32\x18.flick.v1.ServerCategory\x12\x17\n\x0fserver_group_id\x18\t \x01(\t\"\xb5\x02\n\x04Host\x12\x10\n\x08hostname\x18\x01 \x01(\t\x12\x0f\n\x07os_type\x18\x02 \x01(\t\x12\x16\n\x0eos_description\x18\x03 \x01(\t\x12\x0c\n\x04\x61rch\x18\x04 \x01(\t\x12\x16\n\x0ekernel_release\x18\x05 \x01(\t\x12\x11\n\tcpu_model\x18\x06 \x01(\t\x12\x19\n\x11\x63pu_logical_count\x18\x07 \x01(\r\x12\x1a\n\x12\x63pu_physical_count\x18\x08 \x01(\r\x12\x14\n\x0cmemory_limit\x18\t \x01(\x04\x12\x16\n\x0evirtualization\x18\n \x01(\t\x12\x11\n\taddresses\x18\x0b \x03(\t\x12-\n\tboot_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmachine_id\x18\r \x01(\t\"\xf2\x02\n\x0eServerSettings\x12\x32\n\x0fmetric_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x0eretention_days\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1e\n\x11processes_enabled\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12%\n\x18process_commands_enabled\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12:\n\x06levels\x18\x64 \x03(\x0b\x32$.flick.v1.ServerSettings.LevelsEntryB\x04\xe2\x41\x01\x03\x1a\x46\n\x0bLevelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0e\x32\x17.flick.v1.SettingsLevel:\x02\x38\x01\x42\x11\n\x0f_retention_daysB\x14\n\x12_processes_enabledB\x1b\n\x19_process_commands_enabled\"\xa7\x01\n\x08\x41gentKey\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tserver_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0brevoke_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"v\n\x12ListServersRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x01(\t\"Q\n\x13ListServersResponse\x12!\n\x07servers\x18\x01 \x03(\x0b\x32\x10.flick.v1.Server\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x10GetServerRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x87\x01\n\x13UpdateServerRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12&\n\x06server\x18\x02 \x01(\x0b\x32\x10.flick.v1.ServerB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\".\n\x13\x44\x65leteServerRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x16\n\x14\x44\x65leteServerResponse\"3\n\x18GetServerSettingsRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x99\x01\n\x1bUpdateServerSettingsRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x30\n\x08settings\x18\x02 \x01(\x0b\x32\x18.flick.v1.ServerSettingsB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"V\n\x14ListAgentKeysRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x15ListAgentKeysResponse\x12&\n\nagent_keys\x18\x01 \x03(\x0b\x32\x12.flick.v1.AgentKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x15RevokeAgentKeyRequest\x12\x17\n\tserver_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02*\xa6\x01\n\x0eServerCategory\x12\x1f\n\x1bSERVER_CATEGORY_UNSPECIFIED\x10\x00\x12\x1c\n\x18SERVER_CATEGORY_PHYSICAL\x10\x01\x12\x1b\n\x17SERVER_CATEGORY_VIRTUAL\x10\x02\x12\x1d\n\x19SERVER_CATEGORY_CONTAINER\x10\x03\x12\x19\n\x15SERVER_CATEGORY_CLOUD\x10\x04*\xa8\x01\n\rSettingsLevel\x12\x1e\n\x1aSETTINGS_LEVEL_UNSPECIFIED\x10\x00\x12\x1a\n\x16SETTINGS_LEVEL_DEFAULT\x10\x01\x12\x1f\n\x1bSETTINGS_LEVEL_ORGANIZATION\x10\x02\x12\x1f\n\x1bSETTINGS_LEVEL_SERVER_GROUP\x10\x03\x12\x19\n\x15SETTINGS_LEVEL_SERVER\x10\x04\x32\x80\t\n\rServerService\x12}\n\x0bListServers\x12\x1c.flick.v1.ListServersRequest\x1a\x1d.flick.v1.ListServersResponse\"1\x8a\xb5\x18\x16\n\x01\x02\x10\x01\"\x0forganization_id\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/servers\x12r\n\tGetServer\x12\x1a.flick.v1.GetServerRequest\x1a\x10.flick.v1.Server\"7\x8a\xb5\x18\x10\n\x01\x02\x10\x01\x1a\tserver_id\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/servers/{server_id}\x12\x80\x01\n\x0cUpdateServer\x12\x1d.flick.v1.UpdateServerRequest\x1a\x10.flick.v1.Server\"?\x8a\xb5\x18\x10\n\x01\x02\x10\x03\x1a\tserver_id\x82\xd3\xe4\x93\x02%2\x1b/api/v1/servers/{server_id}:\x06server\x12\x86\x01\n\x0c\x44\x65leteServer\x12\x1d.flick.v1.DeleteServerRequest\x1a\x1e.flick.v1.DeleteServerResponse\"7\x8a\xb5\x18\x10\n\x01\x02\x10\x03\x1a\tserver_id\x82\xd3\xe4\x93\x02\x1d*\x1b/api/v1/servers/{server_id}\x12\x93\x01\n\x11GetServerSettings\x12\".flick.v1.GetServerSettingsRequest\x1a\x18.flick.v1.ServerSettings\"@\x8a\xb5\x18\x10\n\x01\x02\x10\x01\x1a\tserver_id\x82\xd3\xe4\x93\x02&\x12$/api/v1/servers/{server_id}/settings\x12\xa3\x01\n\x14UpdateServerSettings\x12%.flick.v1.UpdateServerSettingsRequest\x1a\x18.flick.v1.ServerSettings\"J\x8a\xb5\x18\x10\n\x01\x02\x10\x03\x1a\tserver_id\x82\xd3\xe4\x93\x02\x30\x32$/api/v1/servers/{server_id}/settings:\x08settings\x12\x94\x01\n\rListAgentKeys\x12\x1e.flick.v1.ListAgentKeysRequest\x1a\x1f.flick.v1.ListAgentKeysResponse\"B\x8a\xb5\x18\x10\n\x01\x02\x10\x03\x1a\tserver_id\x82\xd3\xe4\x93\x02(\x12&/api/v1/servers/{server_id}/agent-keys\x12\x9c\x01\n\x0eRevokeAgentKey\x12\x1f.flick.v1.RevokeAgentKeyRequest\x1a\x12.flick.v1.AgentKey\"U\x8a\xb5\x18\x10\n\x01\x02\x10\x03\x1a\tserver_id\x82\xd3\xe4\x93\x02;\"6/api/v1/servers/{server_id}/agent-keys/{key_id}:revoke:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -93,42 +93,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVERSERVICE'].methods_by_name['ListAgentKeys']._serialized_options = b'\212\265\030\020\n\001\002\020\003\032\tserver_id\202\323\344\223\002(\022&/api/v1/servers/{server_id}/agent-keys'
   _globals['_SERVERSERVICE'].methods_by_name['RevokeAgentKey']._loaded_options = None
   _globals['_SERVERSERVICE'].methods_by_name['RevokeAgentKey']._serialized_options = b'\212\265\030\020\n\001\002\020\003\032\tserver_id\202\323\344\223\002;\"6/api/v1/servers/{server_id}/agent-keys/{key_id}:revoke:\001*'
-  _globals['_SERVERCATEGORY']._serialized_start=2014
-  _globals['_SERVERCATEGORY']._serialized_end=2180
-  _globals['_SETTINGSLEVEL']._serialized_start=2183
-  _globals['_SETTINGSLEVEL']._serialized_end=2351
+  _globals['_SERVERCATEGORY']._serialized_start=2279
+  _globals['_SERVERCATEGORY']._serialized_end=2445
+  _globals['_SETTINGSLEVEL']._serialized_start=2448
+  _globals['_SETTINGSLEVEL']._serialized_end=2616
   _globals['_SERVER']._serialized_start=223
   _globals['_SERVER']._serialized_end=504
-  _globals['_HOST']._serialized_start=506
-  _globals['_HOST']._serialized_end=585
-  _globals['_SERVERSETTINGS']._serialized_start=588
-  _globals['_SERVERSETTINGS']._serialized_end=958
-  _globals['_SERVERSETTINGS_LEVELSENTRY']._serialized_start=818
-  _globals['_SERVERSETTINGS_LEVELSENTRY']._serialized_end=888
-  _globals['_AGENTKEY']._serialized_start=961
-  _globals['_AGENTKEY']._serialized_end=1128
-  _globals['_LISTSERVERSREQUEST']._serialized_start=1130
-  _globals['_LISTSERVERSREQUEST']._serialized_end=1214
-  _globals['_LISTSERVERSRESPONSE']._serialized_start=1216
-  _globals['_LISTSERVERSRESPONSE']._serialized_end=1297
-  _globals['_GETSERVERREQUEST']._serialized_start=1299
-  _globals['_GETSERVERREQUEST']._serialized_end=1342
-  _globals['_UPDATESERVERREQUEST']._serialized_start=1345
-  _globals['_UPDATESERVERREQUEST']._serialized_end=1480
-  _globals['_DELETESERVERREQUEST']._serialized_start=1482
-  _globals['_DELETESERVERREQUEST']._serialized_end=1528
-  _globals['_DELETESERVERRESPONSE']._serialized_start=1530
-  _globals['_DELETESERVERRESPONSE']._serialized_end=1552
-  _globals['_GETSERVERSETTINGSREQUEST']._serialized_start=1554
-  _globals['_GETSERVERSETTINGSREQUEST']._serialized_end=1605
-  _globals['_UPDATESERVERSETTINGSREQUEST']._serialized_start=1608
-  _globals['_UPDATESERVERSETTINGSREQUEST']._serialized_end=1761
-  _globals['_LISTAGENTKEYSREQUEST']._serialized_start=1763
-  _globals['_LISTAGENTKEYSREQUEST']._serialized_end=1849
-  _globals['_LISTAGENTKEYSRESPONSE']._serialized_start=1851
-  _globals['_LISTAGENTKEYSRESPONSE']._serialized_end=1939
-  _globals['_REVOKEAGENTKEYREQUEST']._serialized_start=1941
-  _globals['_REVOKEAGENTKEYREQUEST']._serialized_end=2011
-  _globals['_SERVERSERVICE']._serialized_start=2354
-  _globals['_SERVERSERVICE']._serialized_end=3506
+  _globals['_HOST']._serialized_start=507
+  _globals['_HOST']._serialized_end=816
+  _globals['_SERVERSETTINGS']._serialized_start=819
+  _globals['_SERVERSETTINGS']._serialized_end=1189
+  _globals['_SERVERSETTINGS_LEVELSENTRY']._serialized_start=1049
+  _globals['_SERVERSETTINGS_LEVELSENTRY']._serialized_end=1119
+  _globals['_AGENTKEY']._serialized_start=1192
+  _globals['_AGENTKEY']._serialized_end=1359
+  _globals['_LISTSERVERSREQUEST']._serialized_start=1361
+  _globals['_LISTSERVERSREQUEST']._serialized_end=1479
+  _globals['_LISTSERVERSRESPONSE']._serialized_start=1481
+  _globals['_LISTSERVERSRESPONSE']._serialized_end=1562
+  _globals['_GETSERVERREQUEST']._serialized_start=1564
+  _globals['_GETSERVERREQUEST']._serialized_end=1607
+  _globals['_UPDATESERVERREQUEST']._serialized_start=1610
+  _globals['_UPDATESERVERREQUEST']._serialized_end=1745
+  _globals['_DELETESERVERREQUEST']._serialized_start=1747
+  _globals['_DELETESERVERREQUEST']._serialized_end=1793
+  _globals['_DELETESERVERRESPONSE']._serialized_start=1795
+  _globals['_DELETESERVERRESPONSE']._serialized_end=1817
+  _globals['_GETSERVERSETTINGSREQUEST']._serialized_start=1819
+  _globals['_GETSERVERSETTINGSREQUEST']._serialized_end=1870
+  _globals['_UPDATESERVERSETTINGSREQUEST']._serialized_start=1873
+  _globals['_UPDATESERVERSETTINGSREQUEST']._serialized_end=2026
+  _globals['_LISTAGENTKEYSREQUEST']._serialized_start=2028
+  _globals['_LISTAGENTKEYSREQUEST']._serialized_end=2114
+  _globals['_LISTAGENTKEYSRESPONSE']._serialized_start=2116
+  _globals['_LISTAGENTKEYSRESPONSE']._serialized_end=2204
+  _globals['_REVOKEAGENTKEYREQUEST']._serialized_start=2206
+  _globals['_REVOKEAGENTKEYREQUEST']._serialized_end=2276
+  _globals['_SERVERSERVICE']._serialized_start=2619
+  _globals['_SERVERSERVICE']._serialized_end=3771
 # @@protoc_insertion_point(module_scope)

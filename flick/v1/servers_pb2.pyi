@@ -158,6 +158,15 @@ class Host(_message.Message):
     OS_TYPE_FIELD_NUMBER: _builtins.int
     OS_DESCRIPTION_FIELD_NUMBER: _builtins.int
     ARCH_FIELD_NUMBER: _builtins.int
+    KERNEL_RELEASE_FIELD_NUMBER: _builtins.int
+    CPU_MODEL_FIELD_NUMBER: _builtins.int
+    CPU_LOGICAL_COUNT_FIELD_NUMBER: _builtins.int
+    CPU_PHYSICAL_COUNT_FIELD_NUMBER: _builtins.int
+    MEMORY_LIMIT_FIELD_NUMBER: _builtins.int
+    VIRTUALIZATION_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    BOOT_TIME_FIELD_NUMBER: _builtins.int
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
     hostname: _builtins.str
     """Host name."""
     os_type: _builtins.str
@@ -166,6 +175,30 @@ class Host(_message.Message):
     """Operating system in words, for example `Debian GNU/Linux 12 (bookworm)`."""
     arch: _builtins.str
     """Processor architecture as OpenTelemetry names it, for example `amd64`."""
+    kernel_release: _builtins.str
+    """Release of the kernel, for example `6.1.0-25-amd64`; empty where it is not known, as every text that follows."""
+    cpu_model: _builtins.str
+    """What the processor calls itself."""
+    cpu_logical_count: _builtins.int
+    """Number of logical processors; 0 where it is not known, as every number that follows."""
+    cpu_physical_count: _builtins.int
+    """Number of processor cores; a core may be two logical processors."""
+    memory_limit: _builtins.int
+    """Physical memory in bytes."""
+    virtualization: _builtins.str
+    """What it runs in, as systemd-detect-virt names it: `kvm`, `vmware`, `microsoft`, `docker`, ...; `vm-other` for a hypervisor
+    that has no name, `none` for a machine of its own.
+    """
+    machine_id: _builtins.str
+    """Tells the installation of its operating system from any other: a keyed hash of the machine id, 32 hexadecimal digits."""
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Addresses of its interfaces, IPv4 first: at most 32, without loopback, link-local and temporary ones."""
+
+    @_builtins.property
+    def boot_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was started."""
+
     def __init__(
         self,
         *,
@@ -173,10 +206,19 @@ class Host(_message.Message):
         os_type: _builtins.str = ...,
         os_description: _builtins.str = ...,
         arch: _builtins.str = ...,
+        kernel_release: _builtins.str = ...,
+        cpu_model: _builtins.str = ...,
+        cpu_logical_count: _builtins.int = ...,
+        cpu_physical_count: _builtins.int = ...,
+        memory_limit: _builtins.int = ...,
+        virtualization: _builtins.str = ...,
+        addresses: _abc.Iterable[_builtins.str] | None = ...,
+        boot_time: _timestamp_pb2.Timestamp | None = ...,
+        machine_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["boot_time", b"boot_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arch", b"arch", "hostname", b"hostname", "os_description", b"os_description", "os_type", b"os_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "arch", b"arch", "boot_time", b"boot_time", "cpu_logical_count", b"cpu_logical_count", "cpu_model", b"cpu_model", "cpu_physical_count", b"cpu_physical_count", "hostname", b"hostname", "kernel_release", b"kernel_release", "machine_id", b"machine_id", "memory_limit", b"memory_limit", "os_description", b"os_description", "os_type", b"os_type", "virtualization", b"virtualization"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -305,22 +347,34 @@ class ListServersRequest(_message.Message):
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """Only those of this organization; empty: of every organization of the caller."""
     page_size: _builtins.int
     """At most this many, 1 to 1000; 0: 100."""
     page_token: _builtins.str
     """Where the page before ended, from its answer; empty: the first page."""
+    filter: _builtins.str
+    """Which servers, as a part of AIP-160; empty: all. Comparisons `field = value`, `!=` and `:` are joined by AND, OR (which
+    binds tighter), NOT and parentheses, for example `tags:role:db AND NOT server_group = "Web"`. Fields: display_name, tags,
+    category, server_group (id or name), hostname, os_type, create_time (also < <= > >=). Case does not matter; `*` at the beginning
+    or end of a value stands for anything; `:` means contains, of tags that one is the value. At most 2000 characters.
+    """
+    order_by: _builtins.str
+    """Sorted by display_name, hostname, os_type, category or create_time, which ` desc` may follow; empty: by display_name."""
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "organization_id", b"organization_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -82,7 +82,7 @@ class ServerServiceServicer:
     """
 
     def ListServers(self, request, context):
-        """Lists the servers that the caller may see, by display name.
+        """Lists the servers that the caller may see and the filter matches.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,7 @@ class ServerServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ServerServiceAsyncStub: ...
     ListServers: _grpc.UnaryUnaryMultiCallable[_servers_pb2.ListServersRequest, _servers_pb2.ListServersResponse]
-    """Lists the servers that the caller may see, by display name."""
+    """Lists the servers that the caller may see and the filter matches."""
     GetServer: _grpc.UnaryUnaryMultiCallable[_servers_pb2.GetServerRequest, _servers_pb2.Server]
     """One server."""
     UpdateServer: _grpc.UnaryUnaryMultiCallable[_servers_pb2.UpdateServerRequest, _servers_pb2.Server]
@@ -56,7 +56,7 @@ class ServerServiceAsyncStub(ServerServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListServers: _aio.UnaryUnaryMultiCallable[_servers_pb2.ListServersRequest, _servers_pb2.ListServersResponse]  # type: ignore[assignment]
-    """Lists the servers that the caller may see, by display name."""
+    """Lists the servers that the caller may see and the filter matches."""
     GetServer: _aio.UnaryUnaryMultiCallable[_servers_pb2.GetServerRequest, _servers_pb2.Server]  # type: ignore[assignment]
     """One server."""
     UpdateServer: _aio.UnaryUnaryMultiCallable[_servers_pb2.UpdateServerRequest, _servers_pb2.Server]  # type: ignore[assignment]
@@ -81,7 +81,7 @@ class ServerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _servers_pb2.ListServersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_servers_pb2.ListServersResponse, _abc.Awaitable[_servers_pb2.ListServersResponse]]:
-        """Lists the servers that the caller may see, by display name."""
+        """Lists the servers that the caller may see and the filter matches."""
 
     @_abc_1.abstractmethod
     def GetServer(
