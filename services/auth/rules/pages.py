@@ -2,8 +2,9 @@
 
 import base64
 import binascii
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from flick.ids import parse_id
 
 DEFAULT_SIZE = 100
 MAX_SIZE = 1000
-MAX_TOKEN_LENGTH = 1024
+MAX_TOKEN_LENGTH = 8192  # a host name of 253 characters takes 12 bytes each in JSON at worst, a third more in base64
 
 T = TypeVar("T")
 
@@ -55,6 +56,32 @@ def read_name_and_id(token: str) -> tuple[str, UUID] | None:
     """As `read_token`, for lists that are sorted by name and id."""
     position = read_token(token, length=2)
     return (position[0], _id(position[1])) if position else None
+
+
+def read_key_and_id(token: str, *, asked: str, read: Callable[[str], T]) -> tuple[T, UUID] | None:
+    """As `read_token`, for lists that are sorted by a key that the caller chooses, and id.
+
+    Args:
+        token: the page token.
+        asked: the fingerprint of what is asked for, which must be the same on every page.
+        read: makes the key of its text; raises ValueError.
+    """
+    position = read_token(token, length=3)
+    if position is None:
+        return None
+    if position[0] != asked:
+        raise invalid(
+            "page_token", "belongs to another filter, order or organization; leave it empty for the first page."
+        )
+    try:
+        return read(position[1]), _id(position[2])
+    except (ValueError, OverflowError) as error:
+        raise _unknown_token() from error
+
+
+def fingerprint(*parts: str) -> str:
+    """What a list was asked for, in a few characters."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def cut(rows: Sequence[T], *, size: int) -> tuple[Sequence[T], T | None]:

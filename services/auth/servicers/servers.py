@@ -9,9 +9,11 @@ from flick.ids import parse_id
 from flick.rpc.access.caller import current_caller
 from flick.rpc.aspect import Context
 from flick.v1 import servers_pb2, servers_pb2_grpc
+from services.auth.filters.conditions import condition
+from services.auth.filters.ordering import parse_order
 from services.auth.rules import pages, settings
 from services.auth.rules.servers import read_change
-from services.auth.store.servers import ServerStore
+from services.auth.store.servers import FIRST_FREE, ServerStore
 from services.auth.store.settings import Owner, SettingsStore
 
 T = TypeVar("T")
@@ -29,16 +31,20 @@ class ServerServicer(servers_pb2_grpc.ServerServiceServicer):
         self, request: servers_pb2.ListServersRequest, context: Context
     ) -> servers_pb2.ListServersResponse:
         """See the contract."""
-        size = pages.page_size(request.page_size)
+        size, order = pages.page_size(request.page_size), parse_order(request.order_by)
+        asked = pages.fingerprint(request.organization_id, request.filter, request.order_by)
         found = await self._store.page(
             user_id=UUID(current_caller().user_id),
             organization_id=parse_id(request.organization_id),
-            after=pages.read_name_and_id(request.page_token),
+            condition=condition(request.filter, first=FIRST_FREE),
+            order=order,
+            after=pages.read_key_and_id(request.page_token, asked=asked, read=order.read),
             limit=size + 1,
         )
         page, last = pages.cut(found, size=size)
         return servers_pb2.ListServersResponse(
-            servers=page, next_page_token=pages.write_token(last.display_name, last.server_id) if last else ""
+            servers=[one.server for one in page],
+            next_page_token=pages.write_token(asked, order.write(last.key), last.server.server_id) if last else "",
         )
 
     async def GetServer(self, request: servers_pb2.GetServerRequest, context: Context) -> servers_pb2.Server:

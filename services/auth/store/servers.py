@@ -1,7 +1,9 @@
 """The registry of servers: what people say of them, and their agents' keys."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -9,10 +11,22 @@ import asyncpg
 from flick.db.pool import Pool
 from flick.db.queries import load_queries
 from flick.v1 import servers_pb2
+from services.auth.filters.conditions import Condition
+from services.auth.filters.ordering import Order
 from services.auth.rules.servers import ServerChange, unknown_group
 from services.auth.store import QUERIES, rows
 
+FIRST_FREE = 6  # the first parameter that list_servers leaves to a filter
+
 _SQL = load_queries(QUERIES / "servers.sql")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A server and the value that it was sorted by."""
+
+    server: servers_pb2.Server
+    key: Any
 
 
 class ServerStore:
@@ -22,12 +36,20 @@ class ServerStore:
         self._pool = pool
 
     async def page(
-        self, *, user_id: UUID, organization_id: UUID | None, after: tuple[str, UUID] | None, limit: int
-    ) -> Sequence[servers_pb2.Server]:
-        """The servers of a person's organizations, or of one, that come after a name and id, by name."""
-        name, server_id = after or (None, None)
-        found = await self._pool.fetch(_SQL["list_servers"], user_id, organization_id, name, server_id, limit)
-        return [rows.server(row) for row in found]
+        self,
+        *,
+        user_id: UUID,
+        organization_id: UUID | None,
+        condition: Condition,
+        order: Order,
+        after: tuple[Any, UUID] | None,
+        limit: int,
+    ) -> Sequence[Listed]:
+        """Those servers of a person's organizations, or of one, that meet `condition` and come after a key and id."""
+        key, server_id = after or (None, None)
+        statement = _listing(condition, order)
+        found = await self._pool.fetch(statement, user_id, organization_id, key, server_id, limit, *condition.arguments)
+        return [Listed(server=rows.server(row), key=row["sort_key"]) for row in found]
 
     async def get(self, *, server_id: UUID) -> servers_pb2.Server | None:
         """A server."""
@@ -67,3 +89,15 @@ class ServerStore:
         """The key, revoked."""
         row = await self._pool.fetchrow(_SQL["revoke_agent_key"], server_id, key_id, now)
         return rows.agent_key(row) if row else None
+
+
+def _listing(condition: Condition, order: Order) -> str:
+    """The statement with a filter and an order, both made of nothing but what `filters` knows."""
+    return (
+        _SQL["list_servers"]
+        .replace("true /* filter */", condition.text)
+        .replace("lower(display_name) /* key */", order.key)
+        .replace("text /* kind */", order.kind)
+        .replace("> /* after */", "<" if order.descending else ">")
+        .replace("/* way */", "desc" if order.descending else "")
+    )

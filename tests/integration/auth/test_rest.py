@@ -68,3 +68,20 @@ async def test_a_setting_is_set_and_by_null_inherited_again(
     assert (own["retentionDays"], own["levels"]["retention_days"]) == (7, "SETTINGS_LEVEL_SERVER")
     assert (inherited["retentionDays"], inherited["levels"]["retention_days"]) == (90, "SETTINGS_LEVEL_ORGANIZATION")
     assert inherited["metricInterval"] == "10s"
+
+
+async def test_the_list_is_filtered_and_what_is_wrong_with_a_filter_is_told(
+    house: AuthHouse, owner: Person, rest: httpx.AsyncClient
+) -> None:
+    server_id = (await house.server(owner)).server.server_id
+    await house.server(owner)
+    await rest.patch(f"/servers/{server_id}", json={"tags": ["env:prod"]})
+
+    found = await rest.get(
+        "/servers", params={"filter": "tags:env:prod AND NOT category:*", "orderBy": "hostname desc"}
+    )
+    wrong = await rest.get("/servers", params={"filter": "tags:env:prod AND"})
+
+    assert [one["serverId"] for one in found.json()["servers"]] == [server_id]
+    assert wrong.status_code == 400
+    assert "at character 18:" in wrong.text

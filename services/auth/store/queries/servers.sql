@@ -1,14 +1,16 @@
 -- name: list_servers
--- The servers of a person's organizations (or of one) that come after the given name and id, by name in any case.
+-- The servers of a person's organizations (or of one) that come after the given sort key and id. A filter and another order take the
+-- places that the comments mark.
 select
     server_id, organization_id, display_name, hostname, os_type, os_description, arch, create_time,
-    tags, description, category, server_group_id
+    tags, description, category, server_group_id, lower(display_name) /* key */ as sort_key
 from auth.servers
 where delete_time is null
     and organization_id in (select organization_id from auth.memberships where user_id = $1)
     and ($2::uuid is null or organization_id = $2)
-    and ($3::text is null or (lower(display_name), server_id) > (lower($3), $4::uuid))
-order by lower(display_name), server_id
+    and ($4::uuid is null or (lower(display_name) /* key */, server_id) > /* after */ ($3::text /* kind */, $4::uuid))
+    and true /* filter */
+order by lower(display_name) /* key */ /* way */, server_id /* way */
 limit $5;
 
 -- name: get_server
