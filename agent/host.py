@@ -6,21 +6,48 @@ import socket
 import sys
 from pathlib import Path
 
+from agent.facts.addresses import addresses
+from agent.facts.installation import boot_time_s, machine_id, memory_bytes
+from agent.facts.processor import processor
+from agent.facts.virtualization import virtualization
 from flick.v1 import servers_pb2
 
 _ARCH = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm32", "armv6l": "arm32", "i686": "x86", "i386": "x86"}
+_FACT_LENGTH = 200  # services/auth/rules/joining.py takes no more
 _INSTALLED = re.compile(r"flick(?:_agent)?-([^-]+)\.dist-info")  # the agent's own wheel, or the whole of FLick
 
 
-def this_host() -> servers_pb2.Host:
-    """This machine."""
+def this_host(*, root: Path = Path("/")) -> servers_pb2.Host:
+    """This machine; what can't be found out is left empty. `root`: below which /proc, /sys, /etc and /run are."""
     machine = platform.machine()
-    return servers_pb2.Host(
+    host = servers_pb2.Host(
         hostname=socket.gethostname(),
         os_type=platform.system().lower(),
         os_description=_os_description(),
         arch=_ARCH.get(machine, machine.lower()),
+        kernel_release=platform.release(),
     )
+    if sys.platform == "linux":
+        _add_facts(host, root)
+    return host
+
+
+def _add_facts(host: servers_pb2.Host, root: Path) -> None:
+    cpu = processor(root)
+    host.cpu_model = _plain(cpu.model)
+    host.cpu_logical_count, host.cpu_physical_count = cpu.logical_count, cpu.physical_count
+    host.memory_limit = memory_bytes(root) or 0
+    host.virtualization = _plain(virtualization(root, has_hypervisor=cpu.has_hypervisor))
+    host.addresses.extend(addresses(root))
+    boot_s = boot_time_s(root)
+    if boot_s is not None:
+        host.boot_time.seconds = boot_s
+    host.machine_id = machine_id(root)
+
+
+def _plain(text: str) -> str:
+    """What firmware says, so that auth takes it: printable, and not too long."""
+    return "".join(letter for letter in text if letter.isprintable()).strip()[:_FACT_LENGTH]
 
 
 def agent_version() -> str:

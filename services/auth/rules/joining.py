@@ -1,5 +1,6 @@
 """What a join token and the host that joins by it may look like, and why one is refused."""
 
+import ipaddress
 from datetime import datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
@@ -12,6 +13,19 @@ MAX_TTL = timedelta(hours=1)
 MIN_TTL = timedelta(minutes=1)
 MAX_HOSTNAME_LENGTH = 253  # RFC 1035
 MAX_FACT_LENGTH = 200
+MAX_ADDRESSES = 32
+FACTS = (
+    "hostname",
+    "os_type",
+    "os_description",
+    "arch",
+    "kernel_release",
+    "cpu_model",
+    "virtualization",
+    "machine_id",
+)
+_LAST_MOMENT_S = 253_402_300_799  # the end of the year 9999, as far as a Timestamp goes
+_MAX_MEMORY_BYTES = 2**63 - 1
 UNNAMED = "server"
 
 
@@ -25,13 +39,28 @@ def time_to_live(asked: Duration | None) -> timedelta:
 
 
 def checked_host(host: servers_pb2.Host) -> servers_pb2.Host:
-    """The host with blanks cut off. Raises INVALID_ARGUMENT when a fact is too long or no plain text."""
-    return servers_pb2.Host(
-        hostname=plain_text(host.hostname, field="host.hostname", max_length=MAX_HOSTNAME_LENGTH),
-        os_type=plain_text(host.os_type, field="host.os_type", max_length=MAX_FACT_LENGTH),
-        os_description=plain_text(host.os_description, field="host.os_description", max_length=MAX_FACT_LENGTH),
-        arch=plain_text(host.arch, field="host.arch", max_length=MAX_FACT_LENGTH),
-    )
+    """The host with blanks cut off. Raises INVALID_ARGUMENT when a fact is too long, no plain text, or none at all."""
+    checked = servers_pb2.Host()
+    checked.CopyFrom(host)
+    checked.DiscardUnknownFields()
+    for fact in FACTS:
+        most = MAX_HOSTNAME_LENGTH if fact == "hostname" else MAX_FACT_LENGTH
+        setattr(checked, fact, plain_text(getattr(host, fact), field=f"host.{fact}", max_length=most))
+    if host.memory_limit > _MAX_MEMORY_BYTES:
+        raise invalid("host.memory_limit", f"is {host.memory_limit}; give bytes, at most {_MAX_MEMORY_BYTES}.")
+    if len(host.addresses) > MAX_ADDRESSES:
+        raise invalid("host.addresses", f"has {len(host.addresses)}; give at most {MAX_ADDRESSES}.")
+    checked.addresses[:] = [_address(text) for text in host.addresses]
+    if not (0 <= host.boot_time.seconds <= _LAST_MOMENT_S and host.boot_time.nanos == 0):
+        raise invalid("host.boot_time", "is no point in time in whole seconds.")
+    return checked
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.partition("%")[0]))  # without the name of an interface
+    except ValueError:
+        raise invalid("host.addresses", "has one that is no IPv4 or IPv6 address.") from None
 
 
 def server_name(*, wanted: str, host: servers_pb2.Host) -> str:

@@ -12,7 +12,7 @@ from flick.ids import new_id
 from flick.tokens import AGENT_KEY_PREFIX, OpaqueToken, make_opaque
 from flick.v1 import enrollment_pb2, servers_pb2
 from services.auth.rules.joining import refusal, server_name
-from services.auth.store import QUERIES, rows
+from services.auth.store import QUERIES, host_facts, rows
 
 _SQL = load_queries(QUERIES / "enrollment.sql")
 
@@ -107,6 +107,7 @@ async def add_server(
         host.os_type,
         host.os_description,
         host.arch,
+        host_facts.pack(host),
         agent_version,
         is_local,
         now,

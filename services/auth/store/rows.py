@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from flick.v1 import access_pb2, enrollment_pb2, options_pb2, organizations_pb2, server_groups_pb2, servers_pb2
 from services.auth.rules.settings import DEFAULTS
+from services.auth.store import host_facts
 
 Row = asyncpg.Record
 
@@ -37,13 +38,15 @@ def organization(row: Row) -> organizations_pb2.Organization:
 
 def server(row: Row) -> servers_pb2.Server:
     """A server."""
+    host = servers_pb2.Host(
+        hostname=row["hostname"], os_type=row["os_type"], os_description=row["os_description"], arch=row["arch"]
+    )
+    host_facts.unpack(row["host_facts"], host)
     return servers_pb2.Server(
         server_id=str(row["server_id"]),
         organization_id=str(row["organization_id"]),
         display_name=row["display_name"],
-        host=servers_pb2.Host(
-            hostname=row["hostname"], os_type=row["os_type"], os_description=row["os_description"], arch=row["arch"]
-        ),
+        host=host,
         create_time=timestamp(row["create_time"]),
         tags=row["tags"],
         description=row["description"],

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from flick.errors import FlickError, Kind
 from flick.ids import new_id
@@ -19,7 +20,21 @@ from tests.databases import DatabaseServer
 from tests.integration.auth.certificates import make_authority
 from tests.integration.auth.house import INGEST_ADDRESS, PUBLIC_URL, AuthHouse, Person, auth_house, refusal
 
-HOST = servers_pb2.Host(hostname="db-1", os_type="linux", os_description="Debian GNU/Linux 12", arch="amd64")
+HOST = servers_pb2.Host(
+    hostname="db-1",
+    os_type="linux",
+    os_description="Debian GNU/Linux 12",
+    arch="amd64",
+    kernel_release="6.1.0-25-amd64",
+    cpu_model="AMD EPYC 7763 64-Core Processor",
+    cpu_logical_count=8,
+    cpu_physical_count=4,
+    memory_limit=2**34,
+    virtualization="kvm",
+    addresses=["192.0.2.1", "2001:db8::1"],
+    boot_time=Timestamp(seconds=1_790_000_000),
+    machine_id="0123456789abcdef" * 2,
+)
 
 
 async def enroll(house: AuthHouse, token: str, **fields: Any) -> enrollment_pb2.EnrollServerResponse:
@@ -42,6 +57,13 @@ async def test_a_join_token_is_exchanged_for_a_server_with_a_key(house: AuthHous
     assert (joined.server.display_name, joined.server.host) == ("db-1", HOST)
     assert joined.ingest_address == INGEST_ADDRESS
     assert parse_opaque(joined.agent_key, prefix=AGENT_KEY_PREFIX)
+
+
+async def test_what_the_agent_knows_of_its_host_is_kept(house: AuthHouse, owner: Person) -> None:
+    joined = await enroll(house, (await house.join_token(owner)).token)
+    request = servers_pb2.GetServerRequest(server_id=joined.server.server_id)
+
+    assert (await house.servers.GetServer(request, metadata=owner.metadata)).host == HOST
 
 
 async def test_a_server_is_called_as_its_join_token_says(house: AuthHouse, owner: Person) -> None:

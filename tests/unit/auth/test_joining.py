@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import ParseDict
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from flick.errors import FlickError, Kind
 from flick.v1 import servers_pb2
@@ -46,13 +48,44 @@ def test_a_new_server_has_a_name(wanted: str, hostname: str, name: str) -> None:
     assert joining.server_name(wanted=wanted, host=servers_pb2.Host(hostname=hostname)) == name
 
 
-@pytest.mark.parametrize("fact", ["hostname", "os_type", "os_description", "arch"])
+@pytest.mark.parametrize("fact", joining.FACTS)
 def test_a_fact_of_the_host_that_is_no_plain_text_is_named(fact: str) -> None:
     for text in ("x" * 254, "a\nb"):
         with pytest.raises(FlickError) as caught:
-            joining.checked_host(servers_pb2.Host(**{fact: text}))
+            joining.checked_host(ParseDict({fact: text}, servers_pb2.Host()))
 
         assert caught.value.violations[0].field == f"host.{fact}"
+
+
+def test_every_text_of_the_contract_is_checked() -> None:
+    fields = servers_pb2.Host.DESCRIPTOR.fields
+    texts = {one.name for one in fields if one.type == one.TYPE_STRING and not one.is_repeated}
+
+    assert set(joining.FACTS) == texts
+
+
+@pytest.mark.parametrize(
+    ("host", "field"),
+    [
+        (servers_pb2.Host(addresses=["192.0.2.1"] * 33), "host.addresses"),
+        (servers_pb2.Host(addresses=["192.0.2.1", "localhost"]), "host.addresses"),
+        (servers_pb2.Host(boot_time=Timestamp(seconds=-1)), "host.boot_time"),
+        (servers_pb2.Host(boot_time=Timestamp(seconds=2**40)), "host.boot_time"),
+        (servers_pb2.Host(memory_limit=2**63), "host.memory_limit"),
+    ],
+    ids=["too many", "no address", "before 1970", "after 9999", "too much"],
+)
+def test_a_fact_that_can_not_be_is_refused(host: servers_pb2.Host, field: str) -> None:
+    with pytest.raises(FlickError) as caught:
+        joining.checked_host(host)
+
+    assert caught.value.violations[0].field == field
+
+
+def test_addresses_are_kept_in_their_shortest_form() -> None:
+    host = servers_pb2.Host(addresses=["2001:0db8::0001%eth0", "192.0.2.1"])
+
+    assert list(joining.checked_host(host).addresses) == ["2001:db8::1", "192.0.2.1"]
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,11 @@ select secret_sha256, use_time from auth.join_tokens where join_token_id = $1;
 -- name: add_server
 -- A new server.
 insert into auth.servers
-    (server_id, organization_id, display_name, hostname, os_type, os_description, arch, agent_version, is_local, create_time)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+    (
+        server_id, organization_id, display_name, hostname, os_type, os_description, arch, host_facts,
+        agent_version, is_local, create_time
+    )
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: add_server_settings
 -- The settings of a new server: all inherited.
