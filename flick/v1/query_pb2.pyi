@@ -880,6 +880,58 @@ class WindowStatistics(_message.Message):
 Global___WindowStatistics: _TypeAlias = WindowStatistics  # noqa: Y015
 
 @_typing.final
+class ExportMetricsRequest(_message.Message):
+    """Asks for a file of samples."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.str
+    """The server."""
+    format: _builtins.str
+    """`csv` (also when empty): the first line has `time` and each column's name, labels and unit, as in
+    `system.filesystem.usage{system.device=sda1} [By]`; what was not measured is empty. `ndjson`: the first line is
+    `{"timeZone", "columns": [{"name", "labels", "unit"}]}`, every other `{"time", "values"}` with null for what was not
+    measured, and "inf" for what JSON can't say.
+    """
+    time_zone: _builtins.str
+    """Name of the IANA list, such as Europe/Berlin; empty: UTC. Times are in RFC 3339 with the zone's offset."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Metric names of the catalogue, at least one, at most 50. They may stand for 5000 series."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment wanted; unset: one hour before end_time."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment no longer wanted; unset: now."""
+
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        format: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "format", b"format", "names", b"names", "server_id", b"server_id", "start_time", b"start_time", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportMetricsRequest: _TypeAlias = ExportMetricsRequest  # noqa: Y015
+
+@_typing.final
 class WatchMetricsRequest(_message.Message):
     """Asks to watch servers."""
 

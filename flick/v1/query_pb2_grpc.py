@@ -5,6 +5,7 @@ import warnings
 
 from flick.v1 import delivery_pb2 as flick_dot_v1_dot_delivery__pb2
 from flick.v1 import query_pb2 as flick_dot_v1_dot_query__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -55,6 +56,11 @@ class QueryServiceStub:
                 '/flick.v1.QueryService/QueryMetricChanges',
                 request_serializer=flick_dot_v1_dot_query__pb2.QueryMetricChangesRequest.SerializeToString,
                 response_deserializer=flick_dot_v1_dot_query__pb2.QueryMetricChangesResponse.FromString,
+                _registered_method=True)
+        self.ExportMetrics = channel.unary_stream(
+                '/flick.v1.QueryService/ExportMetrics',
+                request_serializer=flick_dot_v1_dot_query__pb2.ExportMetricsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
         self.WatchMetrics = channel.unary_stream(
                 '/flick.v1.QueryService/WatchMetrics',
@@ -115,6 +121,14 @@ class QueryServiceServicer:
 
     def QueryMetricChanges(self, request, context):
         """What changed most on a server between two windows of time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportMetrics(self, request, context):
+        """A file of a server's samples as they were measured, in pieces: a row for each sample, a column for each series. It may
+        be as long as it will; two at a time for each user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,6 +198,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.QueryMetricChanges,
                     request_deserializer=flick_dot_v1_dot_query__pb2.QueryMetricChangesRequest.FromString,
                     response_serializer=flick_dot_v1_dot_query__pb2.QueryMetricChangesResponse.SerializeToString,
+            ),
+            'ExportMetrics': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportMetrics,
+                    request_deserializer=flick_dot_v1_dot_query__pb2.ExportMetricsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'WatchMetrics': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchMetrics,
@@ -325,6 +344,33 @@ class QueryService:
             '/flick.v1.QueryService/QueryMetricChanges',
             flick_dot_v1_dot_query__pb2.QueryMetricChangesRequest.SerializeToString,
             flick_dot_v1_dot_query__pb2.QueryMetricChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/flick.v1.QueryService/ExportMetrics',
+            flick_dot_v1_dot_query__pb2.ExportMetricsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

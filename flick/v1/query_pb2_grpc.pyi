@@ -6,6 +6,7 @@ Reading what was measured: latest, history, live, processes, fleet."""
 from collections import abc as _abc
 from flick.v1 import delivery_pb2 as _delivery_pb2
 from flick.v1 import query_pb2 as _query_pb2
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -42,6 +43,10 @@ class QueryServiceStub:
     """The history of some metrics of several servers, each server's by itself or combined over the servers."""
     QueryMetricChanges: _grpc.UnaryUnaryMultiCallable[_query_pb2.QueryMetricChangesRequest, _query_pb2.QueryMetricChangesResponse]
     """What changed most on a server between two windows of time."""
+    ExportMetrics: _grpc.UnaryStreamMultiCallable[_query_pb2.ExportMetricsRequest, _httpbody_pb2.HttpBody]
+    """A file of a server's samples as they were measured, in pieces: a row for each sample, a column for each series. It may
+    be as long as it will; two at a time for each user.
+    """
     WatchMetrics: _grpc.UnaryStreamMultiCallable[_query_pb2.WatchMetricsRequest, _query_pb2.WatchMetricsResponse]
     """The values of some servers' metrics as they arrive, every second while it is open. Begins with the newest values there are."""
     ListProcesses: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListProcessesRequest, _query_pb2.ListProcessesResponse]
@@ -68,6 +73,10 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """The history of some metrics of several servers, each server's by itself or combined over the servers."""
     QueryMetricChanges: _aio.UnaryUnaryMultiCallable[_query_pb2.QueryMetricChangesRequest, _query_pb2.QueryMetricChangesResponse]  # type: ignore[assignment]
     """What changed most on a server between two windows of time."""
+    ExportMetrics: _aio.UnaryStreamMultiCallable[_query_pb2.ExportMetricsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """A file of a server's samples as they were measured, in pieces: a row for each sample, a column for each series. It may
+    be as long as it will; two at a time for each user.
+    """
     WatchMetrics: _aio.UnaryStreamMultiCallable[_query_pb2.WatchMetricsRequest, _query_pb2.WatchMetricsResponse]  # type: ignore[assignment]
     """The values of some servers' metrics as they arrive, every second while it is open. Begins with the newest values there are."""
     ListProcesses: _aio.UnaryUnaryMultiCallable[_query_pb2.ListProcessesRequest, _query_pb2.ListProcessesResponse]  # type: ignore[assignment]
@@ -115,6 +124,16 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.QueryMetricChangesResponse, _abc.Awaitable[_query_pb2.QueryMetricChangesResponse]]:
         """What changed most on a server between two windows of time."""
+
+    @_abc_1.abstractmethod
+    def ExportMetrics(
+        self,
+        request: _query_pb2.ExportMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """A file of a server's samples as they were measured, in pieces: a row for each sample, a column for each series. It may
+        be as long as it will; two at a time for each user.
+        """
 
     @_abc_1.abstractmethod
     def WatchMetrics(

@@ -23,6 +23,7 @@ from services.query.answers.cache import LatestCache
 from services.query.answers.changes import Changes
 from services.query.answers.collector import Collector
 from services.query.answers.delivery import Delivery
+from services.query.answers.export import Export
 from services.query.answers.gate import Gate
 from services.query.answers.history import History
 from services.query.answers.latest import Latest
@@ -43,7 +44,7 @@ from services.query.watch.wire import Wire
 
 AUDIENCE = "query"
 CALL_LIMIT_S = 15.0
-ENDLESS = frozenset({"/flick.v1.QueryService/WatchMetrics"})
+ENDLESS = frozenset({"/flick.v1.QueryService/ExportMetrics", "/flick.v1.QueryService/WatchMetrics"})
 RANGES_AT_ONCE = 4  # each may hold 250,000 points, some 60 MB while it is put together
 RANGES_WAITING = 64
 DESCRIPTOR = query_pb2.DESCRIPTOR.services_by_name["QueryService"]
@@ -97,6 +98,15 @@ def assemble(parts: Parts) -> Assembled:
         ),
         fleet_history=FleetHistory(store=store, catalog=catalog, gate=gate, clock=clock, metrics=metrics),
         changes=Changes(collector=collector, catalog=catalog, gate=gate, clock=clock),
+        export=Export(
+            store=store,
+            collector=collector,
+            access=access,
+            catalog=catalog,
+            gate=gate,
+            clock=clock,
+            metrics=metrics,
+        ),
         top=Top(store=store, gate=gate, clock=clock),
         delivery=Delivery(deliveries=Deliveries(pool=parts.pool, samples=samples), gate=gate, clock=clock),
         latest=latest,

@@ -25,6 +25,7 @@ class QueryMetrics:
         self.range_refused = Counter(
             "flick_query_range_refused", "Range queries refused because too many wait.", registry=registry
         )
+        self.exports = Gauge("flick_query_exports", "Exports that are open.", registry=registry)
         self.viewers = Gauge("flick_query_viewers", "Streams of viewers that are open.", registry=registry)
         self.feeds = Gauge(
             "flick_query_watched_servers", "Servers that at least one viewer watches.", registry=registry

@@ -1,8 +1,10 @@
 """The QueryService: requests in, answers out. What an answer is, the parts behind it decide."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import TypeAlias
 
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -15,6 +17,7 @@ from services.query.access import Access
 from services.query.answers.across import FleetHistory, FleetQuestion
 from services.query.answers.changes import Changes, ChangesQuestion
 from services.query.answers.delivery import Delivery
+from services.query.answers.export import Export, ExportQuestion
 from services.query.answers.history import History, Question
 from services.query.answers.latest import Latest
 from services.query.answers.top import Top
@@ -42,6 +45,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         fleet_history: FleetHistory,
         changes: Changes,
         top: Top,
+        export: Export,
         delivery: Delivery,
         latest: Latest,
         access: Access,
@@ -55,6 +59,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._fleet_history = fleet_history
         self._changes = changes
         self._top = top
+        self._export = export
         self._delivery = delivery
         self._latest = latest
         self._access = access
@@ -128,6 +133,20 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
                 limit=request.limit,
             )
         )
+
+    async def ExportMetrics(self, request: query_pb2.ExportMetricsRequest, context: Context) -> AsyncIterator[HttpBody]:
+        """See the contract."""
+        asked = ExportQuestion(
+            server_id=request.server_id,
+            names=request.names,
+            start_us=_start(request),
+            end_us=_end(request),
+            format=request.format,
+            time_zone=request.time_zone,
+        )
+        async with aclosing(self._export.stream(asked, caller=current_caller())) as stream:
+            async for piece in stream:
+                yield piece
 
     async def WatchMetrics(
         self, request: query_pb2.WatchMetricsRequest, context: Context

@@ -120,6 +120,7 @@ METHODS: Mapping[str, Row] = {
     "OrganizationService.ListOrganizations": person(),
     "OrganizationService.UpdateOrganization": administers("organization_id"),
     "OrganizationService.UpdateOrganizationSettings": administers("organization_id"),
+    "QueryService.ExportMetrics": sees("server_id"),
     "QueryService.GetLatestMetrics": sees("server_id"),
     "QueryService.GetServerDelivery": sees("server_id"),
     "QueryService.ListMetricDescriptors": person(),

@@ -83,7 +83,7 @@ async def request_for(method: str, row: Row, what: What, population: Population)
             request.server_id = str(server_id)
     if method.endswith("RevokeAgentKey"):
         request.key_id = str(new_id())
-    if method.endswith(("QueryMetrics", "QueryFleetMetrics")):
+    if method.endswith(("QueryMetrics", "QueryFleetMetrics", "ExportMetrics")):
         request.names.append("system.uptime")
     return request  # type: ignore[no-any-return]
 
