@@ -184,6 +184,20 @@ class _MetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Metric.ValueTy
     """Power that flows into a battery or out of it; which of both tells its state."""
     METRIC_BATTERY_HEALTH: _Metric.ValueType  # 545
     """Share of what a battery was made to hold that it still can hold."""
+    METRIC_GPU_UTILIZATION: _Metric.ValueType  # 550
+    """Share of the time in which a graphics processor worked. `hw.id` is its place on the bus, `hw.name` its model."""
+    METRIC_GPU_MEMORY: _Metric.ValueType  # 551
+    """Memory of a graphics processor in use."""
+    METRIC_GPU_MEMORY_LIMIT: _Metric.ValueType  # 552
+    """Memory that a graphics processor has."""
+    METRIC_GPU_MEMORY_UTILIZATION: _Metric.ValueType  # 553
+    """Share of a graphics processor's memory in use."""
+    METRIC_GPU_TEMPERATURE: _Metric.ValueType  # 554
+    """Temperature of a graphics processor."""
+    METRIC_GPU_POWER: _Metric.ValueType  # 555
+    """Power that a graphics processor takes."""
+    METRIC_GPU_FAN_UTILIZATION: _Metric.ValueType  # 556
+    """Speed that a graphics processor's fan is set to, as a share of the highest."""
     METRIC_UNIT_STATE: _Metric.ValueType  # 560
     """State of a systemd service: 0 not known or gone, 1 active, 2 reloading, 3 inactive, 4 failed, 5 activating, 6 deactivating."""
     METRIC_UNIT_RESTARTS: _Metric.ValueType  # 561
@@ -212,6 +226,10 @@ class _MetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Metric.ValueTy
     """Bytes that a container sends on all its interfaces but loopback; not measured where it uses the machine's own."""
     METRIC_CONTAINER_TASKS: _Metric.ValueType  # 579
     """Processes and threads of a container, as its limit counts them."""
+    METRIC_AGENT_CPU: _Metric.ValueType  # 590
+    """Processors that the agent itself uses, with the programs that it runs: 0.01 is a hundredth of one."""
+    METRIC_AGENT_MEMORY: _Metric.ValueType  # 591
+    """Resident memory of the agent itself."""
 
 class Metric(_Metric, metaclass=_MetricEnumTypeWrapper):
     """The built-in metrics. Numbers 1 to 499 are scalars: a server has one value of each, it travels at position number - 1
@@ -381,6 +399,20 @@ METRIC_BATTERY_POWER: Metric.ValueType  # 544
 """Power that flows into a battery or out of it; which of both tells its state."""
 METRIC_BATTERY_HEALTH: Metric.ValueType  # 545
 """Share of what a battery was made to hold that it still can hold."""
+METRIC_GPU_UTILIZATION: Metric.ValueType  # 550
+"""Share of the time in which a graphics processor worked. `hw.id` is its place on the bus, `hw.name` its model."""
+METRIC_GPU_MEMORY: Metric.ValueType  # 551
+"""Memory of a graphics processor in use."""
+METRIC_GPU_MEMORY_LIMIT: Metric.ValueType  # 552
+"""Memory that a graphics processor has."""
+METRIC_GPU_MEMORY_UTILIZATION: Metric.ValueType  # 553
+"""Share of a graphics processor's memory in use."""
+METRIC_GPU_TEMPERATURE: Metric.ValueType  # 554
+"""Temperature of a graphics processor."""
+METRIC_GPU_POWER: Metric.ValueType  # 555
+"""Power that a graphics processor takes."""
+METRIC_GPU_FAN_UTILIZATION: Metric.ValueType  # 556
+"""Speed that a graphics processor's fan is set to, as a share of the highest."""
 METRIC_UNIT_STATE: Metric.ValueType  # 560
 """State of a systemd service: 0 not known or gone, 1 active, 2 reloading, 3 inactive, 4 failed, 5 activating, 6 deactivating."""
 METRIC_UNIT_RESTARTS: Metric.ValueType  # 561
@@ -409,4 +441,8 @@ METRIC_CONTAINER_NETWORK_TRANSMIT: Metric.ValueType  # 578
 """Bytes that a container sends on all its interfaces but loopback; not measured where it uses the machine's own."""
 METRIC_CONTAINER_TASKS: Metric.ValueType  # 579
 """Processes and threads of a container, as its limit counts them."""
+METRIC_AGENT_CPU: Metric.ValueType  # 590
+"""Processors that the agent itself uses, with the programs that it runs: 0.01 is a hundredth of one."""
+METRIC_AGENT_MEMORY: Metric.ValueType  # 591
+"""Resident memory of the agent itself."""
 Global___Metric: _TypeAlias = Metric  # noqa: Y015
