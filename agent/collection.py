@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from agent.calm import Calm
 from agent.catalog import CORE_LENGTH
 from agent.collectors.aside import AsideCollector
 from agent.collectors.collector import Collector, Measured, Moment, SeriesKey
@@ -20,6 +21,7 @@ from agent.collectors.cpu.utilization import CpuCollector
 from agent.collectors.failure import Failure
 from agent.collectors.hardware.battery import BatteryCollector
 from agent.collectors.hardware.fan import FanCollector
+from agent.collectors.hardware.gpu import GpuCollector, Gpus, gpu_listing
 from agent.collectors.hardware.hwmon import SYS_CLASS
 from agent.collectors.hardware.temperature import TemperatureCollector
 from agent.collectors.memory.memory import MemoryCollector
@@ -38,6 +40,7 @@ from agent.collectors.services.units import ServicesCollector
 from agent.collectors.storage.disks import DiskCollector
 from agent.collectors.storage.filesystem import FilesystemCollector
 from agent.collectors.system.open_files import OpenFilesCollector
+from agent.collectors.system.own import OwnCollector
 from agent.collectors.system.pressure import PressureCollector
 from agent.collectors.system.sessions import SessionsCollector
 from agent.collectors.system.system import SystemCollector
@@ -151,6 +154,7 @@ class Workers:
     filesystem: Worker = field(default_factory=Worker)
     processes: Worker = field(default_factory=Worker)
     sensors: Worker = field(default_factory=Worker)
+    gpus: Calm[Gpus] = field(default_factory=gpu_listing)
     services: ServiceChoice = field(default_factory=ServiceChoice)
     containers: ContainerChoice = field(default_factory=ContainerChoice)
 
@@ -177,6 +181,8 @@ def every_collector(*, processes: bool, commands: bool, workers: Workers) -> lis
         OpenFilesCollector(),
         SessionsCollector(),
         *_hardware(workers.sensors),
+        GpuCollector(listing=workers.gpus),
+        OwnCollector(),
         ServicesCollector(choice=workers.services),
         ContainersCollector(choice=workers.containers),
     ]

@@ -21,6 +21,7 @@ from agent.collectors.portable import PortableCollector
 from agent.collectors.processes.busiest import MOST_BY_EACH, ProcessesCollector
 from agent.collectors.processes.description import COMMAND_LENGTH
 from agent.collectors.processes.pid_list import PidList
+from agent.collectors.system.own import OwnCollector
 from agent.worker import Worker
 from flick.clock import SystemClock
 from flick.v1 import catalog_pb2 as catalog
@@ -304,3 +305,18 @@ def test_what_a_process_writes_is_told_as_psutil_sees_it(tmp_path: Path) -> None
 
     assert mine.disk_write == pytest.approx(expected, rel=0.3)
     assert mine.disk_write > 0
+
+
+def test_what_the_agent_itself_uses_is_told_with_the_programs_that_it_ran() -> None:
+    own, began = OwnCollector(), now()
+    own.collect(began)
+    before_s = sum(os.times()[:4])
+    burn(0.3)
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"], check=True)
+    ended = now()
+    found = own.collect(ended)
+    worked = (sum(os.times()[:4]) - before_s) / (ended.monotonic_s - began.monotonic_s)
+
+    assert [labels for _, labels in found.series] == [("flick-agent",)] * 2
+    assert found.values[0] == pytest.approx(worked, rel=0.2)
+    assert found.values[1] == pytest.approx(psutil.Process().memory_info().rss, rel=0.1)
