@@ -467,6 +467,88 @@ class UpdateServerRequest(_message.Message):
 Global___UpdateServerRequest: _TypeAlias = UpdateServerRequest  # noqa: Y015
 
 @_typing.final
+class BatchUpdateServersRequest(_message.Message):
+    """Changes several servers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_IDS_FIELD_NUMBER: _builtins.int
+    SERVER_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ADD_TAGS_FIELD_NUMBER: _builtins.int
+    REMOVE_TAGS_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    SETTINGS_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def server_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The servers, at least one, at most 1000. None never means all."""
+
+    @_builtins.property
+    def server(self) -> Global___Server:
+        """The new values of what update_mask names."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields to change: `tags`, `description`, `category`, `server_group_id`; empty: none."""
+
+    @_builtins.property
+    def add_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tags to add to those that each server has. Not together with `tags` in update_mask."""
+
+    @_builtins.property
+    def remove_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tags to take from those that each server has. Not together with `tags` in update_mask."""
+
+    @_builtins.property
+    def settings(self) -> Global___ServerSettings:
+        """The new values of what settings_mask names; a field that is unset is inherited again."""
+
+    @_builtins.property
+    def settings_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which of the servers' own settings to change; empty: none."""
+
+    def __init__(
+        self,
+        *,
+        server_ids: _abc.Iterable[_builtins.str] | None = ...,
+        server: Global___Server | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        add_tags: _abc.Iterable[_builtins.str] | None = ...,
+        remove_tags: _abc.Iterable[_builtins.str] | None = ...,
+        settings: Global___ServerSettings | None = ...,
+        settings_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["server", b"server", "settings", b"settings", "settings_mask", b"settings_mask", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_tags", b"add_tags", "remove_tags", b"remove_tags", "server", b"server", "server_ids", b"server_ids", "settings", b"settings", "settings_mask", b"settings_mask", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchUpdateServersRequest: _TypeAlias = BatchUpdateServersRequest  # noqa: Y015
+
+@_typing.final
+class BatchUpdateServersResponse(_message.Message):
+    """The servers are changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_COUNT_FIELD_NUMBER: _builtins.int
+    server_count: _builtins.int
+    """How many servers there were to change, each counted once."""
+    def __init__(
+        self,
+        *,
+        server_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["server_count", b"server_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchUpdateServersResponse: _TypeAlias = BatchUpdateServersResponse  # noqa: Y015
+
+@_typing.final
 class DeleteServerRequest(_message.Message):
     """Deletes a server."""
 

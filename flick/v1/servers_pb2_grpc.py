@@ -50,6 +50,11 @@ class ServerServiceStub:
                 request_serializer=flick_dot_v1_dot_servers__pb2.UpdateServerRequest.SerializeToString,
                 response_deserializer=flick_dot_v1_dot_servers__pb2.Server.FromString,
                 _registered_method=True)
+        self.BatchUpdateServers = channel.unary_unary(
+                '/flick.v1.ServerService/BatchUpdateServers',
+                request_serializer=flick_dot_v1_dot_servers__pb2.BatchUpdateServersRequest.SerializeToString,
+                response_deserializer=flick_dot_v1_dot_servers__pb2.BatchUpdateServersResponse.FromString,
+                _registered_method=True)
         self.DeleteServer = channel.unary_unary(
                 '/flick.v1.ServerService/DeleteServer',
                 request_serializer=flick_dot_v1_dot_servers__pb2.DeleteServerRequest.SerializeToString,
@@ -97,6 +102,13 @@ class ServerServiceServicer:
 
     def UpdateServer(self, request, context):
         """Changes a server's fields: display_name, tags, description, category, server_group_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchUpdateServers(self, request, context):
+        """Changes several servers alike, all or none. One that the caller may not administer refuses the whole call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,6 +166,11 @@ def add_ServerServiceServicer_to_server(servicer, server):
                     servicer.UpdateServer,
                     request_deserializer=flick_dot_v1_dot_servers__pb2.UpdateServerRequest.FromString,
                     response_serializer=flick_dot_v1_dot_servers__pb2.Server.SerializeToString,
+            ),
+            'BatchUpdateServers': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchUpdateServers,
+                    request_deserializer=flick_dot_v1_dot_servers__pb2.BatchUpdateServersRequest.FromString,
+                    response_serializer=flick_dot_v1_dot_servers__pb2.BatchUpdateServersResponse.SerializeToString,
             ),
             'DeleteServer': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteServer,
@@ -263,6 +280,33 @@ class ServerService:
             '/flick.v1.ServerService/UpdateServer',
             flick_dot_v1_dot_servers__pb2.UpdateServerRequest.SerializeToString,
             flick_dot_v1_dot_servers__pb2.Server.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchUpdateServers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/flick.v1.ServerService/BatchUpdateServers',
+            flick_dot_v1_dot_servers__pb2.BatchUpdateServersRequest.SerializeToString,
+            flick_dot_v1_dot_servers__pb2.BatchUpdateServersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class ServerServiceStub:
     """One server."""
     UpdateServer: _grpc.UnaryUnaryMultiCallable[_servers_pb2.UpdateServerRequest, _servers_pb2.Server]
     """Changes a server's fields: display_name, tags, description, category, server_group_id."""
+    BatchUpdateServers: _grpc.UnaryUnaryMultiCallable[_servers_pb2.BatchUpdateServersRequest, _servers_pb2.BatchUpdateServersResponse]
+    """Changes several servers alike, all or none. One that the caller may not administer refuses the whole call."""
     DeleteServer: _grpc.UnaryUnaryMultiCallable[_servers_pb2.DeleteServerRequest, _servers_pb2.DeleteServerResponse]
     """Deletes a server: its agent's keys end at once, its history is no longer to be seen."""
     GetServerSettings: _grpc.UnaryUnaryMultiCallable[_servers_pb2.GetServerSettingsRequest, _servers_pb2.ServerSettings]
@@ -61,6 +63,8 @@ class ServerServiceAsyncStub(ServerServiceStub):
     """One server."""
     UpdateServer: _aio.UnaryUnaryMultiCallable[_servers_pb2.UpdateServerRequest, _servers_pb2.Server]  # type: ignore[assignment]
     """Changes a server's fields: display_name, tags, description, category, server_group_id."""
+    BatchUpdateServers: _aio.UnaryUnaryMultiCallable[_servers_pb2.BatchUpdateServersRequest, _servers_pb2.BatchUpdateServersResponse]  # type: ignore[assignment]
+    """Changes several servers alike, all or none. One that the caller may not administer refuses the whole call."""
     DeleteServer: _aio.UnaryUnaryMultiCallable[_servers_pb2.DeleteServerRequest, _servers_pb2.DeleteServerResponse]  # type: ignore[assignment]
     """Deletes a server: its agent's keys end at once, its history is no longer to be seen."""
     GetServerSettings: _aio.UnaryUnaryMultiCallable[_servers_pb2.GetServerSettingsRequest, _servers_pb2.ServerSettings]  # type: ignore[assignment]
@@ -98,6 +102,14 @@ class ServerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_servers_pb2.Server, _abc.Awaitable[_servers_pb2.Server]]:
         """Changes a server's fields: display_name, tags, description, category, server_group_id."""
+
+    @_abc_1.abstractmethod
+    def BatchUpdateServers(
+        self,
+        request: _servers_pb2.BatchUpdateServersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_servers_pb2.BatchUpdateServersResponse, _abc.Awaitable[_servers_pb2.BatchUpdateServersResponse]]:
+        """Changes several servers alike, all or none. One that the caller may not administer refuses the whole call."""
 
     @_abc_1.abstractmethod
     def DeleteServer(

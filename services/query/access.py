@@ -42,9 +42,9 @@ class Access:
     async def _sees(self, caller: Caller, server_ids: Sequence[str]) -> bool:
         if not self._watch.fresh:  # one look-up for all instead of two for each
             return set(server_ids) <= set(await self._watch.servers_of(user_id=caller.user_id))
-        owners = {await self._watch.organization_of(server_id=server_id) for server_id in server_ids}
-        return None not in owners and all(
-            [await self._role(caller, owner) >= options_pb2.ROLE_VIEWER for owner in owners if owner]
+        owners = await self._watch.organizations_of(server_ids=server_ids)
+        return owners.keys() >= set(server_ids) and all(
+            [await self._role(caller, owner) >= options_pb2.ROLE_VIEWER for owner in set(owners.values())]
         )
 
     async def _role(self, caller: Caller, organization_id: str) -> int:

@@ -138,6 +138,7 @@ METHODS: Mapping[str, Row] = {
     "ServerGroupService.ListServerGroups": sees("organization_id"),
     "ServerGroupService.UpdateServerGroup": administers("server_group_id"),
     "ServerGroupService.UpdateServerGroupSettings": administers("server_group_id"),
+    "ServerService.BatchUpdateServers": administers("server_ids"),
     "ServerService.DeleteServer": administers("server_id"),
     "ServerService.GetServer": sees("server_id"),
     "ServerService.GetServerSettings": sees("server_id"),

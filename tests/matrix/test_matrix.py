@@ -149,6 +149,8 @@ async def test_rest(inhabited: tuple[House, Population], method: str, who: Who, 
     body: dict[str, Any] = {"json": {}} if verb in ("post", "patch") else {}
     if method.endswith(("CreateJoinToken", "CreateServerGroup")):
         body = {"json": {"organizationId": request.organization_id}}
+    if method.endswith("BatchUpdateServers"):
+        body = {"json": {"serverIds": list(request.server_ids)}}
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with httpx.AsyncClient(base_url=house.gateway, headers=headers) as client:
         status = await http_status(client, verb, path, body, streams=DESCRIPTORS[method].server_streaming)

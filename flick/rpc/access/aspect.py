@@ -1,7 +1,7 @@
 """The aspect that lets a call in or refuses it, by the contract's own rules. Default deny."""
 
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from flick import tokens
@@ -12,6 +12,8 @@ from flick.rpc.access.rules import MethodRule, named_organization, named_servers
 from flick.rpc.access.source import AccessSource, KeySource
 from flick.rpc.aspect import Call, Context
 from flick.v1 import options_pb2
+
+MAX_SERVERS = 1000  # that one call may name: each is looked up before the handler sees the request
 
 _AUTHORIZATION = "authorization"
 
@@ -82,20 +84,25 @@ class AccessAspect:
             raise FlickError(Kind.PERMISSION_DENIED, "This credential may not call this method.")
 
     async def _check_resources(self, rule: MethodRule, caller: Caller, call: Call) -> None:
-        servers = named_servers(rule, call.request)
+        servers = list(dict.fromkeys(named_servers(rule, call.request)))
         if rule.server_field and not servers:
             raise invalid(rule.server_field, "names no server; give at least one server id.")
-        for server_id in servers:
-            await self._check_server(rule, caller, server_id)
+        if len(servers) > MAX_SERVERS:
+            raise invalid(rule.server_field, f"names {len(servers)} servers; name at most {MAX_SERVERS} in one call.")
+        if servers:
+            await self._check_servers(rule, caller, servers)
         organization_id = named_organization(rule, call.request)
         if organization_id:
             role = await self.role_in(caller, organization_id)
             _require(role, rule.role, subject="organization")
 
-    async def _check_server(self, rule: MethodRule, caller: Caller, server_id: str) -> None:
-        organization_id = await self._source.organization_of(server_id=server_id) if parse_id(server_id) else None
-        role = await self.role_in(caller, organization_id) if organization_id else options_pb2.ROLE_UNSPECIFIED
-        _require(role, rule.role, subject="server")
+    async def _check_servers(self, rule: MethodRule, caller: Caller, servers: Sequence[str]) -> None:
+        """Every one of them must be reachable: one that is not refuses the whole call."""
+        known = [one for one in servers if parse_id(one)]
+        owners = await self._source.organizations_of(server_ids=known)
+        for organization_id in dict.fromkeys(owners.get(one, "") for one in servers):
+            role = await self.role_in(caller, organization_id) if organization_id else options_pb2.ROLE_UNSPECIFIED
+            _require(role, rule.role, subject="server")
 
     async def role_in(self, caller: Caller, organization_id: str) -> int:
         """The caller's role in an organization; ROLE_UNSPECIFIED when it has none or there is no such organization."""

@@ -1,6 +1,6 @@
 """Where the access aspect learns what is granted, whether from auth's database or from a watch of auth."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,8 +24,8 @@ class AccessSource(Protocol):
         """The user's role in the organization; ROLE_UNSPECIFIED when they have none."""
         ...
 
-    async def organization_of(self, *, server_id: str) -> str | None:
-        """The organization that owns the server, or None when there is no such server."""
+    async def organizations_of(self, *, server_ids: Sequence[str]) -> Mapping[str, str]:
+        """The organizations that own some servers, by server id; those that do not exist are left out."""
         ...
 
     async def agent_key(self, *, key_id: str) -> AgentKey | None:

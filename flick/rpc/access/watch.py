@@ -58,10 +58,11 @@ class AccessWatch:
         grants = await self._look_up(access_pb2.LookUpAccessRequest(user_ids=[user_id]))
         return grants.role(user_id=user_id, organization_id=organization_id)
 
-    async def organization_of(self, *, server_id: str) -> str | None:
+    async def organizations_of(self, *, server_ids: Sequence[str]) -> Mapping[str, str]:
         """See `flick.rpc.access.source.AccessSource`."""
-        grants = await self._look_up(access_pb2.LookUpAccessRequest(server_ids=[server_id]))
-        return grants.organization_of(server_id=server_id)
+        grants = await self._look_up(access_pb2.LookUpAccessRequest(server_ids=server_ids))
+        found = {server_id: grants.organization_of(server_id=server_id) for server_id in server_ids}
+        return {server_id: organization_id for server_id, organization_id in found.items() if organization_id}
 
     async def agent_key(self, *, key_id: str) -> AgentKey | None:
         """See `flick.rpc.access.source.AccessSource`."""

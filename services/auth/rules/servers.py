@@ -1,6 +1,7 @@
 """What a server's fields may hold, and which of them a request changes."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -8,10 +9,12 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from flick.errors import FlickError, invalid
 from flick.ids import parse_id
 from flick.v1 import servers_pb2
-from services.auth.rules import names, tags
+from services.auth.rules import names, settings, tags
 from services.auth.rules.masks import changed_fields
+from services.auth.rules.settings import SettingsChange
 
 CHANGEABLE = ("display_name", "tags", "description", "category", "server_group_id")
+TOGETHER = ("tags", "description", "category", "server_group_id")  # what several servers may have alike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +28,41 @@ class ServerChange:
     server_group_id: UUID | None = None
     leaves_group: bool = False
     """Whether it is in no group from now on."""
+    add_tags: Sequence[str] = ()
+    remove_tags: Sequence[str] = ()
 
 
-def read_change(server: servers_pb2.Server, mask: FieldMask) -> ServerChange:
+@dataclass(frozen=True, kw_only=True)
+class BatchChange:
+    """What several servers are to have alike."""
+
+    fields: ServerChange
+    settings: SettingsChange
+
+
+def read_batch(request: servers_pb2.BatchUpdateServersRequest) -> BatchChange:
+    """What a request changes, which is something. Raises INVALID_ARGUMENT that names the field and its fix."""
+    has_fields, has_settings = bool(request.update_mask.paths), bool(request.settings_mask.paths)
+    added = tags.checked_tags(request.add_tags, field="add_tags")
+    removed = tags.checked_tags(request.remove_tags, field="remove_tags")
+    if not (has_fields or has_settings or added or removed):
+        raise invalid("update_mask", "names no field, and there are no tags to add or remove; name what to change.")
+    if (added or removed) and "tags" in request.update_mask.paths:
+        raise invalid("update_mask", "names tags, which add_tags and remove_tags change; use one of them.")
+    change = read_change(request.server, request.update_mask, changeable=TOGETHER) if has_fields else ServerChange()
+    return BatchChange(
+        fields=replace(change, add_tags=added, remove_tags=removed),
+        settings=settings.read_change(request.settings, request.settings_mask, mask_field="settings_mask")
+        if has_settings
+        else {},
+    )
+
+
+def read_change(
+    server: servers_pb2.Server, mask: FieldMask, *, changeable: Collection[str] = CHANGEABLE
+) -> ServerChange:
     """What the fields that `mask` names are to be. Raises INVALID_ARGUMENT that names the field and its fix."""
-    fields = changed_fields(mask, changeable=CHANGEABLE, message=servers_pb2.Server.DESCRIPTOR)
+    fields = changed_fields(mask, changeable=changeable, message=servers_pb2.Server.DESCRIPTOR)
     group_id = _group_id(server.server_group_id) if "server_group_id" in fields else None
     return ServerChange(
         display_name=names.display_name(server.display_name, field="server.display_name")
@@ -50,6 +83,11 @@ def unknown_group() -> FlickError:
     return invalid(
         "server.server_group_id", "names no group of the server's organization; list the groups, or leave it empty."
     )
+
+
+def too_many_tags() -> FlickError:
+    """INVALID_ARGUMENT for tags of which some server would have too many."""
+    return invalid("add_tags", f"would give a server more than {tags.MAX_TAGS} tags; remove some.")
 
 
 def _group_id(text: str) -> UUID | None:

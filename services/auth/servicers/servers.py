@@ -12,7 +12,7 @@ from flick.v1 import servers_pb2, servers_pb2_grpc
 from services.auth.filters.conditions import condition
 from services.auth.filters.ordering import parse_order
 from services.auth.rules import pages, settings
-from services.auth.rules.servers import read_change
+from services.auth.rules.servers import read_batch, read_change
 from services.auth.store.servers import FIRST_FREE, ServerStore
 from services.auth.store.settings import Owner, SettingsStore
 
@@ -55,6 +55,14 @@ class ServerServicer(servers_pb2_grpc.ServerServiceServicer):
         """See the contract."""
         change = read_change(request.server, request.update_mask)
         return _found(await self._store.update(server_id=UUID(request.server_id), change=change))
+
+    async def BatchUpdateServers(
+        self, request: servers_pb2.BatchUpdateServersRequest, context: Context
+    ) -> servers_pb2.BatchUpdateServersResponse:
+        """See the contract."""
+        change, server_ids = read_batch(request), list({UUID(one) for one in request.server_ids})
+        await self._store.update_alike(server_ids=server_ids, change=change)
+        return servers_pb2.BatchUpdateServersResponse(server_count=len(server_ids))
 
     async def DeleteServer(
         self, request: servers_pb2.DeleteServerRequest, context: Context

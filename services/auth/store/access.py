@@ -40,10 +40,11 @@ class AccessStore:
         role = await self._pool.fetchval(_SQL["get_role"], UUID(user_id), UUID(organization_id))
         return role or options_pb2.ROLE_UNSPECIFIED
 
-    async def organization_of(self, *, server_id: str) -> str | None:
-        """See `AccessSource`."""
-        organization_id = await self._pool.fetchval(_SQL["get_organization_of_server"], UUID(server_id))
-        return str(organization_id) if organization_id else None
+    async def organizations_of(self, *, server_ids: Sequence[str]) -> Mapping[str, str]:
+        """See `AccessSource`. Ids are as their callers wrote them, so the answer is by that spelling."""
+        found = await self._pool.fetch(_SQL["find_owners_of_servers"], _ids(server_ids))
+        owners = {row["server_id"]: str(row["organization_id"]) for row in found}
+        return {one: owners[parsed] for one in server_ids if (parsed := parse_id(one)) in owners}
 
     async def agent_key(self, *, key_id: str) -> AgentKey | None:
         """See `AccessSource`."""

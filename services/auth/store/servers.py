@@ -8,13 +8,15 @@ from uuid import UUID
 
 import asyncpg
 
-from flick.db.pool import Pool
+from flick.db.pool import Connection, Pool, Row
 from flick.db.queries import load_queries
+from flick.errors import not_found
 from flick.v1 import servers_pb2
 from services.auth.filters.conditions import Condition
 from services.auth.filters.ordering import Order
-from services.auth.rules.servers import ServerChange, unknown_group
+from services.auth.rules.servers import BatchChange, ServerChange, too_many_tags, unknown_group
 from services.auth.store import QUERIES, rows
+from services.auth.store.settings import Owner, set_settings
 
 FIRST_FREE = 6  # the first parameter that list_servers leaves to a filter
 
@@ -58,20 +60,23 @@ class ServerStore:
 
     async def update(self, *, server_id: UUID, change: ServerChange) -> servers_pb2.Server | None:
         """The server after a change. Raises INVALID_ARGUMENT when its new group is not of its organization."""
-        try:
-            row = await self._pool.fetchrow(
-                _SQL["update_server"],
-                server_id,
-                change.display_name,
-                change.tags,
-                change.description,
-                change.category,
-                change.server_group_id,
-                change.leaves_group,
-            )
-        except asyncpg.ForeignKeyViolationError as error:
-            raise unknown_group() from error
-        return rows.server(row) if row else None
+        async with self._pool.acquire() as connection:
+            found = await _update(connection, [server_id], change)
+        return rows.server(found[0]) if found else None
+
+    async def update_alike(self, *, server_ids: Sequence[UUID], change: BatchChange) -> None:
+        """Change several servers, all or none.
+
+        Raises NOT_FOUND when one of them is gone, INVALID_ARGUMENT when one may not be in the new group or would have
+        too many tags.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            locked = await connection.fetch(_SQL["lock_servers"], server_ids)
+            if len(locked) < len(server_ids):
+                raise not_found("server")
+            await _update(connection, server_ids, change.fields)
+            if change.settings:
+                await set_settings(connection, Owner.SERVER, owner_ids=server_ids, change=change.settings)
 
     async def delete(self, *, server_id: UUID, now: datetime) -> bool:
         """Take the server out of sight and end its agent's keys. Whether there was one."""
@@ -89,6 +94,26 @@ class ServerStore:
         """The key, revoked."""
         row = await self._pool.fetchrow(_SQL["revoke_agent_key"], server_id, key_id, now)
         return rows.agent_key(row) if row else None
+
+
+async def _update(connection: Connection, server_ids: Sequence[UUID], change: ServerChange) -> Sequence[Row]:
+    try:
+        return await connection.fetch(
+            _SQL["update_servers"],
+            server_ids,
+            change.display_name,
+            change.tags,
+            change.description,
+            change.category,
+            change.server_group_id,
+            change.leaves_group,
+            change.add_tags,
+            change.remove_tags,
+        )
+    except asyncpg.ForeignKeyViolationError as error:
+        raise unknown_group() from error
+    except asyncpg.CheckViolationError as error:  # of what changes, only tags are not checked before
+        raise too_many_tags() from error
 
 
 def _listing(condition: Condition, order: Order) -> str:

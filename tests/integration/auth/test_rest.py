@@ -85,3 +85,14 @@ async def test_the_list_is_filtered_and_what_is_wrong_with_a_filter_is_told(
     assert [one["serverId"] for one in found.json()["servers"]] == [server_id]
     assert wrong.status_code == 400
     assert "at character 18:" in wrong.text
+
+
+async def test_several_servers_are_changed_alike(house: AuthHouse, owner: Person, rest: httpx.AsyncClient) -> None:
+    server_ids = [(await house.server(owner)).server.server_id for _ in range(2)]
+    asked = {"serverIds": server_ids, "addTags": ["env:prod"], "settings": {}, "settingsMask": "retentionDays"}
+
+    answer = await rest.post("/servers:batchUpdate", json=asked)
+
+    assert (answer.status_code, answer.json()) == (200, {"serverCount": 2})
+    listed = (await rest.get("/servers", params={"filter": "tags:env:prod"})).json()["servers"]
+    assert {one["serverId"] for one in listed} == set(server_ids)

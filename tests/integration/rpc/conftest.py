@@ -1,6 +1,6 @@
 """A real server with every aspect in front of a servicer that does what a test tells it to."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,8 +36,9 @@ class GrantedSource:
     async def role(self, *, user_id: str, organization_id: str) -> int:
         return self.grants.role(user_id=user_id, organization_id=organization_id)
 
-    async def organization_of(self, *, server_id: str) -> str | None:
-        return self.grants.organization_of(server_id=server_id)
+    async def organizations_of(self, *, server_ids: Sequence[str]) -> Mapping[str, str]:
+        found = {server_id: self.grants.organization_of(server_id=server_id) for server_id in server_ids}
+        return {server_id: organization_id for server_id, organization_id in found.items() if organization_id}
 
     async def agent_key(self, *, key_id: str) -> AgentKey | None:
         return self.grants.agent_key(key_id=key_id)

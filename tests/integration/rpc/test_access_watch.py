@@ -86,7 +86,7 @@ async def test_the_copy_is_used_once_it_is_whole() -> None:
         await until(lambda: watch.fresh)
 
         assert await watch.role(user_id=USER, organization_id=ORGANIZATION) == options_pb2.ROLE_MEMBER
-        assert await watch.organization_of(server_id=SERVER) == ORGANIZATION
+        assert await watch.organizations_of(server_ids=[SERVER]) == {SERVER: ORGANIZATION}
         assert await watch.servers_of(user_id=USER) == [SERVER]
         assert await watch.servers_of(user_id=USER, organization_id=str(new_id())) == []
         assert auth.look_ups == 0

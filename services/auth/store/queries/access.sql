@@ -2,9 +2,9 @@
 -- The role of a person in an organization.
 select role from auth.memberships where user_id = $1 and organization_id = $2;
 
--- name: get_organization_of_server
--- Who owns a server.
-select organization_id from auth.servers where server_id = $1 and delete_time is null;
+-- name: find_owners_of_servers
+-- Who owns some servers.
+select server_id, organization_id from auth.servers where server_id = any($1::uuid[]) and delete_time is null;
 
 -- name: get_revision
 -- How many changes of access there have been.

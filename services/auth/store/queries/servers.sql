@@ -21,16 +21,24 @@ select
 from auth.servers
 where server_id = $1 and delete_time is null;
 
--- name: update_server
--- Changes what people say of a server; null leaves a field as it is.
+-- name: lock_servers
+-- Holds some servers until they are changed, in an order that is the same for everybody.
+select server_id from auth.servers where server_id = any($1::uuid[]) and delete_time is null order by server_id for update;
+
+-- name: update_servers
+-- Changes what people say of servers; null leaves a field as it is. Tags are kept in the order of their code points.
 update auth.servers
 set
     display_name = coalesce($2, display_name),
-    tags = coalesce($3::text[], tags),
+    tags = (
+        select coalesce(array_agg(distinct tag collate "C" order by tag collate "C"), '{}')
+        from unnest(coalesce($3::text[], tags) || $8::text[]) as tag
+        where tag <> all ($9::text[])
+    ),
     description = coalesce($4, description),
     category = coalesce($5, category),
     server_group_id = case when $7 then null else coalesce($6, server_group_id) end
-where server_id = $1 and delete_time is null
+where server_id = any($1::uuid[]) and delete_time is null
 returning
     server_id, organization_id, display_name, hostname, os_type, os_description, arch, host_facts, create_time,
     tags, description, category, server_group_id;
