@@ -41,6 +41,7 @@ lint: install-dev ## Check style, types and who imports whom
 
 proto: install-dev ## Generate flick/v1 from proto/flick/v1
 	@$(BIN)/python proto/generate.py
+	@$(BIN)/python proto/metrics.py
 
 lock: install-dev ## Pin every dependency anew
 	@$(COMPILE) --upgrade --extra build --extra local pyproject.toml --output-file requirements.txt
