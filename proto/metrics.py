@@ -19,8 +19,8 @@ comments; nobody edits it. `GET /api/v1/metrics:catalog` tells the same.
 
 Names are those of the OpenTelemetry semantic conventions where there is one, else in their style. Units are UCUM: `1`
 is a share between 0 and 1, `By` bytes, `{thread}` a number of threads, `/s` per second. A gauge is a value of the
-moment, or a share or average since the sample before; a rate is what was counted since then, by second. What a system does not
-tell is a hole, never a zero.
+moment, or a share or average since the sample before; a rate is what was counted since then, by second. What a system
+does not tell is a hole, never a zero.
 """
 _KINDS = {options_pb2.METRIC_KIND_GAUGE: "gauge", options_pb2.METRIC_KIND_RATE: "rate"}
 
