@@ -7,7 +7,7 @@ from flick.db.migrate.files import read_folder
 from flick.db.pool import connect
 from tests.databases import DatabaseServer
 
-_MIGRATIONS = Path(__file__).parents[3] / "services/ingest/migrations"
+MIGRATIONS = Path(__file__).parents[3] / "services/ingest/migrations"
 
 
 async def telemetry_template(postgres: DatabaseServer) -> str:
@@ -18,6 +18,6 @@ async def telemetry_template(postgres: DatabaseServer) -> str:
 async def _migrate(url: str) -> None:
     connection = await connect(url, application_name="test", statement_timeout_s=None)
     try:
-        await migrate(connection, schema="telemetry", migrations=read_folder(_MIGRATIONS))
+        await migrate(connection, schema="telemetry", migrations=read_folder(MIGRATIONS))
     finally:
         await connection.close()
