@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from flick.clock import Clock
 from flick.errors import invalid
@@ -11,9 +12,10 @@ from services.query.answers.advice import advice_on_timeout
 from services.query.answers.collector import Collector
 from services.query.answers.gate import Gate
 from services.query.metrics import QueryMetrics
+from services.query.rules import compare
 from services.query.rules.across import MAX_SERVERS, Aggregation, Load, check_aggregation, combine, plan_fleet_reading
 from services.query.rules.catalog import Catalog, Selector
-from services.query.rules.compare import check_offset, whole_steps
+from services.query.rules.days import by_days
 from services.query.rules.plan import MAX_NAMES, Reading, Span, expected_rows, plan_points, plan_span
 from services.query.rules.series import Series, with_labels
 from services.query.store import Store
@@ -40,6 +42,7 @@ class FleetQuestion:
     aggregation: Aggregation
     quantiles: Sequence[float]
     compare_offset_us: int
+    zone: ZoneInfo
 
 
 class FleetHistory:
@@ -70,7 +73,7 @@ class FleetHistory:
         selectors = with_labels(self._catalog.resolve(asked.names), asked.labels)
         now_us = self._clock.time_unix_nano() // 1000
         span = plan_span(start_us=asked.start_us, end_us=asked.end_us, now_us=now_us)
-        check_offset(asked.compare_offset_us, span)
+        compare.check_offset(asked.compare_offset_us, span)
         plan_points(max_points=asked.max_points, series=1)
         async with self._gate.entered():
             with self._metrics.range_seconds.time():
@@ -92,10 +95,13 @@ class FleetHistory:
             loads=[*await self._loads(present, points, now_us), *await self._loads(earlier, points, now_us)],
             least_step_us=max(asked.intervals_us.values()) if asked.aggregation else None,
         )
-        offset_us = whole_steps(offset_us, reading.step_us) if offset_us else 0
+        reading = by_days(reading, span, points=points, zone=asked.zone)
         shown = await self._read(reading, present, later_us=0)
-        before = await self._read(reading.moved(-offset_us), earlier, later_us=offset_us)
-        return await asyncio.to_thread(_answer, asked, reading, shown, before, offset_us)
+        if not offset_us:
+            return await asyncio.to_thread(_answer, asked, reading, shown, (), 0)
+        then = compare.earlier(reading, offset_us, zone=asked.zone)
+        before = await self._read(then.reading, earlier, later_us=then.later_us)
+        return await asyncio.to_thread(_answer, asked, reading, shown, before, then.offset_us)
 
     async def _survey(self, asked: FleetQuestion, selectors: Sequence[Selector], span: Span) -> "_Found":
         series = {}

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from flick.clock import Clock
 from flick.errors import invalid
@@ -13,11 +14,13 @@ from services.query.answers.collector import Collector
 from services.query.answers.gate import Gate
 from services.query.gaps import Gaps
 from services.query.metrics import QueryMetrics
+from services.query.rules import compare
 from services.query.rules.catalog import Catalog, Selector
-from services.query.rules.compare import check_offset, whole_steps
+from services.query.rules.days import by_days
 from services.query.rules.gaps import Gap
 from services.query.rules.plan import MAX_NAMES, Reading, Span, plan_points, plan_span
 from services.query.rules.points import Points
+from services.query.rules.zones import UTC
 
 _ADVICE = "Reading this history takes too long. Ask for a shorter span or fewer names."
 
@@ -36,6 +39,7 @@ class Question:
     end_us: int | None = None
     max_points: int = 0
     compare_offset_us: int = 0
+    zone: ZoneInfo = UTC
 
 
 class History:
@@ -75,7 +79,7 @@ class History:
         selectors = self._catalog.resolve(names)
         now_us = self._clock.time_unix_nano() // 1000
         span = plan_span(start_us=asked.start_us, end_us=asked.end_us, now_us=now_us)
-        check_offset(asked.compare_offset_us, span)
+        compare.check_offset(asked.compare_offset_us, span)
         plan_points(max_points=asked.max_points, series=1)  # refuses nonsense before it waits
         async with self._gate.entered():
             with self._metrics.range_seconds.time():
@@ -96,13 +100,14 @@ class History:
         reading = present.reading(points, now_us, reads=2 if earlier else 1)
         if earlier and earlier.reading(points, now_us, reads=2).step_us and not reading.step_us:
             reading = present.reading(points, now_us, reads=2, as_measured=False)
+        reading = by_days(reading, span, points=points, zone=asked.zone)
         collected = await self._collector.points(asked.server_id, reading, present.series)
         answer = await asyncio.to_thread(_answer, reading, collected)
         if earlier:
-            offset_us = whole_steps(offset_us, reading.step_us)
-            before = await self._collector.points(asked.server_id, reading.moved(-offset_us), earlier.series)
-            answer.earlier_series.extend(one.time_series(later_us=offset_us) for one in before if len(one))
-            answer.compare_offset.FromMicroseconds(offset_us)
+            then = compare.earlier(reading, offset_us, zone=asked.zone)
+            before = await self._collector.points(asked.server_id, then.reading, earlier.series)
+            answer.earlier_series.extend(one.time_series(later_us=then.later_us) for one in before if len(one))
+            answer.compare_offset.FromMicroseconds(then.offset_us)
         gaps, answer.gaps_left_out = await self._gaps.read(
             asked.server_id, reading.span, interval_us=asked.interval_us, now_us=now_us
         )

@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 from flick.errors import invalid
 
+UTC = ZoneInfo("UTC")
+
 
 @lru_cache(maxsize=64)
 def find_zone(name: str) -> ZoneInfo:
