@@ -34,6 +34,8 @@ class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceS
 
     def __init__(self) -> None:
         self.look_ups = 0
+        self.matches: dict[str, list[str]] = {}
+        """The ids of the servers that a filter matches. Any other filter is refused."""
         self._signer = tokens.Signer(key=Ed25519PrivateKey.generate(), key_id="k1")
         self._granted: list[access_pb2.AccessEntry] = []
         self._watches: set[asyncio.Queue[access_pb2.WatchAccessResponse]] = set()
@@ -133,6 +135,11 @@ class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceS
     ) -> access_pb2.LookUpAccessResponse:
         self.look_ups += 1
         return access_pb2.LookUpAccessResponse(granted=[one for one in self._granted if _is_asked_for(one, request)])
+
+    async def FindServers(self, request: access_pb2.FindServersRequest, context: Any) -> access_pb2.FindServersResponse:
+        if request.filter not in self.matches:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "filter: at character 1: no.")
+        return access_pb2.FindServersResponse(server_ids=self.matches[request.filter])
 
     async def WatchAccess(self, request: Any, context: Any) -> AsyncIterator[access_pb2.WatchAccessResponse]:
         changes: asyncio.Queue[access_pb2.WatchAccessResponse] = asyncio.Queue()

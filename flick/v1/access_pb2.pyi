@@ -146,6 +146,60 @@ class LookUpAccessResponse(_message.Message):
 Global___LookUpAccessResponse: _TypeAlias = LookUpAccessResponse  # noqa: Y015
 
 @_typing.final
+class FindServersRequest(_message.Message):
+    """Asks for a user's servers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user."""
+    organization_id: _builtins.str
+    """Only servers of this organization; empty: of every organization of the user."""
+    filter: _builtins.str
+    """Which servers, as `ListServers` takes it; empty: all."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        organization_id: _builtins.str = ...,
+        filter: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "organization_id", b"organization_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindServersRequest: _TypeAlias = FindServersRequest  # noqa: Y015
+
+@_typing.final
+class FindServersResponse(_message.Message):
+    """A user's servers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def server_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The servers that match, by id. More than 50,000 are refused."""
+
+    def __init__(
+        self,
+        *,
+        server_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["server_ids", b"server_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindServersResponse: _TypeAlias = FindServersResponse  # noqa: Y015
+
+@_typing.final
 class AccessEntry(_message.Message):
     """One fact about access."""
 

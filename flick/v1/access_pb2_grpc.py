@@ -45,6 +45,11 @@ class AccessServiceStub:
                 request_serializer=flick_dot_v1_dot_access__pb2.LookUpAccessRequest.SerializeToString,
                 response_deserializer=flick_dot_v1_dot_access__pb2.LookUpAccessResponse.FromString,
                 _registered_method=True)
+        self.FindServers = channel.unary_unary(
+                '/flick.v1.AccessService/FindServers',
+                request_serializer=flick_dot_v1_dot_access__pb2.FindServersRequest.SerializeToString,
+                response_deserializer=flick_dot_v1_dot_access__pb2.FindServersResponse.FromString,
+                _registered_method=True)
 
 
 class AccessServiceServicer:
@@ -65,6 +70,13 @@ class AccessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindServers(self, request, context):
+        """Which of a user's servers a filter matches: tags, groups and names stand in auth and are not told to every service.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccessServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     servicer.LookUpAccess,
                     request_deserializer=flick_dot_v1_dot_access__pb2.LookUpAccessRequest.FromString,
                     response_serializer=flick_dot_v1_dot_access__pb2.LookUpAccessResponse.SerializeToString,
+            ),
+            'FindServers': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindServers,
+                    request_deserializer=flick_dot_v1_dot_access__pb2.FindServersRequest.FromString,
+                    response_serializer=flick_dot_v1_dot_access__pb2.FindServersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class AccessService:
             '/flick.v1.AccessService/LookUpAccess',
             flick_dot_v1_dot_access__pb2.LookUpAccessRequest.SerializeToString,
             flick_dot_v1_dot_access__pb2.LookUpAccessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindServers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/flick.v1.AccessService/FindServers',
+            flick_dot_v1_dot_access__pb2.FindServersRequest.SerializeToString,
+            flick_dot_v1_dot_access__pb2.FindServersResponse.FromString,
             options,
             channel_credentials,
             insecure,

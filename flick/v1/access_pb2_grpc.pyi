@@ -37,6 +37,8 @@ class AccessServiceStub:
     """Everything that is granted, then every change, at once. An empty message at least every 2 s shows that the stream lives."""
     LookUpAccess: _grpc.UnaryUnaryMultiCallable[_access_pb2.LookUpAccessRequest, _access_pb2.LookUpAccessResponse]
     """What is granted now to or on the parties named. Asked on each call while the watch is broken."""
+    FindServers: _grpc.UnaryUnaryMultiCallable[_access_pb2.FindServersRequest, _access_pb2.FindServersResponse]
+    """Which of a user's servers a filter matches: tags, groups and names stand in auth and are not told to every service."""
 
 @_typing.type_check_only
 class AccessServiceAsyncStub(AccessServiceStub):
@@ -47,6 +49,8 @@ class AccessServiceAsyncStub(AccessServiceStub):
     """Everything that is granted, then every change, at once. An empty message at least every 2 s shows that the stream lives."""
     LookUpAccess: _aio.UnaryUnaryMultiCallable[_access_pb2.LookUpAccessRequest, _access_pb2.LookUpAccessResponse]  # type: ignore[assignment]
     """What is granted now to or on the parties named. Asked on each call while the watch is broken."""
+    FindServers: _aio.UnaryUnaryMultiCallable[_access_pb2.FindServersRequest, _access_pb2.FindServersResponse]  # type: ignore[assignment]
+    """Which of a user's servers a filter matches: tags, groups and names stand in auth and are not told to every service."""
 
 class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
     """Grants and revocations, for FLick's own services."""
@@ -66,5 +70,13 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.LookUpAccessResponse, _abc.Awaitable[_access_pb2.LookUpAccessResponse]]:
         """What is granted now to or on the parties named. Asked on each call while the watch is broken."""
+
+    @_abc_1.abstractmethod
+    def FindServers(
+        self,
+        request: _access_pb2.FindServersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.FindServersResponse, _abc.Awaitable[_access_pb2.FindServersResponse]]:
+        """Which of a user's servers a filter matches: tags, groups and names stand in auth and are not told to every service."""
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -244,15 +244,10 @@ class QueryMetricsRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     MAX_POINTS_FIELD_NUMBER: _builtins.int
     COMPARE_OFFSET_FIELD_NUMBER: _builtins.int
-    TIME_ZONE_FIELD_NUMBER: _builtins.int
     server_id: _builtins.str
     """The server."""
     max_points: _builtins.int
     """At most this many points a series, 10 to 5000; 0: 500. More samples than that are combined."""
-    time_zone: _builtins.str
-    """Name of the IANA list, such as Europe/Berlin; empty: UTC. Steps of a day or more begin at midnight there, so that one may
-    have 23 or 25 hours; such a step is told, and compared, as days of 24 hours. Shorter steps don't depend on it.
-    """
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Metric names of the catalogue, at least one, at most 50."""
@@ -280,11 +275,10 @@ class QueryMetricsRequest(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         max_points: _builtins.int = ...,
         compare_offset: _duration_pb2.Duration | None = ...,
-        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "max_points", b"max_points", "names", b"names", "server_id", b"server_id", "start_time", b"start_time", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "max_points", b"max_points", "names", b"names", "server_id", b"server_id", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -509,17 +503,12 @@ class QueryFleetMetricsRequest(_message.Message):
     AGGREGATION_FIELD_NUMBER: _builtins.int
     QUANTILES_FIELD_NUMBER: _builtins.int
     COMPARE_OFFSET_FIELD_NUMBER: _builtins.int
-    TIME_ZONE_FIELD_NUMBER: _builtins.int
     max_points: _builtins.int
     """At most this many points a series, 10 to 5000; 0: 500. All series that are read have at most 250,000 points together,
     so that with many of them each has fewer.
     """
     aggregation: Global___FleetAggregation.ValueType
     """How the servers' series of the same name and labels are combined."""
-    time_zone: _builtins.str
-    """Name of the IANA list, such as Europe/Berlin; empty: UTC. Steps of a day or more begin at midnight there, so that one may
-    have 23 or 25 hours; such a step is told, and compared, as days of 24 hours. Shorter steps don't depend on it.
-    """
     @_builtins.property
     def server_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The servers, at least one, at most 100. One that the caller may not see refuses the whole call."""
@@ -562,11 +551,10 @@ class QueryFleetMetricsRequest(_message.Message):
         aggregation: Global___FleetAggregation.ValueType = ...,
         quantiles: _abc.Iterable[_builtins.float] | None = ...,
         compare_offset: _duration_pb2.Duration | None = ...,
-        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregation", b"aggregation", "compare_offset", b"compare_offset", "end_time", b"end_time", "labels", b"labels", "max_points", b"max_points", "names", b"names", "quantiles", b"quantiles", "server_ids", b"server_ids", "start_time", b"start_time", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregation", b"aggregation", "compare_offset", b"compare_offset", "end_time", b"end_time", "labels", b"labels", "max_points", b"max_points", "names", b"names", "quantiles", b"quantiles", "server_ids", b"server_ids", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1216,16 +1204,26 @@ class SummarizeServersRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """Only servers of this organization; empty: of every organization of the caller."""
+    filter: _builtins.str
+    """Only servers that this filter matches, as `ListServers` takes it, for example `tags:env:prod`; empty: all."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___ServerState.ValueType]:
+        """Only servers in one of these states are listed; none: all. The counts are of every state."""
+
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        states: _abc.Iterable[Global___ServerState.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "organization_id", b"organization_id", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1255,7 +1253,7 @@ class SummarizeServersResponse(_message.Message):
     """How many never sent a sample."""
     @_builtins.property
     def servers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServerStatus]:
-        """Each server's state, by server id."""
+        """The state of each server that is listed, by server id."""
 
     def __init__(
         self,
@@ -1284,10 +1282,13 @@ class ServerStatus(_message.Message):
     SERVER_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     LAST_SAMPLE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     server_id: _builtins.str
     """The server."""
     state: Global___ServerState.ValueType
     """Whether it sends."""
+    reason: _builtins.str
+    """Why it is not online, in words, for example `no sample for 3 min; its agent stopped 3 min ago`; empty when it is."""
     @_builtins.property
     def last_sample_time(self) -> _timestamp_pb2.Timestamp:
         """When its newest sample was measured; unset when there is none."""
@@ -1298,10 +1299,11 @@ class ServerStatus(_message.Message):
         server_id: _builtins.str = ...,
         state: Global___ServerState.ValueType = ...,
         last_sample_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_sample_time", b"last_sample_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_sample_time", b"last_sample_time", "server_id", b"server_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_sample_time", b"last_sample_time", "reason", b"reason", "server_id", b"server_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

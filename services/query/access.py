@@ -19,6 +19,12 @@ class Access:
         """The servers that the caller may see, all or those of one organization."""
         return await self._watch.servers_of(user_id=caller.user_id, organization_id=organization_id)
 
+    async def find_servers(self, caller: Caller, *, organization_id: str, filter_text: str) -> Sequence[str]:
+        """Those of the servers that the caller may see that a filter matches. Raises INVALID_ARGUMENT for `filter`."""
+        return await self._watch.find_servers(
+            user_id=caller.user_id, organization_id=organization_id, filter_text=filter_text
+        )
+
     async def intervals_us(self, server_ids: Sequence[str]) -> Mapping[str, int]:
         """The time between stored samples of each server, in microseconds; the default where it is not known."""
         settings = await self._watch.settings_of(server_ids=server_ids)

@@ -24,6 +24,7 @@ from services.query.answers.changes import Changes
 from services.query.answers.collector import Collector
 from services.query.answers.delivery import Delivery
 from services.query.answers.export import Export
+from services.query.answers.fleet import Fleet
 from services.query.answers.gate import Gate
 from services.query.answers.history import History
 from services.query.answers.latest import Latest
@@ -36,6 +37,7 @@ from services.query.reading.samples import Samples
 from services.query.rules.catalog import Catalog
 from services.query.servicer import QueryServicer
 from services.query.store import Store
+from services.query.streams import Streams
 from services.query.watch.forms import Forms
 from services.query.watch.hub import Hub
 from services.query.watch.session import Sessions
@@ -110,6 +112,7 @@ def assemble(parts: Parts) -> Assembled:
         top=Top(store=store, gate=gate, clock=clock),
         delivery=Delivery(deliveries=Deliveries(pool=parts.pool, samples=samples), gate=gate, clock=clock),
         latest=latest,
+        fleet=Fleet(access=access, latest=latest, streams=Streams(pool=parts.pool), clock=clock),
         access=access,
         store=store,
         hub=hub,

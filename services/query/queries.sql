@@ -297,3 +297,12 @@ join telemetry.sealed_metrics as block using (server_id, hour, first_time);
 select times, snapshots
 from telemetry.sealed_processes
 where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3;
+
+-- name: newest_streams
+-- The newest stream of each of some servers: whether it is open, of which nothing was heard for the given time it is not known, and
+-- when and why it ended.
+select
+    server_id, opened_at, ended_at, end_reason,
+    ended_at is null and greatest(opened_at, spool_at) > now() - $2::interval as connected
+from telemetry.streams
+where server_id = any($1::uuid[]);

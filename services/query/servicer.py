@@ -18,13 +18,13 @@ from services.query.answers.across import FleetHistory, FleetQuestion
 from services.query.answers.changes import Changes, ChangesQuestion
 from services.query.answers.delivery import Delivery
 from services.query.answers.export import Export, ExportQuestion
+from services.query.answers.fleet import Fleet
 from services.query.answers.history import History, Question
 from services.query.answers.latest import Latest
 from services.query.answers.top import Top
-from services.query.rules import fleet, measured
+from services.query.rules import measured
 from services.query.rules.catalog import Catalog
 from services.query.rules.plan import Span, check_moment
-from services.query.rules.zones import find_zone
 from services.query.store import Store
 from services.query.watch.hub import Hub
 from services.query.watch.session import Sessions
@@ -49,6 +49,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         export: Export,
         delivery: Delivery,
         latest: Latest,
+        fleet: Fleet,
         access: Access,
         store: Store,
         hub: Hub,
@@ -63,6 +64,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._export = export
         self._delivery = delivery
         self._latest = latest
+        self._fleet = fleet
         self._access = access
         self._store = store
         self._hub = hub
@@ -96,7 +98,6 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
                 end_us=_end(request),
                 max_points=request.max_points,
                 compare_offset_us=_offset(request),
-                zone=find_zone(request.time_zone),
             )
         )
 
@@ -117,7 +118,6 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
                 aggregation=request.aggregation,
                 quantiles=request.quantiles,
                 compare_offset_us=_offset(request),
-                zone=find_zone(request.time_zone),
             )
         )
 
@@ -208,16 +208,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self, request: query_pb2.SummarizeServersRequest, context: Context
     ) -> query_pb2.SummarizeServersResponse:
         """See the contract."""
-        server_ids = await self._access.servers_of(current_caller(), organization_id=request.organization_id)
-        intervals = await self._access.intervals_us(server_ids)
-        times = await self._latest.newest_times(server_ids)
-        now_us = self._clock.time_unix_nano() // 1000
-        return fleet.summarize(
-            {
-                one: (fleet.state(last_us=times.get(one), now_us=now_us, interval_us=intervals[one]), times.get(one))
-                for one in server_ids
-            }
-        )
+        return await self._fleet.summarize(current_caller(), request)
 
     async def ListMetricDescriptors(
         self, request: query_pb2.ListMetricDescriptorsRequest, context: Context

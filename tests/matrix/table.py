@@ -100,7 +100,13 @@ def services() -> Row:
     return Row(own={**STRANGERS, **dict.fromkeys(PEOPLE, NO), **MACHINES, Who.INGEST: IN, Who.QUERY: IN})
 
 
+def query_only() -> Row:
+    """Query only."""
+    return Row(own={**STRANGERS, **dict.fromkeys(PEOPLE, NO), **MACHINES, Who.QUERY: IN})
+
+
 METHODS: Mapping[str, Row] = {
+    "AccessService.FindServers": query_only(),
     "AccessService.LookUpAccess": services(),
     "AccessService.WatchAccess": services(),
     "AuthService.GetJsonWebKeySet": public(),

@@ -10,11 +10,12 @@ from typing import TypeVar
 import grpc
 
 from flick.clock import Clock
-from flick.errors import FlickError, unavailable
+from flick.errors import FlickError, Kind, unavailable
 from flick.lifecycle import background
 from flick.rpc.access.grants import Grants
 from flick.rpc.access.source import AgentKey
 from flick.rpc.identity import ServiceIdentity
+from flick.rpc.status import from_rpc_error
 from flick.v1 import access_pb2, access_pb2_grpc, servers_pb2
 
 STALE_AFTER_S = 5.0  # auth sends something at least every 2 s
@@ -92,6 +93,22 @@ class AccessWatch:
         organizations = [one for one in grants.organizations_of(user_id=user_id) if organization_id in ("", one)]
         grants = await self._look_up(access_pb2.LookUpAccessRequest(organization_ids=organizations))
         return [server for one in organizations for server in grants.servers_in(organization_id=one)]
+
+    async def find_servers(self, *, user_id: str, organization_id: str, filter_text: str) -> Sequence[str]:
+        """The ids of those of the user's servers that a filter matches. Only auth knows, so it is always asked.
+
+        Raises INVALID_ARGUMENT for a filter that auth refuses, UNAVAILABLE when auth does not answer.
+        """
+        request = access_pb2.FindServersRequest(user_id=user_id, organization_id=organization_id, filter=filter_text)
+        try:
+            metadata = await self._identity.metadata()
+            answer = await self._stub.FindServers(request, metadata=metadata, timeout=LOOK_UP_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            told = from_rpc_error(error)
+            if told.kind in (Kind.INVALID_ARGUMENT, Kind.RESOURCE_EXHAUSTED):
+                raise told from error
+            raise unavailable("Servers can't be found now.", private=f"auth does not answer: {error}") from error
+        return answer.server_ids
 
     def listen(self, tell: Callable[[], None], *, server_id: str) -> AbstractContextManager[None]:
         """Call `tell` whenever something about the server or its keys changes, while entered."""

@@ -3,17 +3,20 @@
 import logging
 from collections.abc import AsyncIterator
 
-from flick.errors import invalid
+from flick.errors import FlickError, Kind, invalid
+from flick.ids import parse_id
 from flick.rpc.aspect import Context
 from flick.v1 import access_pb2, access_pb2_grpc
 from services.auth.bell import Bell
-from services.auth.store.access import AccessStore
+from services.auth.filters.conditions import condition
+from services.auth.store.access import FIRST_FREE, AccessStore
 from services.auth.telemetry import AuthMetrics
 
 # A message shows that access was read at that moment, so it is only ever sent after a look into the database. The
 # contract promises one every 2 s; readers count the stream as broken after 5 s.
 LOOK_EVERY_S = 1.0
 MAX_IDS = 10_000
+MAX_FOUND = 50_000  # ids in one message: below 2 MiB
 
 logger = logging.getLogger(__name__)
 
@@ -53,3 +56,22 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
             if len(getattr(request, field)) > MAX_IDS:
                 raise invalid(field, f"names more than {MAX_IDS}; ask several times.")
         return await self._store.look_up(request)
+
+    async def FindServers(
+        self, request: access_pb2.FindServersRequest, context: Context
+    ) -> access_pb2.FindServersResponse:
+        """See the contract."""
+        user_id, wanted = parse_id(request.user_id), condition(request.filter, first=FIRST_FREE)
+        if user_id is None or (request.organization_id and parse_id(request.organization_id) is None):
+            return access_pb2.FindServersResponse()
+        found = await self._store.find_servers(
+            user_id=user_id,
+            organization_id=parse_id(request.organization_id),
+            condition=wanted,
+            limit=MAX_FOUND + 1,
+        )
+        if len(found) > MAX_FOUND:
+            raise FlickError(
+                Kind.RESOURCE_EXHAUSTED, f"The filter matches more than {MAX_FOUND} servers; ask for fewer."
+            )
+        return access_pb2.FindServersResponse(server_ids=found)

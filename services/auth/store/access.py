@@ -10,8 +10,10 @@ from flick.errors import FlickError, Kind
 from flick.ids import parse_id
 from flick.rpc.access.source import AgentKey
 from flick.v1 import access_pb2, options_pb2
+from services.auth.filters.conditions import Condition
 from services.auth.store import QUERIES, rows
 
+FIRST_FREE = 4  # the first parameter that find_matching_servers leaves to a filter
 CHUNK = 1_000  # entries in a message: below 500 KiB
 
 _SQL = load_queries(QUERIES / "access.sql")
@@ -111,6 +113,14 @@ class AccessStore:
                 *(rows.agent_key_entry(row) for row in keys),
             ],
         )
+
+    async def find_servers(
+        self, *, user_id: UUID, organization_id: UUID | None, condition: Condition, limit: int
+    ) -> Sequence[str]:
+        """The ids of those servers of a person's organizations, or of one, that meet `condition`."""
+        statement = _SQL["find_matching_servers"].replace("true /* filter */", condition.text)
+        found = await self._pool.fetch(statement, user_id, organization_id, limit, *condition.arguments)
+        return [str(row["server_id"]) for row in found]
 
     async def _granted(self, named: Mapping[Identity, access_pb2.AccessEntry]) -> list[access_pb2.AccessEntry]:
         """How the parties named are now; whatever is missing is not granted."""

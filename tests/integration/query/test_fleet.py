@@ -1,5 +1,7 @@
 """The state of the fleet as its viewers see it."""
 
+from typing import Any
+
 import pytest
 
 from flick.errors import Kind
@@ -11,9 +13,9 @@ from tests.tiny_auth import Metadata
 
 
 async def _summary(
-    house: QueryHouse, metadata: Metadata, organization_id: str = ""
+    house: QueryHouse, metadata: Metadata, organization_id: str = "", **fields: Any
 ) -> query_pb2.SummarizeServersResponse:
-    request = query_pb2.SummarizeServersRequest(organization_id=organization_id)
+    request = query_pb2.SummarizeServersRequest(organization_id=organization_id, **fields)
     return await house.query.SummarizeServers(request, metadata=metadata)
 
 
@@ -75,3 +77,37 @@ async def test_somebody_without_servers_has_an_empty_summary(house: QueryHouse) 
     answer = await _summary(house, metadata)
 
     assert answer == query_pb2.SummarizeServersResponse()
+
+
+async def test_a_server_that_is_not_online_has_its_reason(house: QueryHouse) -> None:
+    stopped, silent, online = [await house.server() for _ in range(3)]
+    await house.telemetry.store(stopped, [sample(now_us() - 600 * SECOND_US)])
+    await house.telemetry.announce(online, sample(now_us()))
+    await house.telemetry.connection.execute(
+        "insert into telemetry.streams (server_id, organization_id, stream_id, instance_id, spool_id, agent_version, "
+        "opened_at, said_hello_at, ended_at, end_reason) "
+        "values ($1, $2, $3, $3, 's', '1', now() - interval '1 h', now(), now() - interval '10 min', 'client')",
+        stopped,
+        house.organization_id,
+        new_id(),
+    )
+
+    reasons = {one.server_id: one.reason for one in (await _summary(house, house.metadata)).servers}
+
+    assert reasons[stopped] == "no sample for 10 min; its agent stopped 10 min ago"
+    assert reasons[silent] == "it never sent a sample; its agent never connected"
+    assert reasons[online] == ""
+
+
+async def test_a_filter_is_answered_by_auth_and_states_choose_who_is_listed(house: QueryHouse) -> None:
+    one, other = await house.server(), await house.server()
+    await house.telemetry.announce(one, sample(now_us()))
+    house.auth.matches["tags:web"] = [one, other]
+    never = [query_pb2.SERVER_STATE_NEVER_SEEN]
+
+    answer = await _summary(house, house.metadata, filter="tags:web", states=never)
+    error = await refusal(_summary(house, house.metadata, filter="tags:"))
+
+    assert (answer.total_count, answer.online_count, answer.never_seen_count) == (2, 1, 1)
+    assert [status.server_id for status in answer.servers] == [other]
+    assert (error.kind, error.public) == (Kind.INVALID_ARGUMENT, "filter: at character 1: no.")

@@ -53,6 +53,17 @@ select server_id, organization_id, metric_interval_s, retention_days, processes_
 from auth.effective_settings
 where server_id = any($1::uuid[]) or organization_id = any($2::uuid[]);
 
+-- name: find_matching_servers
+-- The servers of a person's organizations (or of one) that a filter matches, which takes the place that the comment marks.
+select server_id
+from auth.servers
+where delete_time is null
+    and organization_id in (select organization_id from auth.memberships where user_id = $1)
+    and ($2::uuid is null or organization_id = $2)
+    and true /* filter */
+order by server_id
+limit $3;
+
 -- name: find_agent_keys
 -- Those of some keys that are valid.
 select key_id, agent_keys.server_id, agent_keys.organization_id, secret_sha256
