@@ -4,6 +4,7 @@ import asyncio
 import random
 from pathlib import Path
 
+from agent.budget import CPU_SHARE, Budget
 from agent.collection import Collection, Workers, every_collector
 from agent.identity import Identity
 from agent.sampler.orders import Orders, Wanted
@@ -29,17 +30,21 @@ async def run_agent(
     spool_path: Path,
     spool_limits: SpoolLimits,
     stop: asyncio.Event,
+    cpu_share: float = CPU_SHARE,
     flush_s: float = FLUSH_S,
 ) -> None:
     """Measure and stream until `stop` is set; then give what waits `flush_s` seconds to be acked.
 
+    Measuring takes at most `cpu_share` of a processor; collectors go without rather than that it takes more.
+
     The spool in the file `spool_path` keeps the rest for the next time.
     """
-    workers = Workers()
+    workers = Workers(budget=Budget(cpu_share=cpu_share))
 
     def open_collection(wanted: Wanted) -> Collection:
         return Collection(
-            collectors=every_collector(processes=wanted.processes, commands=wanted.commands, workers=workers)
+            collectors=every_collector(processes=wanted.processes, commands=wanted.commands, workers=workers),
+            budget=workers.budget,
         )
 
     with FallbackSpool(path=spool_path, limits=spool_limits, clock=clock) as spool:

@@ -3,10 +3,12 @@
 import logging
 import math
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from agent.budget import Budget
 from agent.calm import Calm
 from agent.catalog import CORE_LENGTH
 from agent.collectors.aside import AsideCollector
@@ -63,10 +65,16 @@ class Readings:
 
 
 class Collection:
-    """A set of collectors that are asked together. Rates are those since this set was asked before."""
+    """A set of collectors that are asked together. Rates are those since this set was asked before.
 
-    def __init__(self, *, collectors: Sequence[Collector]) -> None:
+    Args:
+        collectors: which ones.
+        budget: counts what they take, for all sets together, and says which are not to be asked.
+    """
+
+    def __init__(self, *, collectors: Sequence[Collector], budget: Budget | None = None) -> None:
         self._collectors = collectors
+        self._budget = budget or Budget()
         self._failing: dict[str, Failure] = {}
         self._last_series: dict[str, tuple[SeriesKey, ...]] = {}
         self._parts: tuple[tuple[SeriesKey, ...], ...] = ()
@@ -96,13 +104,17 @@ class Collection:
         values: list[float] = []
         processes = b""
         parts = []
+        spent_s = time.process_time()
         for collector in self._collectors:
             found = self._ask(collector, moment)
+            before_s, spent_s = spent_s, time.process_time()
+            self._budget.spend(collector.name, spent_s - before_s)
             for number, value in found.core.items():
                 core[number - 1] = value
             parts.append(found.series)
             values += found.values
             processes = found.processes or processes
+        self._budget.look(moment.monotonic_s)
         series = self._joined(tuple(parts))
         return Readings(core=core, series=series, values=values[: len(series)], processes=processes)
 
@@ -114,17 +126,23 @@ class Collection:
 
     def _ask(self, collector: Collector, moment: Moment) -> Measured:
         name = collector.name
+        if name in self._budget.shed:
+            return self._hole(Failure(name, self._budget.shed[name], moment.boottime_s))
         try:
             found = collector.collect(moment)
         # A collector reads what kernels and drivers of every age write: whatever it stumbles over is its own hole.
         except Exception as error:  # noqa: BLE001
-            self._note_failure(Failure.by(error, collector=name, since_s=moment.boottime_s))
-            series = self._last_series.get(name, ())
-            return Measured(series=series, values=[math.nan] * len(series))
+            return self._hole(Failure.by(error, collector=name, since_s=moment.boottime_s))
         if self._failing.pop(name, None) is not None:
             logger.info("collector measures again", extra={"collector": name})
         self._last_series[name] = found.series
         return found
+
+    def _hole(self, failure: Failure) -> Measured:
+        """The series that it had, without values."""
+        self._note_failure(failure)
+        series = self._last_series.get(failure.collector, ())
+        return Measured(series=series, values=[math.nan] * len(series))
 
     def _note_failure(self, failure: Failure) -> None:
         """Remember it, and since when, which another reason does not change."""
@@ -156,6 +174,7 @@ class Workers:
     sensors: Worker = field(default_factory=Worker)
     gpus: Calm[Gpus] = field(default_factory=gpu_listing)
     services: ServiceChoice = field(default_factory=ServiceChoice)
+    budget: Budget = field(default_factory=Budget)
     containers: ContainerChoice = field(default_factory=ContainerChoice)
 
 

@@ -1,6 +1,7 @@
 """Graphics processors, where NVIDIA's own program answers."""
 
 import math
+import os
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,13 +44,13 @@ class GpuCollector:
 
     def __init__(self, *, listing: Calm[Gpus], driver: Path = DRIVER) -> None:
         self._listing = listing
-        self._driver = driver
+        self._driver = os.fspath(driver)
         self._gpus: Gpus = {}
         self._series: tuple[SeriesKey, ...] = ()
 
     def collect(self, moment: Moment) -> Measured:
         """See `Collector`."""
-        if not self._driver.exists():
+        if not os.path.exists(self._driver):  # noqa: PTH110 - asked at every moment
             return Measured()
         gpus = self._listing.latest(moment.monotonic_s) or {}
         if gpus.keys() != self._gpus.keys():

@@ -24,3 +24,14 @@ def test_the_least_is_taken(name: str, value: str) -> None:
     config = load(AgentConfig, environ={f"FLICK_AGENT_SPOOL_MAX_{name}": value})
 
     assert int(value) in (config.spool_max_bytes, config.spool_max_age_s)
+
+
+@pytest.mark.parametrize("value", ["0", "-0.1", "1.1", "nan", "inf"])
+def test_a_budget_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"FLICK_AGENT_CPU_BUDGET is .*, but must be more than 0 and at most 1"):
+        load(AgentConfig, environ={"FLICK_AGENT_CPU_BUDGET": value})
+
+
+def test_a_budget_is_a_share_of_a_processor() -> None:
+    assert load(AgentConfig, environ={"FLICK_AGENT_CPU_BUDGET": "0.2"}).cpu_budget == 0.2
+    assert load(AgentConfig, environ={}).cpu_budget == 0.05
