@@ -244,10 +244,15 @@ class QueryMetricsRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     MAX_POINTS_FIELD_NUMBER: _builtins.int
     COMPARE_OFFSET_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     server_id: _builtins.str
     """The server."""
     max_points: _builtins.int
     """At most this many points a series, 10 to 5000; 0: 500. More samples than that are combined."""
+    time_zone: _builtins.str
+    """Name of the IANA list, such as Europe/Berlin; empty: UTC. Steps of a day or more begin at midnight there, so that one may
+    have 23 or 25 hours; such a step is told, and compared, as days of 24 hours. Shorter steps don't depend on it.
+    """
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Metric names of the catalogue, at least one, at most 50."""
@@ -275,10 +280,11 @@ class QueryMetricsRequest(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         max_points: _builtins.int = ...,
         compare_offset: _duration_pb2.Duration | None = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "max_points", b"max_points", "names", b"names", "server_id", b"server_id", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "max_points", b"max_points", "names", b"names", "server_id", b"server_id", "start_time", b"start_time", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -503,12 +509,17 @@ class QueryFleetMetricsRequest(_message.Message):
     AGGREGATION_FIELD_NUMBER: _builtins.int
     QUANTILES_FIELD_NUMBER: _builtins.int
     COMPARE_OFFSET_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     max_points: _builtins.int
     """At most this many points a series, 10 to 5000; 0: 500. All series that are read have at most 250,000 points together,
     so that with many of them each has fewer.
     """
     aggregation: Global___FleetAggregation.ValueType
     """How the servers' series of the same name and labels are combined."""
+    time_zone: _builtins.str
+    """Name of the IANA list, such as Europe/Berlin; empty: UTC. Steps of a day or more begin at midnight there, so that one may
+    have 23 or 25 hours; such a step is told, and compared, as days of 24 hours. Shorter steps don't depend on it.
+    """
     @_builtins.property
     def server_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The servers, at least one, at most 100. One that the caller may not see refuses the whole call."""
@@ -551,10 +562,11 @@ class QueryFleetMetricsRequest(_message.Message):
         aggregation: Global___FleetAggregation.ValueType = ...,
         quantiles: _abc.Iterable[_builtins.float] | None = ...,
         compare_offset: _duration_pb2.Duration | None = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["compare_offset", b"compare_offset", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregation", b"aggregation", "compare_offset", b"compare_offset", "end_time", b"end_time", "labels", b"labels", "max_points", b"max_points", "names", b"names", "quantiles", b"quantiles", "server_ids", b"server_ids", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregation", b"aggregation", "compare_offset", b"compare_offset", "end_time", b"end_time", "labels", b"labels", "max_points", b"max_points", "names", b"names", "quantiles", b"quantiles", "server_ids", b"server_ids", "start_time", b"start_time", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,6 +25,7 @@ from services.query.answers.top import Top
 from services.query.rules import measured
 from services.query.rules.catalog import Catalog
 from services.query.rules.plan import Span, check_moment
+from services.query.rules.zones import find_zone
 from services.query.store import Store
 from services.query.watch.hub import Hub
 from services.query.watch.session import Sessions
@@ -98,6 +99,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
                 end_us=_end(request),
                 max_points=request.max_points,
                 compare_offset_us=_offset(request),
+                zone=find_zone(request.time_zone),
             )
         )
 
@@ -118,6 +120,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
                 aggregation=request.aggregation,
                 quantiles=request.quantiles,
                 compare_offset_us=_offset(request),
+                zone=find_zone(request.time_zone),
             )
         )
 
