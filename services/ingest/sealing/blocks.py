@@ -89,8 +89,7 @@ class SnapshotsBlock:
 
 def seal_samples(samples: Samples) -> SamplesBlock:
     """The block of some samples."""
-    times, received = samples.times(), samples.received()
-    count = len(times)
+    times, count = samples.times, len(samples)
     return SamplesBlock(
         organization_id=samples.organization_id,
         layout_id=samples.layout_id,
@@ -98,9 +97,9 @@ def seal_samples(samples: Samples) -> SamplesBlock:
         first_time=to_datetime(times[0]),
         last_time=to_datetime(times[-1]),
         times=columns.pack("q", [times]),
-        lags=columns.pack("q", [array("q", [after - at for after, at in zip(received, times, strict=True)])]),
-        core=columns.pack_planes("d", count, samples.core()),
-        labelled=columns.pack_planes("f", count, samples.labelled()) if samples.layout_id else None,
+        lags=columns.pack("q", [array("q", [after - at for after, at in zip(samples.received, times, strict=True)])]),
+        core=columns.pack_planes("d", count, samples.core.columns()),
+        labelled=columns.pack_planes("f", count, samples.labelled.columns()) if samples.layout_id else None,
     )
 
 

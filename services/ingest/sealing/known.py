@@ -49,7 +49,7 @@ def sort_out(rows: Rows, known: Known, *, server_id: uuid.UUID) -> Sorted:
     conflicts: dict[int, uuid.UUID] = {}
     duplicates: dict[int, uuid.UUID] = {}
     for samples in rows.samples:
-        for row, (moment, received) in enumerate(zip(samples.times(), samples.received(), strict=True)):
+        for row, (moment, received) in enumerate(zip(samples.times, samples.received, strict=True)):
             block, at = stored.get(moment, (None, 0))
             if block is None or block.received[at] == received:
                 continue
@@ -75,7 +75,7 @@ def _without(rows: Rows, *, samples: Collection[int], snapshots: Collection[int]
 
 
 def _keep_samples(samples: Samples, is_new: Callable[[int], bool]) -> Samples:
-    return samples.only([row for row, moment in enumerate(samples.times()) if is_new(moment)])
+    return samples.only([row for row, moment in enumerate(samples.times) if is_new(moment)])
 
 
 def _keep_snapshots(snapshots: Snapshots, is_new: Callable[[int], bool]) -> Snapshots:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from flick.db.pool import Connection
+from flick.db.pool import Connection, Row
 from flick.db.queries import load_queries
 from services.ingest.intake.samples import CORE_COLUMNS
 from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock
@@ -15,6 +15,7 @@ from services.ingest.sealing.rows import Rows, Tally, read_samples, read_snapsho
 from services.ingest.sealing.span import HOUR, Span
 
 MAX_SAMPLES = 4_000  # of a span: an hour of one every second; 66 MB where each has as many values as are allowed
+SNAPSHOTS_AT_ONCE = 250  # 18 MB where each is as large as is allowed
 MAX_BYTES = 16 * 1024 * 1024  # of a span's snapshots: about twelve hours of a server as most are
 
 
@@ -69,15 +70,20 @@ class SealStore:
 
     async def read(self, connection: Connection, span: Span) -> Rows | None:
         """The rows of a span; None when there are too many. Raises ValueError when they can't be read."""
-        asked = (span.server_id, span.start, span.end, self._max_samples + 1)
-        samples = await connection.fetchrow(self._queries["read_samples"], *asked)
-        assert samples is not None
-        if samples["count"] > self._max_samples:
+        asked = (span.server_id, span.start, span.end)
+        found = await connection.fetch(self._queries["read_samples"], *asked, self._max_samples + 1)
+        samples = [read_samples(row) for row in found]
+        if sum(map(len, samples)) > self._max_samples:
             return None
-        snapshots = await self._copy_snapshots(connection, span)
-        if snapshots is None:
-            return None
-        return Rows(read_samples(samples["records"] or b""), read_snapshots(snapshots))
+        snapshots: list[Row] = []
+        cursor = await connection.cursor(self._queries["read_snapshots"], *asked)
+        left = self._max_bytes
+        while piece := await cursor.fetch(SNAPSHOTS_AT_ONCE):
+            snapshots += piece
+            left -= sum(len(one["snapshot"]) for one in piece)
+            if left < 0:
+                return None
+        return Rows(samples, read_snapshots(snapshots))
 
     async def known(self, connection: Connection, span: Span) -> Known:
         """The blocks that touch a span."""
@@ -125,18 +131,3 @@ class SealStore:
         """
         asked = (start, rows.samples, rows.snapshots)
         return bool(await connection.fetchval(self._queries["drop_sealed_chunks"], *asked))
-
-    async def _copy_snapshots(self, connection: Connection, span: Span) -> bytes | None:
-        query = self._queries["copy_snapshots"].replace("/*server_id*/", str(span.server_id))
-        query = query.replace("/*start*/", span.start.isoformat()).replace("/*end*/", span.end.isoformat())
-        copied = bytearray()
-        size = 0
-
-        async def keep(piece: bytes) -> None:
-            nonlocal size
-            size += len(piece)
-            if size <= self._max_bytes:  # the rest is taken from the connection, and let go
-                copied.extend(piece)
-
-        await connection.copy_from_query(query, output=keep, format="binary")
-        return bytes(copied) if size <= self._max_bytes else None

@@ -1,4 +1,4 @@
-"""Samples as records: their columns are found whatever stands beside them, and samples of one shape come together."""
+"""Samples as arrays in their binary form: every value is found in its column, and some of them are those."""
 
 import math
 import struct
@@ -12,89 +12,105 @@ from hypothesis import strategies as st
 from flick import columns
 from services.ingest.intake.samples import CORE_COLUMNS
 from services.ingest.sealing.blocks import seal_samples
-from services.ingest.sealing.rows import Samples, read_samples
+from services.ingest.sealing.rows import Matrix, read_samples
 
 CORE = len(CORE_COLUMNS)
 EPOCH_US = 946_684_800_000_000
-OWNERS = (uuid.UUID(int=7), uuid.UUID(int=8))
+BEGIN_US = 1_790_000_000_000_000
 
-Sample = tuple[uuid.UUID, int, list[float], list[float]]
 numbers = st.floats(width=32)
-# A layout's number says how many values it has, as in life.
-some = st.builds(
-    lambda owner, layout, core, labelled: (owner, layout, core, labelled[: 2 * layout]),
-    st.sampled_from(OWNERS),
-    st.integers(0, 2),
-    st.lists(numbers, min_size=CORE, max_size=CORE),
-    st.lists(numbers, min_size=4, max_size=4),
-)
 
 
-def cell(kind: int, value: bytes | None) -> bytes:
-    return struct.pack(">Ii", kind, -1 if value is None else len(value)) + (value or b"")
+@st.composite
+def alike(draw: st.DrawFn) -> list[tuple[list[float], list[float]]]:
+    """Core and labelled values of samples that have as many."""
+    width = draw(st.integers(0, 4))
+    core = st.lists(numbers, min_size=CORE, max_size=CORE)
+    return draw(st.lists(st.tuples(core, st.lists(numbers, min_size=width, max_size=width)), min_size=1, max_size=12))
 
 
-def array_of(values: Sequence[float], *, dimensions: int = 1) -> bytes:
-    if not values:
-        return struct.pack(">3i", 0, 0, 700)
-    sizes = struct.pack(">2i", len(values), 1) * dimensions
-    return struct.pack(">3i", dimensions, 0, 700) + sizes + b"".join(struct.pack(">if", 4, one) for one in values)
+def array_of(values: Sequence[bytes], *dimensions: int, has_null: bool = False) -> bytes:
+    """What `array_send` makes of values."""
+    sizes = b"".join(struct.pack(">2i", one, 1) for one in dimensions)
+    cells = b"".join(struct.pack(">i", len(one)) + one for one in values)
+    return struct.pack(">3i", len(dimensions), has_null, 700) + sizes + cells
 
 
-def record(at: int, sample: Sample, *, dimensions: int = 1) -> bytes:
-    """What `record_send` makes of a sample; it came 3 microseconds later."""
-    owner, layout, core, labelled = sample
-    time_us = 1_790_000_000_000_000 + at * 5_000_000 - EPOCH_US
-    cells = [
-        cell(1184, struct.pack(">q", time_us)),
-        cell(1184, struct.pack(">q", time_us + 3)),
-        cell(2950, owner.bytes),
-        cell(23, struct.pack(">i", layout)),
-        *(cell(701, struct.pack(">d", value)) for value in core),
-        cell(1021, array_of(labelled, dimensions=dimensions) if layout else None),
-    ]
-    return struct.pack(">i", len(cells)) + b"".join(cells)
+def times_of(times_us: Sequence[int]) -> bytes:
+    return array_of([struct.pack(">q", one - EPOCH_US) for one in times_us], len(times_us))
+
+
+def matrix_of(rows: Sequence[Sequence[float]], kind: str) -> bytes | None:
+    cells = [struct.pack(f">{kind}", value) for row in rows for value in row]
+    return array_of(cells, len(rows), len(rows[0])) if cells else None
+
+
+def row_of(values: Sequence[tuple[list[float], list[float]]]) -> dict[str, object]:
+    """What PostgreSQL tells of samples; each came 3 microseconds after it was measured."""
+    times = [BEGIN_US + at * 5_000_000 for at in range(len(values))]
+    return {
+        "organization_id": uuid.UUID(int=7),
+        "layout_id": 3,
+        "times": times_of(times),
+        "received": times_of([one + 3 for one in times]),
+        "core": matrix_of([core for core, _ in values], "d"),
+        "labelled": matrix_of([labelled for _, labelled in values], "f"),
+    }
 
 
 def same(found: Sequence[float], given: Sequence[float]) -> bool:
     return all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in zip(found, given, strict=True))
 
 
-@given(st.lists(some, max_size=12))
-def test_every_sample_is_found_with_those_of_its_shape(given_samples: list[Sample]) -> None:
-    found = read_samples(b"".join(record(at, one) for at, one in enumerate(given_samples)))
+@given(alike())
+def test_every_value_is_found_in_its_column(values: list[tuple[list[float], list[float]]]) -> None:
+    samples = read_samples(row_of(values))
+    block = seal_samples(samples)
+    core, labelled = columns.unpack(block.core), columns.unpack(block.labelled or b"")
 
-    assert sum(map(len, found)) == len(given_samples)
-    assert len({(one.organization_id, one.layout_id) for one in found}) == len(found)
-    for samples in found:
-        mine = [
-            (at, one) for at, one in enumerate(given_samples) if one[:2] == (samples.organization_id, samples.layout_id)
-        ]
-        block = seal_samples(samples)
-        core, labelled = columns.unpack(block.core), columns.unpack(block.labelled) if block.labelled else []
-
-        assert list(samples.times()) == [1_790_000_000_000_000 + at * 5_000_000 for at, _ in mine]
-        assert columns.unpack(block.lags)[0].tolist() == [3] * len(mine)
-        for row, (_, one) in enumerate(mine):
-            assert same([column[row] for column in core], one[2])
-            assert same([column[row] for column in labelled], one[3])
-            assert block.content(row) == samples.content(row)
+    assert list(samples.times) == [BEGIN_US + at * 5_000_000 for at in range(len(values))]
+    assert columns.unpack(block.lags)[0].tolist() == [3] * len(values)
+    assert (samples.organization_id, samples.layout_id) == (uuid.UUID(int=7), 3)
+    for row, one in enumerate(values):
+        assert same([column[row] for column in core], one[0])
+        assert same([column[row] for column in labelled], one[1])
+        assert block.content(row) == samples.content(row)
 
 
 @given(st.lists(st.integers(0, 9), unique=True))
 def test_some_of_the_samples_are_those_and_no_others(kept: list[int]) -> None:
-    given_samples: list[Sample] = [(OWNERS[0], 1, [float(at)] * CORE, [float(at)] * 2) for at in range(10)]
-    (samples,) = read_samples(b"".join(record(at, one) for at, one in enumerate(given_samples)))
+    samples = read_samples(row_of([([float(at)] * CORE, [float(at)] * 2) for at in range(10)]))
     some = samples.only(kept)
 
-    assert isinstance(some, Samples)
     assert [some.content(row) for row in range(len(some))] == [samples.content(row) for row in kept]
+    assert list(some.times) == [samples.times[row] for row in kept]
+    assert list(some.received) == [samples.received[row] for row in kept]
 
 
-def test_labelled_values_that_are_no_plain_list_are_refused() -> None:
-    with pytest.raises(ValueError, match="several dimensions"):
-        read_samples(record(0, (OWNERS[0], 1, [0.0] * CORE, [1.0, 2.0]), dimensions=2))
+@given(st.permutations(range(8)))
+def test_samples_stand_in_the_order_of_time_however_they_come(places: list[int]) -> None:
+    row = row_of([([float(at)] * CORE, [float(at)]) for at in places])
+    row["times"] = row["received"] = times_of([BEGIN_US + at for at in places])
+    samples = read_samples(row)
+
+    assert list(samples.times) == list(samples.received) == [BEGIN_US + at for at in range(8)]
+    assert [column.tolist() for column in columns.unpack(seal_samples(samples).labelled or b"")] == [list(range(8))]
 
 
-def test_no_record_is_no_sample() -> None:
-    assert read_samples(b"") == []
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(array_of([b"0000"] * 4, 2, 2, 1), id="several dimensions"),
+        pytest.param(array_of([b"0000"] * 4, 2, 2, has_null=True), id="nulls"),
+        pytest.param(array_of([b"0000"] * 3, 1, 3), id="fewer samples"),
+    ],
+)
+def test_values_that_are_no_plain_lists_are_refused(sent: bytes) -> None:
+    with pytest.raises(ValueError, match="2 samples"):
+        Matrix.read(sent, rows=2, size=4)
+
+
+def test_samples_without_labelled_values_have_none() -> None:
+    matrix = Matrix.read(None, rows=2, size=4)
+
+    assert (list(matrix.columns()), matrix.content(1)) == ([], b"")
