@@ -66,6 +66,7 @@ class ProcessesCollector:
     def close(self) -> None:
         """See `Collector`."""
         self._table.close()
+        self._transfers.close()
 
 
 def _grown(found: list[ProcessStat], known: dict[int, ProcessStat], before: Moment) -> dict[int, int]:
