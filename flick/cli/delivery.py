@@ -58,12 +58,14 @@ def summary(answer: Mapping[str, Any], *, now_s: float) -> list[Sequence[Text | 
     """The rows of the table, each a word and what it comes to."""
     lag = answer.get("lag") or {}
     lags = ", ".join(f"{name} {_seconds(lag[name])}" for name in ("p50", "p99", "max") if lag.get(name))
-    held_back = ((answer.get("stream") or {}).get("spool") or {}).get("heldBack")
+    spool = (answer.get("stream") or {}).get("spool") or {}
+    held_back = spool.get("heldBack")
     if lags and held_back and float(held_back.removesuffix("s")):
         lags += f"; of that {_seconds(held_back)} on purpose, so that not all agents send at once"
     return [
         ("stream", _stream(answer.get("stream") or {}, now_s)),
-        ("spool", _spool((answer.get("stream") or {}).get("spool") or {}, now_s)),
+        ("spool", _spool(spool, now_s)),
+        *(("can't measure", _failing(one, now_s)) for one in spool.get("failingCollectors", [])),
         ("received", str(_number(answer, "receivedCount"))),
         ("stored", str(_number(answer, "committedCount"))),
         ("duplicates", str(_number(answer, "duplicateCount"))),
@@ -103,6 +105,12 @@ def _spool(spool: Mapping[str, Any], now_s: float) -> Text | str:
     if spool.get("degradedReason"):
         return _styled(f"{words}; in memory only: {spool['degradedReason']}", "red")
     return words
+
+
+def _failing(failing: Mapping[str, Any], now_s: float) -> Text:
+    since_s = parse_time(failing.get("sinceTime"))
+    since = "" if since_s is None else f" since {age(now_s - since_s)}"
+    return _styled(f"{failing.get('collector')}{since}: {failing.get('reason')}", "yellow")
 
 
 def _listed(counts: Sequence[Mapping[str, Any]], field: str, prefix: str) -> Text | str:

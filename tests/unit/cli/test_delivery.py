@@ -55,6 +55,16 @@ def test_counts_are_told_with_their_reasons() -> None:
     assert words["gaps"] == "12"
 
 
+def test_what_the_agent_can_t_measure_is_told_with_its_reason() -> None:
+    failing = {"collector": "gpu", "reason": "OSError: \x1b[2J no driver", "sinceTime": "2023-11-14T20:13:20Z"}
+    rows = summary({"stream": {"spool": {"heldSamples": "1", "failingCollectors": [failing, failing]}}}, now_s=NOW_S)
+    told = [cell.plain for name, cell in rows if name == "can't measure" and isinstance(cell, Text)]
+
+    assert len(told) == 2
+    assert told[0].startswith("gpu since 2 h: OSError: ")
+    assert "\x1b" not in told[0]
+
+
 @pytest.mark.parametrize(
     ("held_back", "words"),
     [
