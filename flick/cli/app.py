@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from flick.cli import account, delivery, join_tokens, local, servers
+from flick.cli import account, delivery, edit, groups, join_tokens, local, servers
 from flick.cli.failure import CliError, ExitCode
 from flick.cli.invocation import Invocation
+from flick.cli.query import query
 from flick.cli.top.command import top
 from flick.config import ConfigError
 
@@ -33,9 +34,12 @@ app.command()(account.login)
 app.command()(account.logout)
 app.command()(account.whoami)
 servers.app.command()(delivery.delivery)
+servers.app.command()(edit.edit)
 app.add_typer(servers.app, name="servers")
+app.add_typer(groups.app, name="groups")
 app.add_typer(join_tokens.app, name="join-tokens")
 app.command()(top)
+app.command()(query)
 
 
 def _show_version(wanted: bool) -> None:

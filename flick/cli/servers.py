@@ -1,9 +1,9 @@
 """`flick servers`: the servers that the user may see."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -14,6 +14,13 @@ from flick.cli.session import Session
 
 app = typer.Typer(no_args_is_help=True, help="The servers that you may see.")
 
+Filter = Annotated[
+    str, typer.Option("--filter", help='Only those that match, for example `tags:env:prod AND NOT server_group="Web"`.')
+]
+OrderBy = Annotated[
+    str, typer.Option(help="display_name, hostname, os_type, category or create_time; ` desc` may follow.")
+]
+
 _STATES = {
     "SERVER_STATE_ONLINE": ("online", "green"),
     "SERVER_STATE_LATE": ("late", "yellow"),
@@ -23,26 +30,32 @@ _STATES = {
 
 
 @app.command("ls")
-def ls(context: typer.Context, url: Url = "", json: Json = False) -> None:
+def ls(
+    context: typer.Context, filter_text: Filter = "", order_by: OrderBy = "", url: Url = "", json: Json = False
+) -> None:
     """List the servers with their state."""
     session = invocation(context).session(url)
-    found = list_servers(session)
-    states = {one["serverId"]: one for one in session.get("/api/v1/servers:summary").get("servers", [])}
+    wanted = {"filter": filter_text} if filter_text else {}
+    found = list_servers(session, {**wanted, **({"orderBy": order_by} if order_by else {})})
+    states = {one["serverId"]: one for one in session.get("/api/v1/servers:summary", wanted).get("servers", [])}
     for server in found:
         state = states.get(server["serverId"], {})
         server["state"] = state.get("state", "SERVER_STATE_UNSPECIFIED")
         server["lastSampleTime"] = state.get("lastSampleTime")
+        server["reason"] = state.get("reason", "")
     if json:
         show_json({"servers": found})
+    elif not found and filter_text:
+        say("No server matches the filter.")
     elif not found:
         say("There are no servers yet. Run `flick join-tokens create` and its answer on the new server.")
     else:
-        show_table(["NAME", "STATE", "LAST SAMPLE", "SYSTEM", "ID"], [_row(server) for server in found])
+        show_table(["NAME", "STATE", "LAST SAMPLE", "SYSTEM", "TAGS", "ID"], [_row(server) for server in found])
 
 
-def list_servers(session: Session) -> list[dict[str, Any]]:
-    """Every server that the user may see, by display name."""
-    return list(session.items("/api/v1/servers", "servers"))
+def list_servers(session: Session, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """Every server that the user may see, by display name unless `query` asks for a filter or another order."""
+    return list(session.items("/api/v1/servers", "servers", query))
 
 
 def find_server(servers: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
@@ -91,5 +104,6 @@ def _row(server: dict[str, Any]) -> list[Text | str]:
         Text(word, style=style),
         "-" if sampled is None else f"{age(time.time() - sampled)} ago",
         (server.get("host") or {}).get("osDescription", ""),
+        " ".join(server.get("tags", [])),
         server["serverId"],
     ]

@@ -48,12 +48,20 @@ class Session:
         """POST."""
         return self._call("POST", path, body=body)
 
-    def items(self, path: str, field: str) -> Iterator[Json]:
+    def patch(self, path: str, body: Json) -> Json:
+        """PATCH."""
+        return self._call("PATCH", path, body=body)
+
+    def delete(self, path: str) -> Json:
+        """DELETE."""
+        return self._call("DELETE", path)
+
+    def items(self, path: str, field: str, query: Mapping[str, str] | None = None) -> Iterator[Json]:
         """Everything that a paged list holds in `field`, page by page."""
         page_token = ""
         while True:
-            query = {"pageSize": PAGE_SIZE, **({"pageToken": page_token} if page_token else {})}
-            page = self.get(path, query)
+            token = {"pageToken": page_token} if page_token else {}
+            page = self.get(path, {**(query or {}), "pageSize": PAGE_SIZE, **token})
             yield from page.get(field, [])
             page_token = page.get("nextPageToken", "")
             if not page_token:
