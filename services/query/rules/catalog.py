@@ -85,8 +85,16 @@ class Catalog:
 
     def _unknown(self, name: str, field: str) -> FlickError:
         shown = name if len(name) <= 100 else f"{name[:100]}…"
-        close = difflib.get_close_matches(shown, self._by_name, n=1, cutoff=0.0)
-        return invalid(field, f"{shown!r} is no metric of the catalogue; the closest is {close[0]!r}.")
+        closest = max(self._by_name, key=lambda one: (len(_words(one) & _words(shown)), _likeness(one, shown)))
+        return invalid(field, f"{shown!r} is no metric of the catalogue; the closest is {closest!r}.")
+
+
+def _words(name: str) -> set[str]:
+    return set(name.replace("_", ".").lower().split("."))
+
+
+def _likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 def _selector(value: EnumValueDescriptor, comment: str) -> Selector:

@@ -168,6 +168,8 @@ class ScriptedQuery(query_pb2_grpc.QueryServiceServicer):
         self.names = names
         self.delivery = delivery_pb2.GetServerDeliveryResponse()
         self.deliveries_asked: list[delivery_pb2.GetServerDeliveryRequest] = []
+        self.history: query_pb2.QueryMetricsResponse | None = None
+        self.histories_asked: list[query_pb2.QueryMetricsRequest] = []
         self.watchers: dict[asyncio.Queue[query_pb2.WatchMetricsResponse], frozenset[str]] = {}
 
     async def WatchMetrics(
@@ -241,7 +243,10 @@ class ScriptedQuery(query_pb2_grpc.QueryServiceServicer):
     async def QueryMetrics(
         self, request: query_pb2.QueryMetricsRequest, context: Context
     ) -> query_pb2.QueryMetricsResponse:
-        raise FlickError(Kind.RESOURCE_EXHAUSTED, "Too much at once.", retry_after_s=2)
+        self.histories_asked.append(request)
+        if self.history is None:
+            raise FlickError(Kind.RESOURCE_EXHAUSTED, "Too much at once.", retry_after_s=2)
+        return self.history
 
 
 @dataclass
