@@ -11,7 +11,6 @@ from flick.cli import account, delivery, edit, groups, join_tokens, local, serve
 from flick.cli.failure import CliError, ExitCode
 from flick.cli.invocation import Invocation
 from flick.cli.query import query
-from flick.cli.query import query
 from flick.cli.top.command import top
 from flick.config import ConfigError
 
@@ -40,7 +39,6 @@ app.add_typer(servers.app, name="servers")
 app.add_typer(groups.app, name="groups")
 app.add_typer(join_tokens.app, name="join-tokens")
 app.command()(top)
-app.command()(query)
 app.command()(query)
 
 
