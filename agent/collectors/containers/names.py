@@ -1,4 +1,4 @@
-"""What runtimes call their containers, from the files that they keep of them. Who may not read these sees short ids."""
+"""What runtimes call their containers, from the files that they keep of them, or else by asking."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from agent.collectors.containers.engine import engine_names
 from agent.collectors.containers.identity import SHORT_ID_LENGTH, Container
 from agent.collectors.sys_file import names_in
 
@@ -33,6 +34,7 @@ class ContainerNames:
     def __init__(self, *, root: Path = Path("/")) -> None:
         self._root = root
         self._podman: dict[Path, Mapping[str, str]] = {}
+        self._engines: Mapping[str, str] | None = None
         self._namespaces = names_in(os.fspath(root / _CONTAINERD))
 
     def of(self, container: Container) -> str | None:
@@ -45,9 +47,12 @@ class ContainerNames:
         if annotations.get("io.kubernetes.cri-o.ContainerType") == "sandbox":
             return None
         name = (
-            self._docker(container.id) or _in_kubernetes(annotations) or annotations.get("nerdctl/name")
+            self._docker(container.id)
+            or _in_kubernetes(annotations)
+            or annotations.get("nerdctl/name")
             or self._of_podman(container)
-        )  # fmt: skip
+            or self._of_engine(container.id)
+        )
         return (str(name) if name else container.id[:SHORT_ID_LENGTH])[:MAX_NAME_LENGTH]
 
     def _docker(self, container_id: str) -> str:
@@ -63,6 +68,11 @@ class ContainerNames:
                 annotations = _json(folder / "config.json")["annotations"]
                 return annotations if isinstance(annotations, dict) else {}
         return {}
+
+    def _of_engine(self, container_id: str) -> str:
+        if self._engines is None:
+            self._engines = engine_names(self._root)
+        return self._engines.get(container_id, "")
 
     def _of_podman(self, container: Container) -> str:
         home = _home_of(container.group)
