@@ -1,8 +1,10 @@
 """Counters become rates."""
 
 import math
+import struct
 from collections.abc import Iterable, Sequence
 
+_SHORT = struct.Struct("f")
 _WRAP = 2**32  # some drivers count in 32 bits
 _NEAR_WRAP = _WRAP * 3 // 4
 
@@ -29,7 +31,7 @@ class Rate:
         if before < 0 or passed_s <= 0:
             return math.nan
         growth = _growth(before, value) if self._wraps else value - before
-        return growth / passed_s if growth >= 0 else math.nan
+        return short(growth / passed_s) if growth >= 0 else math.nan
 
 
 class Rates:
@@ -60,7 +62,16 @@ class Rates:
 def total(rates: Iterable[float]) -> float:
     """Together; what has just come or was reset counts nothing. NaN when there is no rate at all."""
     known = [rate for rate in rates if not math.isnan(rate)]
-    return sum(known) if known else math.nan
+    return short(sum(known)) if known else math.nan
+
+
+def short(value: float) -> float:
+    """The same to seven digits, which is more than a rate is known to: stored it takes half of the room.
+
+    Raises OverflowError for more than 3e38.
+    """
+    found: float = _SHORT.unpack(_SHORT.pack(value))[0]
+    return found
 
 
 def _growth(before: int, after: int) -> int:

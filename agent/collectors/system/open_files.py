@@ -20,7 +20,7 @@ class OpenFilesCollector:
         allocated, unused, limit = self._file.read().split()
         return Measured(
             core={
-                catalog.METRIC_FILES_OPEN: int(allocated) - int(unused),
+                catalog.METRIC_FILES_OPEN: max(0, int(allocated) - int(unused)),
                 catalog.METRIC_FILES_LIMIT: int(limit),
             }
         )

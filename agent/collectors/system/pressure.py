@@ -5,7 +5,7 @@ from pathlib import Path
 
 from agent.collectors.collector import Measured, Moment
 from agent.collectors.proc_file import PROC, ProcFile
-from agent.collectors.rate import Rate
+from agent.collectors.rate import Rate, short
 from flick.v1 import catalog_pb2 as catalog
 
 _US_PER_S = 1_000_000
@@ -45,7 +45,7 @@ class PressureCollector:
             for kind, metric in _METRICS[resource].items():
                 if kind in totals_us:
                     share = self._rates[metric].update(totals_us[kind], moment.monotonic_s) / _US_PER_S
-                    core[metric] = share if not share > 1 else 1.0  # both clocks are read a moment apart
+                    core[metric] = 1.0 if share > 1 else short(share)  # both clocks are read a moment apart
         return Measured(core=core)
 
     def close(self) -> None:

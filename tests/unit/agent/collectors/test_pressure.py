@@ -26,7 +26,7 @@ def test_it_is_a_share_of_the_time_between_two_moments_and_not_an_average_of_ten
     grow(tmp_path, {"pressure/cpu": line("some", 500_000), "pressure/io": line("full", 100_000)})
     found = collector.collect(at(3)).core
 
-    assert found == {CPU: 0.25, IO: 0.05}
+    assert found == pytest.approx({CPU: 0.25, IO: 0.05})
 
 
 def test_it_is_never_more_than_all_the_time(tmp_path: Path) -> None:
