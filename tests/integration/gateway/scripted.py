@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import grpc
+from google.api.httpbody_pb2 import HttpBody
 
 from flick.errors import FlickError, Kind, invalid, not_found, unauthenticated
 from flick.rpc.aspect import Context
@@ -170,6 +171,8 @@ class ScriptedQuery(query_pb2_grpc.QueryServiceServicer):
         self.deliveries_asked: list[delivery_pb2.GetServerDeliveryRequest] = []
         self.history: query_pb2.QueryMetricsResponse | None = None
         self.histories_asked: list[query_pb2.QueryMetricsRequest] = []
+        self.fleets_asked: list[query_pb2.QueryFleetMetricsRequest] = []
+        self.pieces: list[bytes] = []
         self.watchers: dict[asyncio.Queue[query_pb2.WatchMetricsResponse], frozenset[str]] = {}
 
     async def WatchMetrics(
@@ -247,6 +250,16 @@ class ScriptedQuery(query_pb2_grpc.QueryServiceServicer):
         if self.history is None:
             raise FlickError(Kind.RESOURCE_EXHAUSTED, "Too much at once.", retry_after_s=2)
         return self.history
+
+    async def QueryFleetMetrics(
+        self, request: query_pb2.QueryFleetMetricsRequest, context: Context
+    ) -> query_pb2.QueryFleetMetricsResponse:
+        self.fleets_asked.append(request)
+        return query_pb2.QueryFleetMetricsResponse()
+
+    async def ExportMetrics(self, request: query_pb2.ExportMetricsRequest, context: Context) -> AsyncIterator[HttpBody]:
+        for piece in self.pieces:
+            yield HttpBody(content_type="text/csv; charset=utf-8", data=piece)
 
 
 @dataclass
