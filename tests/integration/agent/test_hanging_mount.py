@@ -13,6 +13,7 @@ from agent.collection import Collection
 from agent.collectors.aside import AsideCollector
 from agent.collectors.collector import Moment
 from agent.collectors.cpu.load import LoadCollector
+from agent.collectors.failure import Failure
 from agent.collectors.storage.filesystem import FilesystemCollector
 from agent.worker import Worker
 from flick.v1 import catalog_pb2 as catalog
@@ -63,6 +64,7 @@ def test_a_mount_that_hangs_leaves_a_hole_of_file_systems_and_no_other(hanging: 
     aside = AsideCollector(collector=FilesystemCollector(root=tmp_path), worker=Worker())
     with Collection(collectors=[aside, LoadCollector()]) as collection:
         hung = [collection.collect(Moment(monotonic_s=second, boottime_s=second)) for second in (1.0, 2.0, 3.0)]
+        failing = collection.failing
         hanging.go()
         second, found = 4.0, hung[-1]
         while not found.series:
@@ -70,6 +72,8 @@ def test_a_mount_that_hangs_leaves_a_hole_of_file_systems_and_no_other(hanging: 
             second += 1
 
     assert [one.series for one in hung] == [(), (), ()]
+    assert failing == [Failure("filesystem", "TimeoutError: no answer within 0.5 s", 1.0)]
+    assert collection.failing == []
     assert not any(math.isnan(one.core[catalog.METRIC_LOAD_1M - 1]) for one in hung)
     assert found.series[0] == (catalog.METRIC_FILESYSTEM_USED, ("/dev/vda", f"{tmp_path}/disk"))
     assert not any(map(math.isnan, found.values[:3]))
