@@ -214,7 +214,7 @@ def test_what_a_process_reads_and_writes_is_that_since_the_moment_before(procs: 
         found = procs.listed(collector, seconds)
         told += [(found[1].HasField("disk_read"), found[1].disk_read, found[1].disk_write)] if found else []
 
-    assert told == [(False, 0, 0), (True, 4096, 0), (False, 0, 0)]
+    assert told == [(True, 2048, 500), (True, 4096, 0), (False, 0, 0)]
     assert not found[2].HasField("disk_read")
 
 
