@@ -7,6 +7,7 @@ again. In hours that have blocks rows are mostly few and are read one by one; el
 from array import array
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import TypeVar
 
 from flick.db.pool import Connection
@@ -212,8 +213,11 @@ def _steps(span: Span, blocks: Iterable[Block], step_us: int) -> list[StepRow]:
     return merge_steps(row for one in blocks for row in step_rows(one, span, step_us=step_us))
 
 
-def _times_us(span: Span, blocks: Iterable[Block], late: Iterable[LateRow]) -> Sequence[int]:
-    return sorted({row.time_us for row in late}.union(*(one.times_within(span) for one in blocks)))
+def _times_us(span: Span, blocks: Iterable[Block], late: Sequence[LateRow]) -> Sequence[int]:
+    parts = [times_us for one in blocks if (times_us := one.times_within(span))]
+    if not late and all(one[-1] < after[0] for one, after in pairwise(parts)):  # as it mostly is
+        return list(chain.from_iterable(parts))
+    return sorted({row.time_us for row in late}.union(*parts))
 
 
 def _lags(span: Span, blocks: Sequence[Lags], late: Sequence[LateRow]) -> list[Sequence[int]]:
