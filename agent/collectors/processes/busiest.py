@@ -51,9 +51,7 @@ class ProcessesCollector:
         known, self._known = self._known, {stat.pid: stat for stat in found}
         before, self._before = self._before, moment
         if before is None or moment.monotonic_s <= before.monotonic_s:
-            self._transfers.of(
-                _busiest(found, {}), moment.monotonic_s
-            )  # most of them are listed next time, too
+            self._transfers.of(_busiest(found, {}), moment.monotonic_s)  # most of them are listed next time, too
             return Measured()
         grown = _grown(found, known, before)
         listed = _busiest(found, grown)
