@@ -35,20 +35,22 @@ def network() -> Iterator[Network]:
     if os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("making another host, a network namespace, needs root and iproute2")
     name = f"flick{os.getpid()}"
+    # Of its own, so that a run beside this one, or one that was killed, is not in the way.
+    net = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
     commands = [
         f"ip netns add {name}",
         f"ip link add {name}a type veth peer name {name}b",
         f"ip link set {name}b netns {name}",
-        f"ip addr add 10.213.7.1/30 dev {name}a",
+        f"ip addr add {net}.1/30 dev {name}a",
         f"ip link set {name}a up",
-        f"ip -n {name} addr add 10.213.7.2/30 dev {name}b",
+        f"ip -n {name} addr add {net}.2/30 dev {name}b",
         f"ip -n {name} link set {name}b up",
         f"ip -n {name} link set lo up",
     ]
     try:
         for command in commands:
             subprocess.run(command.split(), check=True, capture_output=True)
-        yield Network(ours="10.213.7.1", prefix=("ip", "netns", "exec", name))
+        yield Network(ours=f"{net}.1", prefix=("ip", "netns", "exec", name))
     finally:
         subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
         subprocess.run(["ip", "link", "del", f"{name}a"], check=False, capture_output=True)
