@@ -134,9 +134,6 @@ class Rows:
     samples: Sequence[Samples] = ()
     snapshots: Sequence[Snapshots] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.samples or self.snapshots)
-
     @property
     def tally(self) -> Tally:
         """How many there are."""
