@@ -2,12 +2,12 @@
 
 import math
 import os
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agent.calm import Calm
 from agent.collectors.collector import Measured, Moment, SeriesKey
+from agent.collectors.program import ask_program
 from flick.v1 import catalog_pb2 as catalog
 
 ASKED_EVERY_S = 15.0  # the program takes up to half a second of processor time
@@ -69,16 +69,7 @@ def gpu_listing(ask: Callable[[], Gpus] | None = None) -> Calm[Gpus]:
 
 def show_gpus() -> Gpus:
     """Every device. Raises OSError when the program can't be run or fails, TimeoutError when it is slow."""
-    try:
-        done = subprocess.run(
-            _COMMAND, capture_output=True, text=True, errors="replace", timeout=_WITHIN_S, stdin=subprocess.DEVNULL
-        )
-    except subprocess.TimeoutExpired:
-        raise TimeoutError(f"nvidia-smi: no answer within {_WITHIN_S:g} s") from None
-    if done.returncode:  # what is wrong it says on its output
-        said = (done.stderr.strip() or done.stdout.strip())[:200]
-        raise OSError(f"nvidia-smi: {said or f'exit status {done.returncode}'}")
-    return parse(done.stdout)
+    return parse(ask_program(_COMMAND, within_s=_WITHIN_S))
 
 
 def parse(text: str) -> Gpus:

@@ -1,8 +1,9 @@
 """What `systemctl show` says of every service: asked as a program, since the agent has no D-Bus library."""
 
-import subprocess
 from collections.abc import Mapping
 from typing import NamedTuple
+
+from agent.collectors.program import ask_program
 
 _PROPERTIES = ("Id", "Type", "LoadState", "ActiveState", "NRestarts", "ControlGroup", "CPUUsageNSec")
 _COMMAND = ("systemctl", "show", "*.service", "--no-pager", f"--property={','.join(_PROPERTIES)}")
@@ -53,15 +54,7 @@ Units = Mapping[str, Unit]
 
 def show_services() -> Units:
     """Every service by its name. Raises OSError when systemctl can't be run or fails, TimeoutError when it is slow."""
-    try:
-        done = subprocess.run(
-            _COMMAND, capture_output=True, text=True, errors="replace", timeout=_WITHIN_S, stdin=subprocess.DEVNULL
-        )
-    except subprocess.TimeoutExpired:
-        raise TimeoutError(f"systemctl: no answer within {_WITHIN_S:g} s") from None
-    if done.returncode:
-        raise OSError(f"systemctl: {done.stderr.strip()[:200] or f'exit status {done.returncode}'}")
-    return parse(done.stdout)
+    return parse(ask_program(_COMMAND, within_s=_WITHIN_S))
 
 
 def parse(text: str) -> Units:
