@@ -31,9 +31,8 @@ class Gaps:
         span = Span(start_us=span.start_us, end_us=min(span.end_us, now_us))
         if span.length_us <= 0:
             return [], False
-        margin_us = (
-            LATE_AFTER_INTERVALS + 1
-        ) * interval_us  # a hole that only begins or ends in the span is seen whole
+        # A hole that only begins or ends in the span is seen whole.
+        margin_us = (LATE_AFTER_INTERVALS + 1) * interval_us
         around = Span(start_us=max(0, span.start_us - margin_us), end_us=min(span.end_us + margin_us, now_us))
         holes = Holes(span=around, interval_us=interval_us)
         async with snapshot(self._pool) as connection:
