@@ -23,7 +23,7 @@ def test_a_program_that_fails_is_told_with_what_it_said(script: str, told: str) 
 
 
 def test_a_program_that_is_slow_or_missing_is_told() -> None:
-    with pytest.raises(TimeoutError, match="sleep: no answer within 0.01 s"):
+    with pytest.raises(TimeoutError, match=r"sleep: no answer within 0\.01 s"):
         ask_program(["sleep", "30"], within_s=0.01)
     with pytest.raises(FileNotFoundError):
         ask_program(["no-such-program"], within_s=30)
