@@ -6,6 +6,8 @@ from pathlib import Path
 from flick.config import ConfigError, setting
 from flick.rpc.server import TlsFiles
 
+MAX_SEAL_AFTER_S = 86_400  # a day of rows, each seven times as large as sealed
+
 
 @dataclass(frozen=True, kw_only=True)
 class IngestConfig:
@@ -37,6 +39,14 @@ class IngestConfig:
     seal_after_s: int = setting("FLICK_INGEST_SEAL_AFTER_S", default=900)
     workers: int = setting("FLICK_INGEST_WORKERS", default=1)
     log_level: str = setting("FLICK_LOG_LEVEL", default="INFO")
+
+    def __post_init__(self) -> None:
+        """Refuse to seal hours that are not over, and a wait in which rows would pile up."""
+        if not 0 <= self.seal_after_s <= MAX_SEAL_AFTER_S:
+            raise ConfigError(
+                f"FLICK_INGEST_SEAL_AFTER_S is {self.seal_after_s}, but must be 0 to {MAX_SEAL_AFTER_S};"
+                " leave it out for the default."
+            )
 
     def tls(self) -> TlsFiles | None:
         """The certificate to serve with. Raises ConfigError when only half of it is given."""
