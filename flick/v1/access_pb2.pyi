@@ -200,6 +200,112 @@ class FindServersResponse(_message.Message):
 Global___FindServersResponse: _TypeAlias = FindServersResponse  # noqa: Y015
 
 @_typing.final
+class ReportHostsRequest(_message.Message):
+    """Tells what agents know of their hosts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___HostReport]:
+        """At most 200, of each server the latest."""
+
+    def __init__(
+        self,
+        *,
+        reports: _abc.Iterable[Global___HostReport] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reports", b"reports"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportHostsRequest: _TypeAlias = ReportHostsRequest  # noqa: Y015
+
+@_typing.final
+class HostReport(_message.Message):
+    """What a server's agent knows of its host now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    AGENT_VERSION_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.str
+    """The server."""
+    agent_version: _builtins.str
+    """Version of the agent."""
+    @_builtins.property
+    def host(self) -> _servers_pb2.Host:
+        """All that the agent knows; what it does not know any more is forgotten."""
+
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.str = ...,
+        host: _servers_pb2.Host | None = ...,
+        agent_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["host", b"host"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "host", b"host", "server_id", b"server_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HostReport: _TypeAlias = HostReport  # noqa: Y015
+
+@_typing.final
+class ReportHostsResponse(_message.Message):
+    """The reports are taken, but for some. A server that does not exist any more is passed over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUSED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___HostRefusal]:
+        """Those that were not taken."""
+
+    def __init__(
+        self,
+        *,
+        refused: _abc.Iterable[Global___HostRefusal] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refused", b"refused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportHostsResponse: _TypeAlias = ReportHostsResponse  # noqa: Y015
+
+@_typing.final
+class HostRefusal(_message.Message):
+    """A report that was not taken, and won't be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.str
+    """The server."""
+    detail: _builtins.str
+    """Why, with the field and the fix."""
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.str = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "server_id", b"server_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HostRefusal: _TypeAlias = HostRefusal  # noqa: Y015
+
+@_typing.final
 class AccessEntry(_message.Message):
     """One fact about access."""
 

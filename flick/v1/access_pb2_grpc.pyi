@@ -39,6 +39,10 @@ class AccessServiceStub:
     """What is granted now to or on the parties named. Asked on each call while the watch is broken."""
     FindServers: _grpc.UnaryUnaryMultiCallable[_access_pb2.FindServersRequest, _access_pb2.FindServersResponse]
     """Which of a user's servers a filter matches: tags, groups and names stand in auth and are not told to every service."""
+    ReportHosts: _grpc.UnaryUnaryMultiCallable[_access_pb2.ReportHostsRequest, _access_pb2.ReportHostsResponse]
+    """What agents tell of their hosts, so that the registry stays true after enrolment. A report that can't be taken is answered with the
+    reason; the others are taken all the same.
+    """
 
 @_typing.type_check_only
 class AccessServiceAsyncStub(AccessServiceStub):
@@ -51,6 +55,10 @@ class AccessServiceAsyncStub(AccessServiceStub):
     """What is granted now to or on the parties named. Asked on each call while the watch is broken."""
     FindServers: _aio.UnaryUnaryMultiCallable[_access_pb2.FindServersRequest, _access_pb2.FindServersResponse]  # type: ignore[assignment]
     """Which of a user's servers a filter matches: tags, groups and names stand in auth and are not told to every service."""
+    ReportHosts: _aio.UnaryUnaryMultiCallable[_access_pb2.ReportHostsRequest, _access_pb2.ReportHostsResponse]  # type: ignore[assignment]
+    """What agents tell of their hosts, so that the registry stays true after enrolment. A report that can't be taken is answered with the
+    reason; the others are taken all the same.
+    """
 
 class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
     """Grants and revocations, for FLick's own services."""
@@ -78,5 +86,15 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.FindServersResponse, _abc.Awaitable[_access_pb2.FindServersResponse]]:
         """Which of a user's servers a filter matches: tags, groups and names stand in auth and are not told to every service."""
+
+    @_abc_1.abstractmethod
+    def ReportHosts(
+        self,
+        request: _access_pb2.ReportHostsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ReportHostsResponse, _abc.Awaitable[_access_pb2.ReportHostsResponse]]:
+        """What agents tell of their hosts, so that the registry stays true after enrolment. A report that can't be taken is answered with the
+        reason; the others are taken all the same.
+        """
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -756,6 +756,7 @@ class Pong(_message.Message):
     PING_ID_FIELD_NUMBER: _builtins.int
     SPOOL_FIELD_NUMBER: _builtins.int
     SEND_TIME_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
     ping_id: _builtins.int
     """The Ping's number."""
     @_builtins.property
@@ -766,16 +767,21 @@ class Pong(_message.Message):
     def send_time(self) -> _timestamp_pb2.Timestamp:
         """The agent's clock at sending, as in Hello."""
 
+    @_builtins.property
+    def host(self) -> _servers_pb2.Host:
+        """What the agent knows of its host, if that has changed since it told last on this stream."""
+
     def __init__(
         self,
         *,
         ping_id: _builtins.int = ...,
         spool: Global___SpoolStatus | None = ...,
         send_time: _timestamp_pb2.Timestamp | None = ...,
+        host: _servers_pb2.Host | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["send_time", b"send_time", "spool", b"spool"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "send_time", b"send_time", "spool", b"spool"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ping_id", b"ping_id", "send_time", b"send_time", "spool", b"spool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "ping_id", b"ping_id", "send_time", b"send_time", "spool", b"spool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -101,6 +101,8 @@ class Server(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     SERVER_GROUP_ID_FIELD_NUMBER: _builtins.int
+    AGENT_VERSION_FIELD_NUMBER: _builtins.int
+    HOST_CHANGE_TIME_FIELD_NUMBER: _builtins.int
     server_id: _builtins.str
     """UUIDv7."""
     organization_id: _builtins.str
@@ -113,9 +115,11 @@ class Server(_message.Message):
     """What kind of machine it is."""
     server_group_id: _builtins.str
     """The group that it is in, of its own organization; empty: none."""
+    agent_version: _builtins.str
+    """Version of its agent; empty where it is not known."""
     @_builtins.property
     def host(self) -> Global___Host:
-        """What its agent told of it at enrolment."""
+        """What its agent tells of it: at enrolment, whenever it connects, and within minutes of a change."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -126,6 +130,10 @@ class Server(_message.Message):
         """Words by which people find it, at most 16, each `key` or `key:value` of at most 50 letters, digits and `-_./@`. They are
         kept in lower case, each once, in order.
         """
+
+    @_builtins.property
+    def host_change_time(self) -> _timestamp_pb2.Timestamp:
+        """When `host` or `agent_version` changed last; unset: not since it was added."""
 
     def __init__(
         self,
@@ -139,10 +147,12 @@ class Server(_message.Message):
         description: _builtins.str = ...,
         category: Global___ServerCategory.ValueType = ...,
         server_group_id: _builtins.str = ...,
+        agent_version: _builtins.str = ...,
+        host_change_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "host", b"host"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "host", b"host", "host_change_time", b"host_change_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "host", b"host", "organization_id", b"organization_id", "server_group_id", b"server_group_id", "server_id", b"server_id", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "category", b"category", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "host", b"host", "host_change_time", b"host_change_time", "organization_id", b"organization_id", "server_group_id", b"server_group_id", "server_id", b"server_id", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

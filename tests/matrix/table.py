@@ -105,9 +105,15 @@ def query_only() -> Row:
     return Row(own={**STRANGERS, **dict.fromkeys(PEOPLE, NO), **MACHINES, Who.QUERY: IN})
 
 
+def ingest_only() -> Row:
+    """Ingest only."""
+    return Row(own={**STRANGERS, **dict.fromkeys(PEOPLE, NO), **MACHINES, Who.INGEST: IN})
+
+
 METHODS: Mapping[str, Row] = {
     "AccessService.FindServers": query_only(),
     "AccessService.LookUpAccess": services(),
+    "AccessService.ReportHosts": ingest_only(),
     "AccessService.WatchAccess": services(),
     "AuthService.GetJsonWebKeySet": public(),
     "AuthService.GetMe": person(),
