@@ -7,8 +7,10 @@ from flick.db.pool import Connection, connect
 from flick.v1 import catalog_pb2
 from tests.databases import DatabaseServer
 
-SAMPLES = ("layouts", "metrics", "processes", "gaps", "sealed_metrics", "sealed_processes")
-LEDGER = ("deliveries", "delivery_events", "streams")
+SAMPLES = (
+    "layouts", "metrics", "processes", "gaps", "sealed_metrics", "sealed_processes", "rollups_1m", "rollups_1h", "rollups_1d",
+)  # fmt: skip
+FORGETTING = ("deliveries", "delivery_events", "streams", "rollups_due")
 _FIXED = ["time", "server_id", "organization_id", "received_at", "layout_id", "labelled"]
 
 
@@ -43,9 +45,12 @@ async def test_every_scalar_metric_has_its_column_and_no_other_is_there(
         ("processes", "01:00:00"),
         ("sealed_metrics", "1 day"),
         ("sealed_processes", "1 day"),
+        ("rollups_1m", "7 days"),
+        ("rollups_1h", "30 days"),
+        ("rollups_1d", "3650 days"),
     ],
 )
-async def test_rows_lie_in_chunks_of_an_hour_and_blocks_in_those_of_a_day(
+async def test_rows_lie_in_chunks_of_an_hour_and_blocks_in_longer_ones(
     postgres: DatabaseServer, shared_telemetry: str, table: str, chunk: str
 ) -> None:
     connection = await connect(postgres.url(database=shared_telemetry), application_name="test")
@@ -60,7 +65,7 @@ async def test_rows_lie_in_chunks_of_an_hour_and_blocks_in_those_of_a_day(
 
 
 @pytest.mark.parametrize("verb", ["delete from {}", "insert into {} default values"])
-@pytest.mark.parametrize("table", [f"telemetry.{name}" for name in (*SAMPLES, *LEDGER)])
+@pytest.mark.parametrize("table", [f"telemetry.{name}" for name in (*SAMPLES, *FORGETTING)])
 async def test_query_may_only_read(postgres: DatabaseServer, shared_telemetry: str, table: str, verb: str) -> None:
     connection = await connect(postgres.url(database=shared_telemetry, role="flick_query"), application_name="test")
     await connection.fetch(f"table {table}")
@@ -73,7 +78,7 @@ async def test_query_may_only_read(postgres: DatabaseServer, shared_telemetry: s
 @pytest.mark.parametrize(
     ("table", "verb"),
     [(table, verb) for table in SAMPLES for verb in ("delete from telemetry.{}", "truncate telemetry.{}")]
-    + [(table, "truncate telemetry.{}") for table in LEDGER],  # it forgets old rows
+    + [(table, "truncate telemetry.{}") for table in FORGETTING],  # it forgets old rows
 )
 async def test_ingest_may_not_take_away(postgres: DatabaseServer, shared_telemetry: str, table: str, verb: str) -> None:
     connection = await connect(postgres.url(database=shared_telemetry, role="flick_ingest"), application_name="test")
