@@ -19,6 +19,7 @@ HOMES: Mapping[str, str] = {
     "flick.v1.ServerGroupService": "auth",
     "flick.v1.ServerService": "auth",
     "flick.v1.QueryService": "query",
+    "flick.v1.StatsService": "query",
 }
 HEALTH_TIMEOUT_S = 1.5
 

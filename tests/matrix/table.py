@@ -159,6 +159,7 @@ METHODS: Mapping[str, Row] = {
     "ServerService.RevokeAgentKey": administers("server_id"),
     "ServerService.UpdateServer": administers("server_id"),
     "ServerService.UpdateServerSettings": administers("server_id"),
+    "StatsService.GetStats": administers("organization_id"),
 }
 
 # Paths of the gateway that no method stands behind, and what anybody gets there.

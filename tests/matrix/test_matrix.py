@@ -26,6 +26,7 @@ from flick.v1 import (
     query_pb2,
     server_groups_pb2,
     servers_pb2,
+    stats_pb2,
 )
 from tests.deployables import House
 from tests.matrix.population import Population
@@ -40,8 +41,9 @@ MODULES = (
     query_pb2,
     server_groups_pb2,
     servers_pb2,
+    stats_pb2,
 )
-SERVED_BY = {"IngestService": "ingest", "QueryService": "query"}  # every other service: auth
+SERVED_BY = {"IngestService": "ingest", "QueryService": "query", "StatsService": "query"}  # every other service: auth
 BY_HTTP = {401: Answer.UNAUTHENTICATED, 403: Answer.PERMISSION_DENIED, 404: Answer.NOT_FOUND}
 BY_GRPC = {grpc.StatusCode[answer.name]: answer for answer in BY_HTTP.values()}
 LET_IN_AFTER_S = 1.0  # a stream that was not refused by then has let its caller in
