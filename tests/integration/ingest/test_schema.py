@@ -8,7 +8,8 @@ from flick.v1 import catalog_pb2
 from tests.databases import DatabaseServer
 
 SAMPLES = (
-    "layouts", "metrics", "processes", "gaps", "sealed_metrics", "sealed_processes", "rollups_1m", "rollups_1h", "rollups_1d",
+    "layouts", "metrics", "processes", "gaps", "sealed_metrics", "sealed_processes",
+    "rollups_1m", "rollups_1h", "rollups_1d",
 )  # fmt: skip
 FORGETTING = ("deliveries", "delivery_events", "streams", "rollups_due")
 _FIXED = ["time", "server_id", "organization_id", "received_at", "layout_id", "labelled"]
