@@ -41,6 +41,7 @@ from services.auth.servicers.servers import ServerServicer
 from services.auth.servicers.sessions import AuthServicer
 from services.auth.store.access import AccessStore
 from services.auth.store.enrollment import EnrollmentStore
+from services.auth.store.hosts import HostStore
 from services.auth.store.organizations import OrganizationStore
 from services.auth.store.server_groups import ServerGroupStore
 from services.auth.store.servers import ServerStore
@@ -93,7 +94,13 @@ def registrations(parts: Parts) -> Sequence[Registration]:
     groups = ServerGroupServicer(
         store=ServerGroupStore(pool=parts.pool), settings=settings, organizations=organizations, clock=parts.clock
     )
-    access = AccessServicer(store=AccessStore(pool=parts.pool), bell=parts.bell, metrics=parts.metrics)
+    access = AccessServicer(
+        store=AccessStore(pool=parts.pool),
+        hosts=HostStore(pool=parts.pool),
+        bell=parts.bell,
+        metrics=parts.metrics,
+        clock=parts.clock,
+    )
     return [
         Registration(
             add=partial(auth_pb2_grpc.add_AuthServiceServicer_to_server, auth),

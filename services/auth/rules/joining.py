@@ -56,6 +56,11 @@ def checked_host(host: servers_pb2.Host) -> servers_pb2.Host:
     return checked
 
 
+def checked_agent_version(text: str) -> str:
+    """The version with blanks cut off. Raises INVALID_ARGUMENT when it is too long or no plain text."""
+    return plain_text(text, field="agent_version", max_length=MAX_NAME_LENGTH)
+
+
 def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text.partition("%")[0]))  # without the name of an interface

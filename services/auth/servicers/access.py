@@ -1,15 +1,19 @@
-"""AccessService: tells FLick's own services what is granted, as it changes."""
+"""AccessService: tells FLick's own services what is granted, as it changes, and hears from them of agents' hosts."""
 
 import logging
 from collections.abc import AsyncIterator
+from uuid import UUID
 
+from flick.clock import Clock, utc
 from flick.errors import FlickError, Kind, invalid
 from flick.ids import parse_id
 from flick.rpc.aspect import Context
 from flick.v1 import access_pb2, access_pb2_grpc
 from services.auth.bell import Bell
 from services.auth.filters.conditions import condition
+from services.auth.rules.joining import checked_agent_version, checked_host
 from services.auth.store.access import FIRST_FREE, AccessStore
+from services.auth.store.hosts import HostStore, ToldHost
 from services.auth.telemetry import AuthMetrics
 
 # A message shows that access was read at that moment, so it is only ever sent after a look into the database. The
@@ -17,6 +21,7 @@ from services.auth.telemetry import AuthMetrics
 LOOK_EVERY_S = 1.0
 MAX_IDS = 10_000
 MAX_FOUND = 50_000  # ids in one message: below 2 MiB
+MAX_REPORTS = 200  # of hosts: some 200 KiB
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +29,12 @@ logger = logging.getLogger(__name__)
 class AccessServicer(access_pb2_grpc.AccessServiceServicer):
     """See the contract."""
 
-    def __init__(self, *, store: AccessStore, bell: Bell, metrics: AuthMetrics) -> None:
+    def __init__(self, *, store: AccessStore, hosts: HostStore, bell: Bell, metrics: AuthMetrics, clock: Clock) -> None:
         self._store = store
+        self._hosts = hosts
         self._bell = bell
         self._metrics = metrics
+        self._clock = clock
 
     async def WatchAccess(
         self, request: access_pb2.WatchAccessRequest, context: Context
@@ -75,3 +82,29 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
                 Kind.RESOURCE_EXHAUSTED, f"The filter matches more than {MAX_FOUND} servers; ask for fewer."
             )
         return access_pb2.FindServersResponse(server_ids=found)
+
+    async def ReportHosts(
+        self, request: access_pb2.ReportHostsRequest, context: Context
+    ) -> access_pb2.ReportHostsResponse:
+        """See the contract."""
+        if len(request.reports) > MAX_REPORTS:
+            raise invalid("reports", f"has more than {MAX_REPORTS}; report several times.")
+        told: dict[UUID, ToldHost] = {}
+        refused = []
+        for report in request.reports:
+            server_id = parse_id(report.server_id)
+            try:
+                one = _told(report)
+            except FlickError as error:
+                refused.append(access_pb2.HostRefusal(server_id=report.server_id, detail=error.public))
+            else:
+                if server_id is not None:
+                    told[server_id] = one
+        changed = await self._hosts.update(told, now=utc(self._clock))
+        if changed:
+            logger.info("hosts changed", extra={"servers": changed})
+        return access_pb2.ReportHostsResponse(refused=refused)
+
+
+def _told(report: access_pb2.HostReport) -> ToldHost:
+    return ToldHost(host=checked_host(report.host), agent_version=checked_agent_version(report.agent_version))

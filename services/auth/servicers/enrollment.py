@@ -90,7 +90,7 @@ class EnrollmentServicer(enrollment_pb2_grpc.EnrollmentServiceServicer):
     ) -> enrollment_pb2.EnrollServerResponse:
         """See the contract."""
         host = joining.checked_host(request.host)
-        version = names.plain_text(request.agent_version, field="agent_version", max_length=names.MAX_NAME_LENGTH)
+        version = joining.checked_agent_version(request.agent_version)
         token = parse_opaque(request.token.strip(), prefix=JOIN_TOKEN_PREFIX)
         if token is None:
             raise invalid("token", f"is no whole join token; it begins with {JOIN_TOKEN_PREFIX}_. Copy all of it.")

@@ -119,6 +119,7 @@ async def add_server(
         organization_id=str(organization_id),
         display_name=display_name,
         host=host,
+        agent_version=agent_version,
         create_time=rows.timestamp(now),
     )
     return NewServer(server=server, agent_key=agent_key)

@@ -52,6 +52,8 @@ def server(row: Row) -> servers_pb2.Server:
         description=row["description"],
         category=row["category"],
         server_group_id=str(row["server_group_id"] or ""),
+        agent_version=row["agent_version"],
+        host_change_time=timestamp(row["host_change_time"]),
     )
 
 

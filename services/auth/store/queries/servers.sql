@@ -3,7 +3,7 @@
 -- places that the comments mark.
 select
     server_id, organization_id, display_name, hostname, os_type, os_description, arch, host_facts, create_time,
-    tags, description, category, server_group_id, lower(display_name) /* key */ as sort_key
+    tags, description, category, server_group_id, agent_version, host_change_time, lower(display_name) /* key */ as sort_key
 from auth.servers
 where delete_time is null
     and organization_id in (select organization_id from auth.memberships where user_id = $1)
@@ -17,7 +17,7 @@ limit $5;
 -- A server.
 select
     server_id, organization_id, display_name, hostname, os_type, os_description, arch, host_facts, create_time,
-    tags, description, category, server_group_id
+    tags, description, category, server_group_id, agent_version, host_change_time
 from auth.servers
 where server_id = $1 and delete_time is null;
 
@@ -41,7 +41,7 @@ set
 where server_id = any($1::uuid[]) and delete_time is null
 returning
     server_id, organization_id, display_name, hostname, os_type, os_description, arch, host_facts, create_time,
-    tags, description, category, server_group_id;
+    tags, description, category, server_group_id, agent_version, host_change_time;
 
 -- name: delete_server
 -- Takes a server out of sight. Its row stays, since its history names it.
