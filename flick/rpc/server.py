@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +78,12 @@ async def serve(
     tls: TlsFiles | None = None,
     drain_s: float = 10.0,
     reuse_port: bool = False,
+    linger: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[RunningServer]:
     """Serve while entered; on leaving, tell health first, then give calls `drain_s` seconds to end.
+
+    New calls are taken until `linger` returns, which begins when health is told. After that gRPC answers CANCELLED to
+    calls that were under way to here.
 
     Raises FAILED_PRECONDITION when `listen` can be reached from outside this machine and `tls` is not given, and
     UNAVAILABLE when the address is taken.
@@ -102,12 +106,16 @@ async def serve(
     try:
         yield RunningServer(address=address, health=health)
     finally:
-        await asyncio.shield(_stop(server, health, drain_s))
+        await asyncio.shield(_stop(server, health, drain_s, linger))
 
 
-async def _stop(server: grpc.aio.Server, health: HealthServicer, drain_s: float) -> None:
+async def _stop(
+    server: grpc.aio.Server, health: HealthServicer, drain_s: float, linger: Callable[[], Awaitable[None]] | None
+) -> None:
     logger.info("draining")
     await health.enter_graceful_shutdown()
+    if linger is not None:
+        await linger()
     await server.stop(drain_s)
     logger.info("stopped")
 

@@ -93,6 +93,7 @@ async def running(
                 aspects=assembly.aspects(source=access, keys=keys, registry=registry, clock=clock),
                 tls=config.tls(),
                 reuse_port=shares_port,
+                linger=ingest.roster.farewells.over,
             )
         )
         told = background(ingest.condition.tell(partial(server.tell, COMMITS)), name="condition")

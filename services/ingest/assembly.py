@@ -37,6 +37,7 @@ from services.ingest.sealing.store import SealStore
 from services.ingest.servicer import DESCRIPTOR, IngestServicer
 from services.ingest.store import NotDurableError, Store
 from services.ingest.streams.claims import Claims
+from services.ingest.streams.farewells import Farewells
 from services.ingest.streams.minding import Access, Minding
 from services.ingest.streams.parts import Parts
 from services.ingest.streams.roster import Roster
@@ -97,7 +98,8 @@ async def running(
         times=times,
     )
     claims = Claims(ledger=parts.ledger, every_s=times.claims_every_s, clock=clock)
-    roster = Roster(claims=claims, metrics=metrics.streams)
+    farewells = Farewells(times=times, rng=parts.rng, clock=clock)
+    roster = Roster(claims=claims, farewells=farewells, metrics=metrics.streams)
     housekeeping = Housekeeping(
         leader=Leader(name=LOCK, connect=connect, told=metrics.sealing.leads.set, clock=clock),
         duties=[Sealer(store=SealStore(), after_s=seal_after_s, metrics=metrics, clock=clock)],

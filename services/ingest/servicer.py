@@ -53,20 +53,14 @@ class IngestServicer:
                 async with asyncio.timeout(self._parts.times.hear_out_s):
                     await hear_out(context)
             raise error.flick_error() from error
-        if self._roster.draining:  # the call was under way when this process was told to end
-            await context.write(Response(drain=self._farewell()))
+        if self._roster.farewells.begun:  # the agent was on its way here when this process was told to end
+            self._roster.farewells.came()
+            await context.write(Response(drain=self._roster.farewells.drain(caller.server_id)))
             return
         with self._roster.entered(session):
             failure = await session.run(context)
         if failure is not None:
             raise failure
-
-    def _farewell(self) -> ingest_pb2.Drain:
-        drain = ingest_pb2.Drain()
-        drain.reconnect_after.FromNanoseconds(
-            int(self._parts.rng.uniform(0, self._parts.times.reconnect_within_s) * 1e9)
-        )
-        return drain
 
     async def _hello(self, context: Context) -> ingest_pb2.Hello:
         try:

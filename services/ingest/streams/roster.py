@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from services.ingest.metrics import StreamMetrics
 from services.ingest.streams.claims import Claims
+from services.ingest.streams.farewells import Farewells
 from services.ingest.streams.session import Session
 
 logger = logging.getLogger(__name__)
@@ -15,20 +16,21 @@ class Roster:
     """The open streams of this process. `claims` tells the other processes of them.
 
     Attributes:
-        draining: whether every agent is sent away, also who comes only now.
+        farewells: once they have begun every agent is sent away, also who comes only now.
     """
 
-    def __init__(self, *, claims: Claims, metrics: StreamMetrics) -> None:
+    def __init__(self, *, claims: Claims, farewells: Farewells, metrics: StreamMetrics) -> None:
+        self.farewells = farewells
         self._claims = claims
         self._metrics = metrics
         self._sessions: set[Session] = set()
         self._by_server: dict[str, Session] = {}
-        self.draining = False
 
     @contextmanager
     def entered(self, session: Session) -> Iterator[None]:
-        """Keep a stream while entered; an older one of the same server ends. Not to be called while draining."""
-        assert not self.draining
+        """Keep a stream while entered; an older one of the same server ends. Not when farewells have begun."""
+        assert not self.farewells.begun
+        self.farewells.came()
         older = self._by_server.get(session.server_id)
         if older is not None:
             older.supersede(by_same_agent=older.stream.spool_id == session.stream.spool_id)
@@ -49,6 +51,6 @@ class Roster:
 
     def drain(self) -> None:
         """Send every agent away, and keep no new ones."""
-        self.draining = True
+        self.farewells.begin(self._by_server.keys())
         for session in self._sessions:
             session.drain()

@@ -18,6 +18,8 @@ class StreamTimes:
         settle_s: how long commits that are under way are waited for after that.
         hear_out_s: how long an agent that was told Fatal is heard on before its stream ends.
         reconnect_within_s: agents that are sent away come back at a random moment within this time.
+        quiet_s: a process that ends listens until no agent has come for so long, or has been sent away,
+        linger_s: and at most for so long.
         access_every_s: how often access is asked for while auth's stream is broken.
         claims_every_s: how often it is looked which streams were taken over by other processes.
         live_interval_s: between two samples of a watched server.
@@ -33,6 +35,8 @@ class StreamTimes:
     settle_s: float = 4.0  # with drain_s below the 10 s that a stopping process has
     hear_out_s: float = 1.0  # an agent that has read Fatal leaves at once; a revoked one is gone within 5 s
     reconnect_within_s: float = 1.0
+    quiet_s: float = 0.5  # of connecting, TLS and Hello, which take 10 ms; with time for machines that are busy
+    linger_s: float = 2.0
     access_every_s: float = 4.0  # a revoked key's stream ends within 5 s
     claims_every_s: float = 1.0  # an agent that another one pushes aside hears of it within 5 s
     live_interval_s: float = 1.0

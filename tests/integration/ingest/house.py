@@ -22,7 +22,15 @@ from tests.integration.ingest.agent import ScriptedAgent, scripted_agent
 from tests.tiny_auth import Enrolled, TinyAuth, make_auth
 from tests.waiting import eventually
 
-QUICK = StreamTimes(look_every_s=0.05, drain_s=0.5, settle_s=1.0, access_every_s=0.2, claims_every_s=0.1)
+QUICK = StreamTimes(
+    look_every_s=0.05,
+    drain_s=0.5,
+    settle_s=1.0,
+    quiet_s=0.1,
+    linger_s=0.4,
+    access_every_s=0.2,
+    claims_every_s=0.1,
+)
 
 
 @dataclass(kw_only=True)

@@ -43,6 +43,29 @@ async def test_stopping_does_not_wait_for_an_agent_that_stays(fresh: IngestHouse
     assert error is None
 
 
+async def test_who_connects_while_it_stops_is_sent_on_and_who_comes_again_waits_until_it_is_gone(
+    postgres: DatabaseServer, telemetry: str, redis_url: str
+) -> None:
+    times = StreamTimes(drain_s=0.5, quiet_s=2.0, linger_s=20.0, reconnect_within_s=1.0)
+    async with ingest_house(postgres=postgres, database=telemetry, redis_url=redis_url, times=times) as house:
+        enrolled, other = await house.enroll(), await house.enroll()
+        async with house.agent(enrolled) as agent:
+            await agent.hello()
+            stopping = asyncio.create_task(house.serving.aclose())
+            await agent.expect(ingest_pb2.Drain)
+        waits_s, errors = [], []
+        for one in (enrolled, other, other):
+            async with house.agent(one) as late:
+                await late.send(ingest_pb2.Hello(agent_version="0.0.0", lanes=[]))
+                waits_s.append((await late.expect(ingest_pb2.Drain)).reconnect_after.ToNanoseconds() / 1e9)
+                errors.append(await late.ending())
+        await stopping
+    again, first, first_again = waits_s
+
+    assert errors == [None, None, None]
+    assert first <= times.reconnect_within_s < min(again, first_again)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def hasty(postgres: DatabaseServer, telemetry: str, redis_url: str) -> AsyncIterator[IngestHouse]:
     """An ingest whose streams live for half a second, and end after a second of silence."""
