@@ -20,6 +20,7 @@ REGISTRY: Mapping[str, str] = {
     "FLICK_REDIS_URL": "Redis, as redis://user:password@host:port/0 or unix://...",
     "FLICK_AUTH_ADDRESS": "Where auth's gRPC is, as host:port or unix:PATH.",
     "FLICK_QUERY_ADDRESS": "Where query's gRPC is, as host:port or unix:PATH.",
+    "FLICK_INGEST_ADDRESS": "Where ingest's gRPC is, as host:port, or tls://host:port if by TLS on this machine, too.",
     "FLICK_PUBLIC_URL": "The address at which people and agents reach the gateway, as https://host:port.",
     "FLICK_PUBLIC_INGEST_ADDRESS": "The address at which agents reach ingest, as host:port.",
     "FLICK_TRUST_BUNDLE_FILE": "This installation's certificate authority in PEM; absent with public ones.",

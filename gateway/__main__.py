@@ -52,7 +52,7 @@ async def run(config: GatewayConfig) -> None:
     registry = CollectorRegistry()
     for collector in (PlatformCollector, GCCollector):
         collector(registry=registry)
-    addresses = {"auth": config.auth_address, "query": config.query_address}
+    addresses = {"auth": config.auth_address, "ingest": config.ingest_address, "query": config.query_address}
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_requested())
         backends = await stack.enter_async_context(

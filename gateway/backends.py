@@ -16,6 +16,7 @@ HOMES: Mapping[str, str] = {
     "flick.v1.AuthService": "auth",
     "flick.v1.EnrollmentService": "auth",
     "flick.v1.OrganizationService": "auth",
+    "flick.v1.PushService": "ingest",
     "flick.v1.ServerGroupService": "auth",
     "flick.v1.ServerService": "auth",
     "flick.v1.QueryService": "query",

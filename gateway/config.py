@@ -17,6 +17,8 @@ class GatewayConfig:
     """Where auth answers. Needed."""
     query_address: str = setting("FLICK_QUERY_ADDRESS")
     """Where query answers. Needed."""
+    ingest_address: str = setting("FLICK_INGEST_ADDRESS")
+    """Where ingest answers; tls://host:port where it speaks TLS on this machine, too. Needed."""
     metrics_listen: str | None = setting("FLICK_GATEWAY_METRICS_LISTEN", default=None)
     """host:port of /metrics. Absent: not served."""
     tls_cert_file: Path | None = setting("FLICK_GATEWAY_TLS_CERT_FILE", default=None)
@@ -28,7 +30,7 @@ class GatewayConfig:
     public_url: str | None = setting("FLICK_PUBLIC_URL", default=None)
     """The address that people use; an own origin too. Absent: only the address of each request counts as own."""
     trust_bundle_file: Path | None = setting("FLICK_TRUST_BUNDLE_FILE", default=None)
-    """The authority to trust when auth or query are on other machines. Absent: the system's authorities."""
+    """The authority to trust when a service is on another machine or speaks TLS. Absent: the system's authorities."""
     log_level: str = setting("FLICK_LOG_LEVEL", default="INFO")
     """Least severe log records that are written."""
 

@@ -144,7 +144,8 @@ async def house(*, postgres: DatabaseServer, database: str, redis_url: str, fold
             )
             for name, secret in known.items()
         }
-        gateway = await run("gateway", {"FLICK_AUTH_ADDRESS": auth, "FLICK_QUERY_ADDRESS": backends["query"]})
+        addresses = {f"FLICK_{name.upper()}_ADDRESS": address for name, address in backends.items()}
+        gateway = await run("gateway", {"FLICK_AUTH_ADDRESS": auth, **addresses})
         running = House(
             auth=auth,
             ingest=backends["ingest"],

@@ -194,6 +194,8 @@ def gateway(stage: Stage) -> Part:
             FLICK_GATEWAY_METRICS_LISTEN=stage.addresses.listen("gateway_metrics"),
             FLICK_AUTH_ADDRESS=stage.addresses.local("auth"),
             FLICK_QUERY_ADDRESS=stage.addresses.local("query"),
+            FLICK_INGEST_ADDRESS=f"tls://{stage.addresses.local('ingest')}",
+            FLICK_TRUST_BUNDLE_FILE=stage.certificates.authority_file,
             FLICK_PUBLIC_URL=stage.url,
             **tls,
         ),

@@ -96,7 +96,7 @@ class _OverflowKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Overflow
     OVERFLOW_KIND_PROCESSES: _OverflowKind.ValueType  # 2
     """200 processes in a sample; those that follow are left out."""
     OVERFLOW_KIND_TEXT: _OverflowKind.ValueType  # 3
-    """64 KiB of text, in a layout's label values as in a sample's processes; what follows is left out."""
+    """64 KiB of text, in a layout's label values and custom metrics as in a sample's processes; what follows is left out."""
     OVERFLOW_KIND_LAYOUTS: _OverflowKind.ValueType  # 4
     """16 MiB of new layouts of a server within 24 hours; labelled values that need one more are left out."""
     OVERFLOW_KIND_MALFORMED: _OverflowKind.ValueType  # 5
@@ -112,7 +112,7 @@ OVERFLOW_KIND_SERIES: OverflowKind.ValueType  # 1
 OVERFLOW_KIND_PROCESSES: OverflowKind.ValueType  # 2
 """200 processes in a sample; those that follow are left out."""
 OVERFLOW_KIND_TEXT: OverflowKind.ValueType  # 3
-"""64 KiB of text, in a layout's label values as in a sample's processes; what follows is left out."""
+"""64 KiB of text, in a layout's label values and custom metrics as in a sample's processes; what follows is left out."""
 OVERFLOW_KIND_LAYOUTS: OverflowKind.ValueType  # 4
 """16 MiB of new layouts of a server within 24 hours; labelled values that need one more are left out."""
 OVERFLOW_KIND_MALFORMED: OverflowKind.ValueType  # 5

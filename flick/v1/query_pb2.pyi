@@ -209,6 +209,7 @@ class MetricValue(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Metric name of the catalogue."""
     value: _builtins.float
@@ -217,16 +218,21 @@ class MetricValue(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels, as the catalogue lists them."""
 
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it was measured, where that is another time than the rest's, as with values that were pushed."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         value: _builtins.float = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "name", b"name", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "name", b"name", "time", b"time", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1363,8 +1369,54 @@ class ListMetricDescriptorsResponse(_message.Message):
 Global___ListMetricDescriptorsResponse: _TypeAlias = ListMetricDescriptorsResponse  # noqa: Y015
 
 @_typing.final
+class ListServerMetricDescriptorsRequest(_message.Message):
+    """Asks for the metrics of a server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.str
+    """The server."""
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["server_id", b"server_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListServerMetricDescriptorsRequest: _TypeAlias = ListServerMetricDescriptorsRequest  # noqa: Y015
+
+@_typing.final
+class ListServerMetricDescriptorsResponse(_message.Message):
+    """The metrics of a server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRICS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricDescriptor]:
+        """The metrics, by name. At most 2000 custom ones, those that were described last."""
+
+    def __init__(
+        self,
+        *,
+        metrics: _abc.Iterable[Global___MetricDescriptor] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metrics", b"metrics"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListServerMetricDescriptorsResponse: _TypeAlias = ListServerMetricDescriptorsResponse  # noqa: Y015
+
+@_typing.final
 class MetricDescriptor(_message.Message):
-    """A built-in metric."""
+    """A metric: a built-in one, or a custom one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1373,6 +1425,7 @@ class MetricDescriptor(_message.Message):
     UNIT_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     LABEL_KEYS_FIELD_NUMBER: _builtins.int
+    CUSTOM_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     description: _builtins.str
@@ -1381,6 +1434,8 @@ class MetricDescriptor(_message.Message):
     """Its unit in UCUM."""
     kind: _options_pb2.MetricKind.ValueType
     """How values are to be read."""
+    custom: _builtins.bool
+    """Whether it is no built-in metric, but one of the server's own."""
     @_builtins.property
     def label_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The keys of its labels."""
@@ -1393,10 +1448,11 @@ class MetricDescriptor(_message.Message):
         unit: _builtins.str = ...,
         kind: _options_pb2.MetricKind.ValueType = ...,
         label_keys: _abc.Iterable[_builtins.str] | None = ...,
+        custom: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "kind", b"kind", "label_keys", b"label_keys", "name", b"name", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["custom", b"custom", "description", b"description", "kind", b"kind", "label_keys", b"label_keys", "name", b"name", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -92,6 +92,11 @@ class QueryServiceStub:
                 request_serializer=flick_dot_v1_dot_query__pb2.ListMetricDescriptorsRequest.SerializeToString,
                 response_deserializer=flick_dot_v1_dot_query__pb2.ListMetricDescriptorsResponse.FromString,
                 _registered_method=True)
+        self.ListServerMetricDescriptors = channel.unary_unary(
+                '/flick.v1.QueryService/ListServerMetricDescriptors',
+                request_serializer=flick_dot_v1_dot_query__pb2.ListServerMetricDescriptorsRequest.SerializeToString,
+                response_deserializer=flick_dot_v1_dot_query__pb2.ListServerMetricDescriptorsResponse.FromString,
+                _registered_method=True)
 
 
 class QueryServiceServicer:
@@ -176,6 +181,13 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListServerMetricDescriptors(self, request, context):
+        """Every metric that a server may have: the built-in ones, and the custom ones that its agent or a push ever brought.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_QueryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -233,6 +245,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.ListMetricDescriptors,
                     request_deserializer=flick_dot_v1_dot_query__pb2.ListMetricDescriptorsRequest.FromString,
                     response_serializer=flick_dot_v1_dot_query__pb2.ListMetricDescriptorsResponse.SerializeToString,
+            ),
+            'ListServerMetricDescriptors': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListServerMetricDescriptors,
+                    request_deserializer=flick_dot_v1_dot_query__pb2.ListServerMetricDescriptorsRequest.FromString,
+                    response_serializer=flick_dot_v1_dot_query__pb2.ListServerMetricDescriptorsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -533,6 +550,33 @@ class QueryService:
             '/flick.v1.QueryService/ListMetricDescriptors',
             flick_dot_v1_dot_query__pb2.ListMetricDescriptorsRequest.SerializeToString,
             flick_dot_v1_dot_query__pb2.ListMetricDescriptorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListServerMetricDescriptors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/flick.v1.QueryService/ListServerMetricDescriptors',
+            flick_dot_v1_dot_query__pb2.ListServerMetricDescriptorsRequest.SerializeToString,
+            flick_dot_v1_dot_query__pb2.ListServerMetricDescriptorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,8 @@ class QueryServiceStub:
     """How many of the caller's servers are in which state, and each one's state."""
     ListMetricDescriptors: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListMetricDescriptorsRequest, _query_pb2.ListMetricDescriptorsResponse]
     """Every built-in metric with its labels, unit, kind and description."""
+    ListServerMetricDescriptors: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListServerMetricDescriptorsRequest, _query_pb2.ListServerMetricDescriptorsResponse]
+    """Every metric that a server may have: the built-in ones, and the custom ones that its agent or a push ever brought."""
 
 @_typing.type_check_only
 class QueryServiceAsyncStub(QueryServiceStub):
@@ -89,6 +91,8 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """How many of the caller's servers are in which state, and each one's state."""
     ListMetricDescriptors: _aio.UnaryUnaryMultiCallable[_query_pb2.ListMetricDescriptorsRequest, _query_pb2.ListMetricDescriptorsResponse]  # type: ignore[assignment]
     """Every built-in metric with its labels, unit, kind and description."""
+    ListServerMetricDescriptors: _aio.UnaryUnaryMultiCallable[_query_pb2.ListServerMetricDescriptorsRequest, _query_pb2.ListServerMetricDescriptorsResponse]  # type: ignore[assignment]
+    """Every metric that a server may have: the built-in ones, and the custom ones that its agent or a push ever brought."""
 
 class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answers from what ingest stored."""
@@ -182,5 +186,13 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.ListMetricDescriptorsResponse, _abc.Awaitable[_query_pb2.ListMetricDescriptorsResponse]]:
         """Every built-in metric with its labels, unit, kind and description."""
+
+    @_abc_1.abstractmethod
+    def ListServerMetricDescriptors(
+        self,
+        request: _query_pb2.ListServerMetricDescriptorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_pb2.ListServerMetricDescriptorsResponse, _abc.Awaitable[_query_pb2.ListServerMetricDescriptorsResponse]]:
+        """Every metric that a server may have: the built-in ones, and the custom ones that its agent or a push ever brought."""
 
 def add_QueryServiceServicer_to_server(servicer: QueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -23,23 +23,26 @@ _sym_db = _symbol_database.Default()
 
 
 from flick.v1 import catalog_pb2 as flick_dot_v1_dot_catalog__pb2
+from flick.v1 import options_pb2 as flick_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x66lick/v1/telemetry.proto\x12\x08\x66lick.v1\x1a\x16\x66lick/v1/catalog.proto\"@\n\x06Series\x12 \n\x06metric\x18\x01 \x01(\x0e\x32\x10.flick.v1.Metric\x12\x14\n\x0clabel_values\x18\x02 \x03(\t\"=\n\x06Layout\x12\x11\n\tlayout_id\x18\x01 \x01(\r\x12 \n\x06series\x18\x02 \x03(\x0b\x32\x10.flick.v1.Series\"f\n\x06Sample\x12\x16\n\x0etime_unix_nano\x18\x01 \x01(\x06\x12\x0c\n\x04\x63ore\x18\x02 \x03(\x01\x12\x11\n\tlayout_id\x18\x03 \x01(\r\x12\x10\n\x08labelled\x18\x04 \x03(\x02\x12\x11\n\tprocesses\x18\x05 \x01(\x0c\"7\n\x0fProcessSnapshot\x12$\n\tprocesses\x18\x01 \x03(\x0b\x32\x11.flick.v1.Process\"\xe3\x01\n\x07Process\x12\x0b\n\x03pid\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x03 \x01(\t\x12\x0c\n\x04user\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x17\n\x0f\x63pu_utilization\x18\x06 \x01(\x01\x12\x12\n\nmemory_rss\x18\x07 \x01(\x04\x12\x14\n\x0cthread_count\x18\x08 \x01(\r\x12\x16\n\tdisk_read\x18\t \x01(\x04H\x00\x88\x01\x01\x12\x17\n\ndisk_write\x18\n \x01(\x04H\x01\x88\x01\x01\x42\x0c\n\n_disk_readB\r\n\x0b_disk_writeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x66lick/v1/telemetry.proto\x12\x08\x66lick.v1\x1a\x16\x66lick/v1/catalog.proto\x1a\x16\x66lick/v1/options.proto\"W\n\x06Series\x12 \n\x06metric\x18\x01 \x01(\x0e\x32\x10.flick.v1.Metric\x12\x14\n\x0clabel_values\x18\x02 \x03(\t\x12\x15\n\rcustom_metric\x18\x03 \x01(\r\"w\n\x0c\x43ustomMetric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\"\n\x04kind\x18\x03 \x01(\x0e\x32\x14.flick.v1.MetricKind\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x12\n\nlabel_keys\x18\x05 \x03(\t\"m\n\x06Layout\x12\x11\n\tlayout_id\x18\x01 \x01(\r\x12 \n\x06series\x18\x02 \x03(\x0b\x32\x10.flick.v1.Series\x12.\n\x0e\x63ustom_metrics\x18\x03 \x03(\x0b\x32\x16.flick.v1.CustomMetric\"f\n\x06Sample\x12\x16\n\x0etime_unix_nano\x18\x01 \x01(\x06\x12\x0c\n\x04\x63ore\x18\x02 \x03(\x01\x12\x11\n\tlayout_id\x18\x03 \x01(\r\x12\x10\n\x08labelled\x18\x04 \x03(\x02\x12\x11\n\tprocesses\x18\x05 \x01(\x0c\"7\n\x0fProcessSnapshot\x12$\n\tprocesses\x18\x01 \x03(\x0b\x32\x11.flick.v1.Process\"\xe3\x01\n\x07Process\x12\x0b\n\x03pid\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x03 \x01(\t\x12\x0c\n\x04user\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x17\n\x0f\x63pu_utilization\x18\x06 \x01(\x01\x12\x12\n\nmemory_rss\x18\x07 \x01(\x04\x12\x14\n\x0cthread_count\x18\x08 \x01(\r\x12\x16\n\tdisk_read\x18\t \x01(\x04H\x00\x88\x01\x01\x12\x17\n\ndisk_write\x18\n \x01(\x04H\x01\x88\x01\x01\x42\x0c\n\n_disk_readB\r\n\x0b_disk_writeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'flick.v1.telemetry_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SERIES']._serialized_start=62
-  _globals['_SERIES']._serialized_end=126
-  _globals['_LAYOUT']._serialized_start=128
-  _globals['_LAYOUT']._serialized_end=189
-  _globals['_SAMPLE']._serialized_start=191
-  _globals['_SAMPLE']._serialized_end=293
-  _globals['_PROCESSSNAPSHOT']._serialized_start=295
-  _globals['_PROCESSSNAPSHOT']._serialized_end=350
-  _globals['_PROCESS']._serialized_start=353
-  _globals['_PROCESS']._serialized_end=580
+  _globals['_SERIES']._serialized_start=86
+  _globals['_SERIES']._serialized_end=173
+  _globals['_CUSTOMMETRIC']._serialized_start=175
+  _globals['_CUSTOMMETRIC']._serialized_end=294
+  _globals['_LAYOUT']._serialized_start=296
+  _globals['_LAYOUT']._serialized_end=405
+  _globals['_SAMPLE']._serialized_start=407
+  _globals['_SAMPLE']._serialized_end=509
+  _globals['_PROCESSSNAPSHOT']._serialized_start=511
+  _globals['_PROCESSSNAPSHOT']._serialized_end=566
+  _globals['_PROCESS']._serialized_start=569
+  _globals['_PROCESS']._serialized_end=796
 # @@protoc_insertion_point(module_scope)

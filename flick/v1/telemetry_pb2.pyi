@@ -5,6 +5,7 @@ What an agent measured: samples, the layouts that explain them, processes."""
 
 from collections import abc as _abc
 from flick.v1 import catalog_pb2 as _catalog_pb2
+from flick.v1 import options_pb2 as _options_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -27,25 +28,73 @@ class Series(_message.Message):
 
     METRIC_FIELD_NUMBER: _builtins.int
     LABEL_VALUES_FIELD_NUMBER: _builtins.int
+    CUSTOM_METRIC_FIELD_NUMBER: _builtins.int
     metric: _catalog_pb2.Metric.ValueType
-    """The metric, numbered 500 or above."""
+    """The metric, numbered 500 or above; unset for a custom one."""
+    custom_metric: _builtins.int
+    """The metric's place in `Layout.custom_metrics`, counted from 1; 0: it is one of the catalogue."""
     @_builtins.property
     def label_values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The values of the metric's label keys, in the catalogue's order. As many as the metric has label keys."""
+        """The values of the metric's label keys, in the order of the catalogue or of `CustomMetric`. As many as it has label keys."""
 
     def __init__(
         self,
         *,
         metric: _catalog_pb2.Metric.ValueType = ...,
         label_values: _abc.Iterable[_builtins.str] | None = ...,
+        custom_metric: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label_values", b"label_values", "metric", b"metric"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["custom_metric", b"custom_metric", "label_values", b"label_values", "metric", b"metric"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Series: _TypeAlias = Series  # noqa: Y015
+
+@_typing.final
+class CustomMetric(_message.Message):
+    """A metric that is not in the catalogue: what a script, a text file or a push brings, described by who brings it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    LABEL_KEYS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name in Prometheus's syntax: letters, digits, `_` and `:`, the first no digit, at most 200. So it never is one of the
+    catalogue's, each of which has a dot.
+    """
+    unit: _builtins.str
+    """Its unit in UCUM, at most 40 bytes; empty: not known."""
+    kind: _options_pb2.MetricKind.ValueType
+    """How values are to be read."""
+    description: _builtins.str
+    """What it tells, at most 400 bytes."""
+    @_builtins.property
+    def label_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The keys of its labels, in the order of their values: at most 16, each once, in Prometheus's syntax without `:`, at most
+        100 bytes.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        kind: _options_pb2.MetricKind.ValueType = ...,
+        description: _builtins.str = ...,
+        label_keys: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "kind", b"kind", "label_keys", b"label_keys", "name", b"name", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomMetric: _TypeAlias = CustomMetric  # noqa: Y015
 
 @_typing.final
 class Layout(_message.Message):
@@ -55,21 +104,27 @@ class Layout(_message.Message):
 
     LAYOUT_ID_FIELD_NUMBER: _builtins.int
     SERIES_FIELD_NUMBER: _builtins.int
+    CUSTOM_METRICS_FIELD_NUMBER: _builtins.int
     layout_id: _builtins.int
     """The agent's number for it, at least 1, unique on its stream."""
     @_builtins.property
     def series(self) -> _containers.RepeatedCompositeFieldContainer[Global___Series]:
         """The series in the order of the values."""
 
+    @_builtins.property
+    def custom_metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomMetric]:
+        """The custom metrics of the series, each in front of the next one in the order in which the series first name them."""
+
     def __init__(
         self,
         *,
         layout_id: _builtins.int = ...,
         series: _abc.Iterable[Global___Series] | None = ...,
+        custom_metrics: _abc.Iterable[Global___CustomMetric] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["layout_id", b"layout_id", "series", b"series"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["custom_metrics", b"custom_metrics", "layout_id", b"layout_id", "series", b"series"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

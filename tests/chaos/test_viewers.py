@@ -169,6 +169,7 @@ async def _two_gateways(
                 "FLICK_GATEWAY_METRICS_LISTEN": metrics,
                 "FLICK_AUTH_ADDRESS": line.auth_address,
                 "FLICK_QUERY_ADDRESS": query.address,
+                "FLICK_INGEST_ADDRESS": query.address,  # nothing is pushed here
             }
             running = await stack.enter_async_context(
                 program("gateway", environment=environment, log=folder / f"{name}.log")

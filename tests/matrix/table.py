@@ -49,14 +49,19 @@ MACHINES = {Who.AGENT: NO, Who.INGEST: NO, Who.QUERY: NO}
 
 @dataclass(frozen=True)
 class Row:
-    """What a method answers. `names` is the request's field for what it names; empty: it names nothing."""
+    """What a method answers.
+
+    `names` is the request's field for what it names; empty: it names nothing. To people, and to who is `blind`, a
+    foreign thing is as an unknown one.
+    """
 
     own: Mapping[Who, Answer]
     names: str = ""
+    blind: frozenset[Who] = frozenset()
 
     def answer(self, who: Who, what: What) -> Answer:
         """The answer that is right. A foreign or unknown thing is a secret from people and no matter for the rest."""
-        if what is What.OWN or who not in PEOPLE:
+        if what is What.OWN or not (who in PEOPLE or who in self.blind):
             return self.own[who]
         if who is Who.OTHER and what is What.FOREIGN:  # it is their own
             return self.own[Who.ADMIN]
@@ -88,6 +93,12 @@ def administers(names: str) -> Row:
     return Row(
         own={**STRANGERS, **MACHINES, Who.VIEWER: NO, Who.MEMBER: NO, Who.ADMIN: IN, Who.OTHER: NOTHING}, names=names
     )
+
+
+def pushes(names: str) -> Row:
+    """Members and better, and the server's own agent, to which another server is an unknown one."""
+    own = {**STRANGERS, **MACHINES, **dict.fromkeys(PEOPLE, IN), Who.VIEWER: NO, Who.OTHER: NOTHING, Who.AGENT: IN}
+    return Row(own=own, names=names, blind=frozenset({Who.AGENT}))
 
 
 def agent() -> Row:
@@ -132,11 +143,13 @@ METHODS: Mapping[str, Row] = {
     "OrganizationService.ListOrganizations": person(),
     "OrganizationService.UpdateOrganization": administers("organization_id"),
     "OrganizationService.UpdateOrganizationSettings": administers("organization_id"),
+    "PushService.PushMetrics": pushes("server_id"),
     "QueryService.ExportMetrics": sees("server_id"),
     "QueryService.GetLatestMetrics": sees("server_id"),
     "QueryService.GetServerDelivery": sees("server_id"),
     "QueryService.ListMetricDescriptors": person(),
     "QueryService.ListProcesses": sees("server_id"),
+    "QueryService.ListServerMetricDescriptors": sees("server_id"),
     "QueryService.ListTopProcesses": sees("server_id"),
     "QueryService.QueryFleetMetrics": sees("server_ids"),
     "QueryService.QueryMetricChanges": sees("server_id"),

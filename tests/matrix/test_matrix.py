@@ -23,6 +23,7 @@ from flick.v1 import (
     enrollment_pb2,
     ingest_pb2,
     organizations_pb2,
+    push_pb2,
     query_pb2,
     server_groups_pb2,
     servers_pb2,
@@ -38,12 +39,18 @@ MODULES = (
     enrollment_pb2,
     ingest_pb2,
     organizations_pb2,
+    push_pb2,
     query_pb2,
     server_groups_pb2,
     servers_pb2,
     stats_pb2,
 )
-SERVED_BY = {"IngestService": "ingest", "QueryService": "query", "StatsService": "query"}  # every other service: auth
+SERVED_BY = {  # every other service: auth
+    "IngestService": "ingest",
+    "PushService": "ingest",
+    "QueryService": "query",
+    "StatsService": "query",
+}
 BY_HTTP = {401: Answer.UNAUTHENTICATED, 403: Answer.PERMISSION_DENIED, 404: Answer.NOT_FOUND}
 BY_GRPC = {grpc.StatusCode[answer.name]: answer for answer in BY_HTTP.values()}
 LET_IN_AFTER_S = 1.0  # a stream that was not refused by then has let its caller in

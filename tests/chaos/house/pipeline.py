@@ -206,6 +206,7 @@ async def reader(
             "FLICK_GATEWAY_LISTEN": "127.0.0.1:0",
             "FLICK_AUTH_ADDRESS": line.auth_address,
             "FLICK_QUERY_ADDRESS": query.address,
+            "FLICK_INGEST_ADDRESS": query.address,  # nothing is pushed here
         }
         async with (
             program("gateway", environment=gateway_environment, log=folder / "gateway.log") as gateway,

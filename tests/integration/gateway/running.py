@@ -67,7 +67,7 @@ async def run_gateway(
 ) -> AsyncIterator[Gateway]:
     registry, clock = CollectorRegistry(), SystemClock()
     metrics, origins = GatewayMetrics(registry=registry), OriginPolicy(allowed=allowed_origins)
-    addresses = {"auth": backends.auth_address, "query": backends.query_address}
+    addresses = {"auth": backends.auth_address, "query": backends.query_address, "ingest": backends.ingest_address}
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(open_backends(addresses=addresses, trust_bundle_file=None))
         hub = LiveHub(

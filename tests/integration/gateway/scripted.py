@@ -273,6 +273,11 @@ class Backends:
     auth_address: str = ""
     query_address: str = ""
 
+    @property
+    def ingest_address(self) -> str:
+        """Nothing is pushed here: what answers whether auth is well answers for ingest, too."""
+        return self.auth_address
+
 
 def make_backends(names: dict[str, str], *, ca_pem: str = "") -> Backends:
     accounts = Accounts()

@@ -130,7 +130,7 @@ async def test_health_names_what_is_down(backends: Backends) -> None:
     assert ill.status_code == 503
     assert ill.json() == {
         "status": "degraded",
-        "backends": {"auth": "serving", "query": "unreachable"},
+        "backends": {"auth": "serving", "ingest": "serving", "query": "unreachable"},
         "down": ["query"],
     }
 

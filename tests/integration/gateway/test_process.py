@@ -24,6 +24,7 @@ def environment(backends: Backends, **more: str) -> dict[str, str]:
         "FLICK_GATEWAY_LISTEN": "127.0.0.1:0",
         "FLICK_AUTH_ADDRESS": backends.auth_address,
         "FLICK_QUERY_ADDRESS": backends.query_address,
+        "FLICK_INGEST_ADDRESS": backends.query_address,  # nothing is pushed here
         **more,
     }
 

@@ -11,10 +11,11 @@ NEEDED = {
     "FLICK_GATEWAY_LISTEN": "127.0.0.1:8080",
     "FLICK_AUTH_ADDRESS": "127.0.0.1:1",
     "FLICK_QUERY_ADDRESS": "127.0.0.1:2",
+    "FLICK_INGEST_ADDRESS": "127.0.0.1:3",
 }
 
 
-def test_three_addresses_are_all_it_needs() -> None:
+def test_four_addresses_are_all_it_needs() -> None:
     config = load(GatewayConfig, environ=NEEDED)
 
     assert config.own_origins == ()
