@@ -100,7 +100,7 @@ def pack(code: str, columns: Sequence[Numbers]) -> bytes:
     return pack_planes(code, rows, map(_split, columns))
 
 
-def pack_planes(code: str, rows: int, columns: Iterable[bytes]) -> bytes:
+def pack_planes(code: str, rows: int, columns: Iterable[bytes | memoryview]) -> bytes:
     """A block of columns that are planes already: the first bytes of all numbers, big-endian, then the second ones.
 
     For who has numbers as bytes in rows of one width, where a plane is a slice with steps. Whole numbers, which are

@@ -1,0 +1,142 @@
+"""Buckets of time: minimum, average and maximum of each metric, made of samples or of finer buckets. Pure.
+
+Averages are weighted by time: by how long those samples stand for in which the metric was measured. So it makes no
+difference whether a day is made of samples, of minutes or of hours.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from services.ingest.arrays import Floats, Wholes
+
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+
+
+@dataclass(frozen=True, kw_only=True)
+class Buckets:
+    """Buckets of one layout, in the order of time, only those with samples. Metrics are rows, buckets are columns.
+
+    Attributes:
+        times: their beginnings, in microseconds since the Unix epoch. Of samples: their moments.
+        weights: how many microseconds the samples of each stand for.
+        metric_weights: how many of them the samples stand for in which each metric was measured, `weights` where it was
+            not measured at all; None: every metric was measured in all samples of a bucket or in none.
+        low, average, high: of each metric in each bucket; NaN: not measured.
+    """
+
+    times: Wholes
+    weights: Wholes
+    metric_weights: Wholes | None
+    low: Floats
+    average: Floats
+    high: Floats
+
+    @classmethod
+    def of_samples(cls, times: Wholes, weights: Wholes, values: Floats) -> Self:
+        """Samples, each as a bucket of its own."""
+        return cls(times=times, weights=weights, metric_weights=None, low=values, average=values, high=values)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def metrics(self) -> int:
+        """How many metrics there are."""
+        return len(self.average)
+
+    def gather(self, bucket_us: int) -> "Buckets":
+        """The same in coarser buckets, which begin at multiples of their length since the Unix epoch."""
+        starts = self.times // bucket_us * bucket_us
+        firsts = np.flatnonzero(np.diff(starts, prepend=starts[0] - 1))
+        weights = np.add.reduceat(self.weights, firsts)
+        average = _averages(self.average, self.weights, weights, firsts)
+        uneven = self._uneven()
+        metric_weights = None
+        if len(uneven):
+            counted = self.weights if self.metric_weights is None else self.metric_weights[uneven]
+            counted = np.where(np.isnan(self.average[uneven]), 0, counted)
+            counts = np.add.reduceat(counted, firsts, axis=1)
+            average[uneven] = _averages(np.nan_to_num(self.average[uneven]), counted, np.maximum(counts, 1), firsts)
+            metric_weights = np.broadcast_to(weights, average.shape).copy()
+            metric_weights[uneven] = np.where(counts > 0, counts, weights)
+            if (metric_weights == weights).all():
+                metric_weights = None
+        low = np.fmin.reduceat(self.low, firsts, axis=1)
+        high = np.fmax.reduceat(self.high, firsts, axis=1)
+        return Buckets(
+            times=starts[firsts],
+            weights=weights,
+            metric_weights=metric_weights,
+            low=low,
+            average=np.clip(
+                average, low, high
+            ),  # NaN where they are; and rounding leads a little out of what it averages
+            high=high,
+        )
+
+    def _uneven(self) -> Wholes:
+        """Which metrics were measured in some of the samples and in others not."""
+        if self.metric_weights is not None:
+            return np.arange(self.metrics)
+        missing = np.isnan(self.average)
+        return np.flatnonzero(missing.any(axis=1) & ~missing.all(axis=1))
+
+    def with_metrics(self, count: int) -> "Buckets":
+        """The same with metrics behind the others that were not measured, so that there are at least `count`."""
+        if self.metrics >= count:
+            return self
+        gap = np.full((count - self.metrics, len(self)), np.nan)
+        more = None
+        if self.metric_weights is not None:
+            more = np.vstack((self.metric_weights, np.broadcast_to(self.weights, gap.shape)))
+        low, average, high = (np.vstack((one, gap)) for one in (self.low, self.average, self.high))
+        return replace(self, metric_weights=more, low=low, average=average, high=high)
+
+    def only(self, kept: Wholes) -> "Buckets":
+        """Some of the buckets, by their numbers."""
+        return Buckets(
+            times=self.times[kept],
+            weights=self.weights[kept],
+            metric_weights=None if self.metric_weights is None else self.metric_weights[:, kept],
+            low=self.low[:, kept],
+            average=self.average[:, kept],
+            high=self.high[:, kept],
+        )
+
+
+def join(parts: Sequence[Buckets]) -> Buckets:
+    """Buckets of different times as one, in the order of time; of two of the same time the one of the later part."""
+    count = max(one.metrics for one in parts)
+    wide = [one.with_metrics(count) for one in parts]
+    times = np.concatenate([one.times for one in wide])
+    last_first = np.unique(times[::-1], return_index=True)[1]
+    metric_weights = None
+    if any(one.metric_weights is not None for one in wide):
+        metric_weights = np.hstack([
+            np.broadcast_to(one.weights, one.average.shape) if one.metric_weights is None else one.metric_weights
+            for one in wide
+        ])  # fmt: skip
+    together = Buckets(
+        times=times,
+        weights=np.concatenate([one.weights for one in wide]),
+        metric_weights=metric_weights,
+        low=np.hstack([one.low for one in wide]),
+        average=np.hstack([one.average for one in wide]),
+        high=np.hstack([one.high for one in wide]),
+    )
+    return together.only(len(times) - 1 - last_first)
+
+
+def _averages(values: Floats, weights: Wholes, sums: Wholes, firsts: Wholes) -> Floats:
+    """Averages of groups that begin at `firsts`, whose weights add up to `sums`."""
+    sizes = np.diff(firsts, append=values.shape[1])
+    shares = weights / np.repeat(
+        sums, sizes, axis=-1
+    )  # first of all: values times weights may be too large for a number
+    averages: Floats = np.add.reduceat(values * shares, firsts, axis=1)
+    return averages
