@@ -10,6 +10,7 @@ import random
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,18 +91,20 @@ def _memory_mib() -> dict[str, float]:
 
 async def measure(name: str) -> None:
     """Fill a database, and have another process seal it."""
-    async with postgres_server(database_account()) as (postgres, _):
-        async with postgres.database(template=await telemetry_template(postgres)) as database:
-            url = postgres.url(database=database, role="flick_ingest")
-            async with open_pool(url, application_name="bench") as pool:
-                writer = Writer(pool=pool)
-                for hour in range(HOURS):
-                    await fill(writer, hour, SHAPES[name])
-            print(f"{name}: {SHAPES[name]}", flush=True)
-            child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.bench.storage.sealing_memory", "--seal", url
-            )
-            assert await child.wait() == 0
+    async with AsyncExitStack() as stack:
+        postgres, _ = await stack.enter_async_context(postgres_server(database_account()))
+        template = await telemetry_template(postgres)
+        database = await stack.enter_async_context(postgres.database(template=template))
+        url = postgres.url(database=database, role="flick_ingest")
+        async with open_pool(url, application_name="bench") as pool:
+            writer = Writer(pool=pool)
+            for hour in range(HOURS):
+                await fill(writer, hour, SHAPES[name])
+        print(f"{name}: {SHAPES[name]}", flush=True)
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.bench.storage.sealing_memory", "--seal", url
+        )
+        assert await child.wait() == 0
 
 
 def main() -> None:
