@@ -35,6 +35,12 @@ class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceS
 
     def __init__(self) -> None:
         self.look_ups = 0
+        self.hosts: dict[str, access_pb2.HostReport] = {}
+        """What was told of each server's host last."""
+        self.reports_asked = 0
+        self.answers_reports = asyncio.Event()
+        """Cleared: what is told of hosts is heard and not answered."""
+        self.answers_reports.set()
         self.matches: dict[str, list[str]] = {}
         """The ids of the servers that a filter matches. Any other filter is refused."""
         self._signer = tokens.Signer(key=Ed25519PrivateKey.generate(), key_id="k1")
@@ -59,10 +65,17 @@ class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceS
         """Let the watches fall silent without ending; questions are still answered."""
         self._muted = True
 
-    def person(self, *, organization_id: str, lifetime_s: int = A_RUN_S, user_id: str = "") -> tuple[str, Metadata]:
-        """A viewer in an organization: id and the metadata of their calls."""
+    def person(
+        self,
+        *,
+        organization_id: str,
+        lifetime_s: int = A_RUN_S,
+        user_id: str = "",
+        role: options_pb2.Role.ValueType = options_pb2.ROLE_VIEWER,
+    ) -> tuple[str, Metadata]:
+        """Somebody in an organization, by default a viewer: id and the metadata of their calls."""
         user_id = user_id or str(new_id())
-        self._change(granted=[_membership(user_id, organization_id)])
+        self._change(granted=[_membership(user_id, organization_id, role)])
         return user_id, self.metadata(user_id, lifetime_s=lifetime_s)
 
     def metadata(self, user_id: str, *, lifetime_s: int = A_RUN_S) -> Metadata:
@@ -142,6 +155,12 @@ class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceS
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "filter: at character 1: no.")
         return access_pb2.FindServersResponse(server_ids=self.matches[request.filter])
 
+    async def ReportHosts(self, request: access_pb2.ReportHostsRequest, context: Any) -> access_pb2.ReportHostsResponse:
+        self.reports_asked += 1
+        await self.answers_reports.wait()
+        self.hosts.update({report.server_id: report for report in request.reports})
+        return access_pb2.ReportHostsResponse()
+
     async def WatchAccess(self, request: Any, context: Any) -> AsyncIterator[access_pb2.WatchAccessResponse]:
         changes: asyncio.Queue[access_pb2.WatchAccessResponse] = asyncio.Queue()
         self._watches.add(changes)
@@ -170,8 +189,10 @@ def _is_asked_for(entry: access_pb2.AccessEntry, request: access_pb2.LookUpAcces
     return entry.server.server_id in request.server_ids or entry.server.organization_id in request.organization_ids
 
 
-def _membership(user_id: str, organization_id: str) -> access_pb2.AccessEntry:
-    entry = access_pb2.MembershipEntry(user_id=user_id, organization_id=organization_id, role=options_pb2.ROLE_VIEWER)
+def _membership(
+    user_id: str, organization_id: str, role: options_pb2.Role.ValueType = options_pb2.ROLE_VIEWER
+) -> access_pb2.AccessEntry:
+    entry = access_pb2.MembershipEntry(user_id=user_id, organization_id=organization_id, role=role)
     return access_pb2.AccessEntry(membership=entry)
 
 

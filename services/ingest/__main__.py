@@ -76,6 +76,7 @@ async def running(
                 ),
                 bus=bus,
                 access=access,
+                report_hosts=access.report_hosts,
                 registry=registry,
                 clock=clock,
                 times=times,

@@ -23,6 +23,7 @@ from flick.rpc.calls import DeadlineAspect, MetricsAspect
 from flick.rpc.faults import FaultAspect
 from flick.rpc.server import Registration
 from flick.telemetry import RpcMetrics
+from services.ingest.hosts import Hosts, Report
 from services.ingest.housekeeping import LOCK, Housekeeping
 from services.ingest.intake.admission import Admission
 from services.ingest.intake.layouts import LayoutIds
@@ -71,6 +72,7 @@ async def running(
     connect: Callable[[], Awaitable[Connection]],
     bus: Bus,
     access: Access,
+    report_hosts: Report,
     registry: CollectorRegistry,
     clock: Clock,
     times: StreamTimes,
@@ -79,7 +81,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Write, announce and keep house while entered; on leaving, what was taken is still written.
 
-    `connect` makes the connection by which one of all processes leads.
+    `connect` makes the connection by which one of all processes leads; `report_hosts` tells auth of agents' hosts.
     """
     metrics = IngestMetrics(registry=registry)
     store = Store(pool=pool, clock=clock)
@@ -89,6 +91,7 @@ async def running(
         pool=pool,
         bus=bus,
         access=access,
+        report_hosts=report_hosts,
         store=store,
         layouts=layouts,
         admission=admission,
@@ -106,7 +109,7 @@ async def running(
         every_s=HOUSEKEEPING_EVERY_S,
         clock=clock,
     )
-    streaming = (parts.announcer, parts.watched, parts.ledger, claims, parts.minding, parts.rounds)
+    streaming = (parts.announcer, parts.watched, parts.ledger, claims, parts.minding, parts.rounds, parts.hosts)
     await _report_durability(store, metrics)
     async with AsyncExitStack() as stack:
         for part in (*streaming, layouts, parts.writer, housekeeping):
@@ -132,6 +135,7 @@ def _parts(
     pool: Pool,
     bus: Bus,
     access: Access,
+    report_hosts: Report,
     store: Store,
     layouts: NewLayouts,
     admission: Admission,
@@ -163,6 +167,7 @@ def _parts(
         rounds=Rounds(every_s=times.look_every_s, clock=clock),
         metrics=metrics,
         times=times,
+        hosts=Hosts(report=report_hosts, metrics=metrics.hosts, clock=clock, rng=rng),
         clock=clock,
         rng=rng,
     )

@@ -119,6 +119,13 @@ class SealingMetrics:
         )
 
 
+class HostMetrics:
+    """What agents tell of their hosts."""
+
+    def __init__(self, make: _Namespace) -> None:
+        self.reports = make.counter("host_reports", "Hosts told to auth, by what became of it.", "outcome")
+
+
 class IngestMetrics:
     """Ingest's own metrics, by subject."""
 
@@ -129,3 +136,4 @@ class IngestMetrics:
         self.commits = CommitMetrics(make)
         self.live = LiveMetrics(make)
         self.sealing = SealingMetrics(make)
+        self.hosts = HostMetrics(make)

@@ -57,7 +57,8 @@ class IngestServicer:
             self._roster.farewells.came()
             await context.write(Response(drain=self._roster.farewells.drain(caller.server_id)))
             return
-        with self._roster.entered(session):
+        with self._roster.entered(session), self._parts.hosts.heard(session.stream, hello):
+            del hello  # as long as the stream may live, it need not
             failure = await session.run(context)
         if failure is not None:
             raise failure

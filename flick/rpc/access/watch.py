@@ -20,6 +20,7 @@ from flick.v1 import access_pb2, access_pb2_grpc, servers_pb2
 
 STALE_AFTER_S = 5.0  # auth sends something at least every 2 s
 LOOK_UP_TIMEOUT_S = 2.0
+REPORT_TIMEOUT_S = 10.0  # nobody waits for it
 RETRY_S = 1.0
 DOUBTS_AT_ONCE = 20.0
 DOUBTS_PER_S = 20.0
@@ -94,6 +95,15 @@ class AccessWatch:
         grants = await self._look_up(access_pb2.LookUpAccessRequest(organization_ids=organizations))
         return [server for one in organizations for server in grants.servers_in(organization_id=one)]
 
+    async def organizations_where(self, *, user_id: str, role: int) -> list[str]:
+        """The organizations in which the user has at least that role."""
+        grants = await self._look_up(access_pb2.LookUpAccessRequest(user_ids=[user_id]))
+        return [
+            one
+            for one in grants.organizations_of(user_id=user_id)
+            if grants.role(user_id=user_id, organization_id=one) >= role
+        ]
+
     async def find_servers(self, *, user_id: str, organization_id: str, filter_text: str) -> Sequence[str]:
         """The ids of those of the user's servers that a filter matches. Only auth knows, so it is always asked.
 
@@ -109,6 +119,22 @@ class AccessWatch:
                 raise told from error
             raise unavailable("Servers can't be found now.", private=f"auth does not answer: {error}") from error
         return answer.server_ids
+
+    async def report_hosts(self, reports: Sequence[access_pb2.HostReport]) -> Sequence[access_pb2.HostRefusal]:
+        """Tell auth what agents know of their hosts; what of that it does not take.
+
+        Raises UNAVAILABLE when auth does not answer, else what it answers.
+        """
+        try:
+            metadata = await self._identity.metadata()
+            request = access_pb2.ReportHostsRequest(reports=reports)
+            answer = await self._stub.ReportHosts(request, metadata=metadata, timeout=REPORT_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            told = from_rpc_error(error)
+            if told.kind is Kind.DEADLINE_EXCEEDED:
+                raise unavailable("Hosts can't be told now.", private=f"auth does not answer: {error}") from error
+            raise told from error
+        return answer.refused
 
     def listen(self, tell: Callable[[], None], *, server_id: str) -> AbstractContextManager[None]:
         """Call `tell` whenever something about the server or its keys changes, while entered."""

@@ -69,6 +69,8 @@ class Intake:
                 raise ProtocolError("hello: it comes once, as the first frame.")
             case "pong":
                 self._parts.ledger.report(self._stream, request.pong)
+                if request.pong.HasField("host") and not self._refused:
+                    self._parts.hosts.tell(self._stream, request.pong.host)
             case kind:
                 self._parts.metrics.samples.frames_ignored.labels(kind or "unknown").inc()
 

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 from flick.clock import Clock
+from services.ingest.hosts import Hosts
 from services.ingest.intake.admission import Admission
 from services.ingest.intake.layouts import LayoutIds
 from services.ingest.ledger.ledger import Ledger
@@ -31,5 +32,6 @@ class Parts:
     rounds: Rounds
     metrics: IngestMetrics
     times: StreamTimes
+    hosts: Hosts
     clock: Clock
     rng: random.Random
