@@ -91,7 +91,7 @@ async def _run(path: Path, settings: AgentConfig) -> int:
             identity=found,
             clock=SystemClock(),
             rng=random.Random(),  # noqa: S311 - spreads agents in time, guards nothing
-            host=this_host(),
+            host=this_host,
             version=agent_version(),
             spool_path=(settings.spool_dir or path.parent) / spool_name(found.server_id),
             spool_limits=SpoolLimits(

@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.budget import CPU_SHARE, Budget
 from agent.collection import Collection, Workers, every_collector
+from agent.host import KnownHost
 from agent.identity import Identity
 from agent.sampler.orders import Orders, Wanted
 from agent.sampler.sampler import Sampler
@@ -25,7 +27,7 @@ async def run_agent(
     identity: Identity,
     clock: Clock,
     rng: random.Random,
-    host: servers_pb2.Host,
+    host: Callable[[], servers_pb2.Host],
     version: str,
     spool_path: Path,
     spool_limits: SpoolLimits,
@@ -58,7 +60,7 @@ async def run_agent(
             timeline=timeline,
             clock=clock,
             backoff=Backoff(rng=rng, base_s=1.0, factor=1.6, cap_s=120.0),
-            host=host,
+            host=KnownHost(ask=host, worker=workers.filesystem).now,
             version=version,
             failing=lambda: sampler.failing,
         )

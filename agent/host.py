@@ -4,16 +4,19 @@ import platform
 import re
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.facts.addresses import addresses
-from agent.facts.installation import boot_time_s, machine_id, memory_bytes
+from agent.facts.installation import boot_time_s, machine_id, memory_bytes, os_name
 from agent.facts.processor import processor
 from agent.facts.virtualization import virtualization
+from agent.worker import Worker
 from flick.v1 import servers_pb2
 
 _ARCH = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm32", "armv6l": "arm32", "i686": "x86", "i386": "x86"}
 _FACT_LENGTH = 200  # services/auth/rules/joining.py takes no more
+_SAME_BOOT_S = 60  # the kernel works out when it started from the wall clock, which is corrected now and then
 _INSTALLED = re.compile(r"flick(?:_agent)?-([^-]+)\.dist-info")  # the agent's own wheel, or the whole of FLick
 
 
@@ -23,7 +26,7 @@ def this_host(*, root: Path = Path("/")) -> servers_pb2.Host:
     host = servers_pb2.Host(
         hostname=socket.gethostname(),
         os_type=platform.system().lower(),
-        os_description=_os_description(),
+        os_description=_plain(os_name(root)) or f"{platform.system()} {platform.release()}",
         arch=_ARCH.get(machine, machine.lower()),
         kernel_release=platform.release(),
     )
@@ -63,8 +66,28 @@ def agent_version() -> str:
     return "0"
 
 
-def _os_description() -> str:
-    try:
-        return platform.freedesktop_os_release()["PRETTY_NAME"]
-    except (OSError, KeyError):
-        return f"{platform.system()} {platform.release()}"
+class KnownHost:
+    """This machine as it is now: addresses, names and versions change while the agent runs.
+
+    Args:
+        ask: what finds it out.
+        worker: on which it is asked: some of it stands on a disk, which may hang.
+    """
+
+    def __init__(self, *, ask: Callable[[], servers_pb2.Host], worker: Worker) -> None:
+        self._ask = ask
+        self._worker = worker
+        self._known = servers_pb2.Host()
+
+    def now(self) -> servers_pb2.Host:
+        """What is known now; where it can't be found out in time, what was known last, which at first is nothing."""
+        known = self._known
+        try:
+            found = self._worker.run(self._ask)
+        except (OSError, ValueError):
+            return known
+        both = found.HasField("boot_time") and known.HasField("boot_time")
+        if both and abs(found.boot_time.seconds - known.boot_time.seconds) <= _SAME_BOOT_S:
+            found.boot_time.CopyFrom(known.boot_time)
+        self._known = found
+        return found

@@ -4,7 +4,16 @@ import re
 from pathlib import Path
 
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
+_PRETTY_NAME = re.compile(r"""^PRETTY_NAME=(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|(\S+))[ \t]*$""", re.MULTILINE)
+_ESCAPED = re.compile(r"\\(.)")
 _KEY = b"flick machine id"  # machine-id(5): to be shown to others only as a keyed hash
+
+
+def os_name(root: Path) -> str:
+    """The operating system in words, by os-release(5); empty where there is none. Unlike `platform`'s it is no copy."""
+    text = _text(root / "etc/os-release") or _text(root / "usr/lib/os-release")
+    found = _PRETTY_NAME.search(text)
+    return _ESCAPED.sub(r"\1", found[1] or found[2] or found[3]) if found else ""
 
 
 def boot_time_s(root: Path) -> int | None:

@@ -17,7 +17,8 @@ class SpoolLimits:
         max_age_ns: how much older than the newest a sample may be while new ones don't flow. Default 24 h.
         live_samples: how many wait for the live lane; older ones wait for the backfill lane. Default 12: a minute.
         frame_samples: how many a frame holds. Default 60.
-        frame_bytes: of samples in a frame, unless a single one is larger. Default 256 KiB; the contract allows 4 MiB.
+        frame_bytes: of samples in a frame, unless a single one is larger. Default 64 KiB of the 4 MiB that the
+            contract allows: ingest's gRPC takes in the whole next frame of every stream, whether or not there is room.
         losses: how many separate spans of loss are kept apart. Default 100.
     """
 
@@ -25,7 +26,7 @@ class SpoolLimits:
     max_age_ns: int = MAX_AGE_S * 10**9
     live_samples: int = 12
     frame_samples: int = 60
-    frame_bytes: int = 256 * 1024
+    frame_bytes: int = 64 * 1024
     losses: int = 100
 
 

@@ -9,7 +9,7 @@ from flick.clock import Clock
 from flick.v1 import ingest_pb2, telemetry_pb2
 
 _NS = 1_000_000_000
-BACKFILL_FRAMES_PER_S = 2.0  # of 60 samples: a day of 5 s samples drains in two and a half minutes
+BACKFILL_SAMPLES_PER_S = 120.0  # a day of samples every 5 s drains in two and a half minutes
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Flow:
         for layout in message.metric_batch.layouts:
             self._declared[layout.layout_id] = (lane, frame.seq)
         if lane == BACKFILL:
-            cursor.paused_until_s = self._clock.monotonic_s() + 1 / BACKFILL_FRAMES_PER_S
+            cursor.paused_until_s = self._clock.monotonic_s() + max(1, len(frame.entries)) / BACKFILL_SAMPLES_PER_S
         return message
 
     def ready_in_s(self) -> float | None:

@@ -31,7 +31,7 @@ class Greeting:
         spool: whose lanes go on here.
         orders, timeline: what Welcome sets.
         clock: this machine's.
-        host: what is known of this machine.
+        host: what is known of this machine now.
         version: the agent's.
         failing: the collectors that can't measure now.
         held_back_s: for how many seconds a new sample waits on purpose while nobody watches.
@@ -41,14 +41,17 @@ class Greeting:
     orders: Orders
     timeline: Timeline
     clock: Clock
-    host: servers_pb2.Host
+    host: Callable[[], servers_pb2.Host]
     version: str
     failing: Callable[[], Sequence[Failure]]
     held_back_s: Callable[[], float]
 
     def hello(self) -> ingest_pb2.StreamTelemetryRequest:
         """The first frame."""
-        hello = ingest_pb2.Hello(agent_version=self.version, spool_id=self.spool.spool_id, host=self.host)
+        hello = ingest_pb2.Hello(agent_version=self.version, spool_id=self.spool.spool_id)
+        host = self.host()
+        if host.ByteSize():  # else what was told once would be forgotten
+            hello.host.CopyFrom(host)
         hello.spool.CopyFrom(self.spool_status())
         hello.send_time.FromNanoseconds(self.clock.time_unix_nano())
         for lane in (LIVE, BACKFILL):

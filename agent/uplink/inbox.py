@@ -10,7 +10,7 @@ from agent.spool.spool import Spool, UnknownSeqError
 from agent.uplink.ending import Ending, EndKind, StreamEndedError, ending_by_fatal
 from agent.uplink.flow import Flow
 from flick.clock import Clock
-from flick.v1 import ingest_pb2
+from flick.v1 import ingest_pb2, servers_pb2
 
 _NS = 1_000_000_000
 _ANSWERS_AT_MOST = 64  # pongs and refusals that wait; ingest asks far less
@@ -23,6 +23,8 @@ class Inbox:
 
     Args:
         spool_status: how the spool stands, as ingest is told.
+        host: what is known of this machine now.
+        told_host: what of it ingest was told by Hello.
         overflows: the kinds of overflow that were logged, on earlier streams as well.
     """
 
@@ -34,6 +36,8 @@ class Inbox:
         orders: Orders,
         clock: Clock,
         spool_status: Callable[[], ingest_pb2.SpoolStatus],
+        host: Callable[[], servers_pb2.Host],
+        told_host: servers_pb2.Host,
         overflows: set[ingest_pb2.OverflowKind.ValueType],
     ) -> None:
         self._overflows = overflows
@@ -42,6 +46,8 @@ class Inbox:
         self._orders = orders
         self._clock = clock
         self._spool_status = spool_status
+        self._host = host
+        self._told_host = told_host
         self._answers: deque[ingest_pb2.StreamTelemetryRequest] = deque(maxlen=_ANSWERS_AT_MOST)
         self.drain: ingest_pb2.Drain | None = None
 
@@ -74,10 +80,17 @@ class Inbox:
             case "drain":
                 self.drain = frame.drain
             case "ping":
-                pong = ingest_pb2.Pong(ping_id=frame.ping.ping_id, spool=self._spool_status())
-                self._answers.append(ingest_pb2.StreamTelemetryRequest(pong=pong))
+                self._answers.append(ingest_pb2.StreamTelemetryRequest(pong=self._pong(frame.ping)))
             case _:  # of a later version of the contract; it means nothing to this agent
                 pass
+
+    def _pong(self, ping: ingest_pb2.Ping) -> ingest_pb2.Pong:
+        pong = ingest_pb2.Pong(ping_id=ping.ping_id, spool=self._spool_status())
+        host = self._host()
+        if host != self._told_host:
+            self._told_host = host
+            pong.host.CopyFrom(host)
+        return pong
 
     def _take_ack(self, ack: ingest_pb2.Ack) -> None:
         try:

@@ -22,7 +22,7 @@ from agent.uplink.flow import Flow
 from agent.uplink.greeting import Greeting
 from agent.uplink.inbox import Inbox
 from flick.clock import Clock
-from flick.v1 import ingest_pb2, telemetry_pb2
+from flick.v1 import ingest_pb2, servers_pb2, telemetry_pb2
 
 _NS = 1_000_000_000
 SILENT_S = 30.0  # flick.v1.Ping: a side that hears nothing for 30 s gives the stream up
@@ -60,6 +60,7 @@ class Stream:
         self._overflows = overflows
         self._silent_s = silent_s
         self._flow: Flow | None = None
+        self._told_host = servers_pb2.Host()
         self._wake = asyncio.Event()
         self._shown: deque[tuple[telemetry_pb2.Sample, telemetry_pb2.Layout | None]] = deque(maxlen=_SHOWN_AT_MOST)
         self._leaving: Ending | None = None
@@ -90,6 +91,8 @@ class Stream:
                 orders=self._orders,
                 clock=self._clock,
                 spool_status=self._greeting.spool_status,
+                host=self._greeting.host,
+                told_host=self._told_host,
                 overflows=self._overflows,
             )
             await self._talk(flow, inbox)
@@ -111,7 +114,9 @@ class Stream:
 
     async def _greet(self) -> Flow:
         sent_s = self._clock.monotonic_s()
-        await self._write(self._greeting.hello())
+        hello = self._greeting.hello()
+        self._told_host = hello.hello.host
+        await self._write(hello)
         frame = await self._read()
         match frame.WhichOneof("frame"):
             case "welcome":

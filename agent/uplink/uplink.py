@@ -30,6 +30,7 @@ class Uplink:
     Args:
         identity: whom this agent is and where ingest is.
         backoff: how long to wait after a stream that failed.
+        host: what is known of this machine now; asked at every Hello, and once a minute.
         failing: the collectors that can't measure now.
         silent_s: how long ingest may say nothing before its stream is given up.
         spread_s: over how long the sending of new samples is spread among all servers; 0: all is sent at once.
@@ -44,7 +45,7 @@ class Uplink:
         timeline: Timeline,
         clock: Clock,
         backoff: Backoff,
-        host: servers_pb2.Host,
+        host: Callable[[], servers_pb2.Host],
         version: str,
         failing: Callable[[], Sequence[Failure]] = tuple,
         silent_s: float = SILENT_S,

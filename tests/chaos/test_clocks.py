@@ -182,7 +182,7 @@ async def _real_agent(line: Pipeline, authority: Authority, clock: WrongClock, f
             ),
             clock=clock,
             rng=random.Random(1),
-            host=this_host(),
+            host=this_host,
             version="0.0.0",
             spool_path=folder / "spool.db",
             spool_limits=SpoolLimits(),

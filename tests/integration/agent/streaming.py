@@ -35,6 +35,7 @@ class Agent:
     ) -> None:
         self.clock = SystemClock()
         self.failing: list[Failure] = []
+        self.host = this_host()
         self.orders = Orders()
         self.timeline = Timeline(clock=self.clock, boot_id="boot")
         self.spool = MemorySpool(spool_id=uuid.uuid4(), limits=SpoolLimits(max_bytes=max_bytes, frame_samples=2))
@@ -46,7 +47,7 @@ class Agent:
             timeline=self.timeline,
             clock=self.clock,
             backoff=Backoff(rng=random.Random(1), base_s=0.02, factor=1.6, cap_s=0.1),
-            host=this_host(),
+            host=lambda: self.host,
             version="1.2.3",
             failing=lambda: self.failing,
             silent_s=silent_s,

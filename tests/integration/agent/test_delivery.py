@@ -7,9 +7,8 @@ import grpc
 import pytest
 
 from agent.collectors.failure import Failure
-from agent.host import this_host
 from agent.identity import Identity
-from flick.v1 import ingest_pb2
+from flick.v1 import ingest_pb2, servers_pb2
 from tests.integration.agent.certificates import Issued
 from tests.integration.agent.ingest import ScriptedIngest, Visit, seconds, serving
 from tests.integration.agent.streaming import BACKFILL, KEY, LIVE, Agent, streaming, times
@@ -37,7 +36,7 @@ async def test_the_agent_says_who_it_is_and_streams_after_welcome(identity: Iden
         assert ingest.visits[0].metadata["authorization"] == f"Bearer {KEY}"
         assert hello.agent_version == "1.2.3"
         assert hello.spool_id == agent.spool.spool_id
-        assert hello.host == this_host()
+        assert hello.host == agent.host
         assert [(lane.lane, lane.seq) for lane in hello.lanes] == [(LIVE, 1), (BACKFILL, 1)]
         assert [(batch.lane, batch.seq) for batch in got] == [(LIVE, 1), (LIVE, 2)]
         assert [times(batch) for batch in got] == [measured[:1], measured[1:]]
@@ -253,3 +252,52 @@ async def test_a_full_queue_tells_its_gap(identity: Identity, tls: Issued) -> No
     assert gap.dropped_samples == agent.spool.counts.dropped == measured.index(kept[0]) > 0
     assert gap.start_time.ToNanoseconds() == measured[0]
     assert gap.end_time.ToNanoseconds() == kept[0]
+
+
+async def test_a_pong_tells_of_the_host_when_that_has_changed_and_the_next_hello_tells_it_all(
+    identity: Identity, tls: Issued
+) -> None:
+    pongs: list[ingest_pb2.Pong] = []
+
+    async def pong(visit: Visit) -> ingest_pb2.Pong:
+        await visit.say(ping=ingest_pb2.Ping(ping_id=len(pongs)))
+        pongs.append((await visit.next()).pong)
+        return pongs[-1]
+
+    async def script(visit: Visit) -> None:
+        await visit.welcome()
+        await pong(visit)
+        agent.host = servers_pb2.Host(hostname="moved", addresses=["192.0.2.7"])
+        await pong(visit)
+        await pong(visit)
+
+    async def again(visit: Visit) -> None:
+        await visit.welcome()
+        await visit.until_gone()
+
+    ingest = ScriptedIngest(script, again)
+    async with streaming(ingest, identity, tls) as agent:
+        before = agent.host
+        await ingest.played()
+        await until(lambda: len(ingest.visits) == 2 and ingest.visits[1].hello.spool_id)
+
+    assert ingest.visits[0].hello.host == before
+    assert [one.HasField("host") for one in pongs] == [False, True, False]
+    assert pongs[1].host == agent.host == ingest.visits[1].hello.host
+
+
+async def test_nothing_is_told_of_a_host_that_is_not_known(identity: Identity, tls: Issued) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.welcome()
+        await visit.until_gone()
+
+    ingest = ScriptedIngest(script)
+    async with serving(ingest, tls=tls) as address:
+        agent = Agent(replace(identity, ingest_address=address))
+        agent.host = servers_pb2.Host()
+        task = asyncio.create_task(agent.uplink.run())
+        await agent.welcomed()
+        task.cancel()
+        await asyncio.wait([task])
+
+    assert not ingest.visits[0].hello.HasField("host")

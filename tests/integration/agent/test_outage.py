@@ -105,7 +105,7 @@ class _Agent:
             timeline=timeline,
             clock=clock,
             backoff=Backoff(rng=random.Random(1), base_s=1.0, factor=1.6, cap_s=120.0),
-            host=this_host(),
+            host=this_host,
             version="1",
             spread_s=0.0,
         )

@@ -1,17 +1,21 @@
 """What kind of machine it is, found out from the files of machines that this one is not."""
 
+import platform
 import re
 from pathlib import Path
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.facts.addresses import MAX_ADDRESSES, addresses, ipv4, ipv6
-from agent.facts.installation import boot_time_s, machine_id, memory_bytes
+from agent.facts.installation import boot_time_s, machine_id, memory_bytes, os_name
 from agent.facts.processor import Processor, parse
 from agent.facts.virtualization import virtualization
-from agent.host import this_host
+from agent.host import KnownHost, this_host
+from agent.worker import Worker
+from flick.v1 import servers_pb2
 from services.auth.rules.joining import checked_host
 from tests.unit.agent.collectors.trees import grow
 
@@ -157,3 +161,76 @@ def test_auth_takes_this_very_machine_and_one_whose_firmware_says_odd_things(tmp
 
     assert checked_host(this_host()) == this_host()
     assert len(checked_host(this_host(root=grow(tmp_path, odd))).cpu_model) == 200
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        ('NAME="Debian"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\n', "Debian GNU/Linux 12 (bookworm)"),
+        ("PRETTY_NAME='Alpine Linux v3.20'\n", "Alpine Linux v3.20"),
+        ("PRETTY_NAME=Arch\n", "Arch"),
+        (r'PRETTY_NAME="The \"Quoted\" \$1 \\ Linux"', r'The "Quoted" $1 \ Linux'),
+        ("OLD_PRETTY_NAME=x\nNAME=y\n", ""),
+        ("", ""),
+    ],
+    ids=["debian", "alpine", "bare", "escaped", "none", "no file"],
+)
+def test_the_operating_system_is_called_as_os_release_says(tmp_path: Path, lines: str, name: str) -> None:
+    grow(tmp_path, {"usr/lib/os-release": lines} if lines else {})
+
+    assert os_name(tmp_path) == name
+
+
+def test_this_very_system_is_called_as_python_reads_it() -> None:
+    try:
+        told = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        pytest.skip("this system has no os-release")
+
+    assert os_name(Path("/")) == told
+
+
+def _known(*hosts: servers_pb2.Host | Exception) -> KnownHost:
+    """A machine that is found out to be each of `hosts` in turn; an error is raised."""
+    left = list(hosts)
+
+    def ask() -> servers_pb2.Host:
+        found = left.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return KnownHost(ask=ask, worker=Worker())
+
+
+def _booted(seconds: int, **more: str) -> servers_pb2.Host:
+    return servers_pb2.Host(boot_time=Timestamp(seconds=seconds), **more)  # type: ignore[arg-type]
+
+
+def test_a_new_address_is_known_when_it_is_there() -> None:
+    before, after = servers_pb2.Host(addresses=["192.0.2.1"]), servers_pb2.Host(addresses=["192.0.2.2"])
+    known = _known(before, after)
+
+    assert [known.now(), known.now()] == [before, after]
+
+
+def test_a_corrected_clock_is_no_other_boot_but_one_that_was_set_is() -> None:
+    known = _known(*(_booted(seconds) for seconds in (1_790_000_000, 1_790_000_002, 1_790_003_600)))
+
+    assert [known.now().boot_time.seconds for _ in range(3)] == [1_790_000_000, 1_790_000_000, 1_790_003_600]
+
+
+def test_a_machine_without_a_time_of_boot_gets_none() -> None:
+    known = _known(servers_pb2.Host(hostname="a"), servers_pb2.Host(hostname="a"))
+    known.now()
+
+    assert not known.now().HasField("boot_time")
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), OSError(), ValueError()], ids=["hangs", "fails", "is odd"])
+def test_what_can_not_be_found_out_now_stays_as_it_was(error: Exception) -> None:
+    before = _booted(1_790_000_000, hostname="a")
+    known = _known(before, error)
+    known.now()
+
+    assert known.now() == before

@@ -63,7 +63,7 @@ class _Agent:
             timeline=timeline,
             clock=clock,
             backoff=Backoff(rng=random.Random(1), base_s=0.02, factor=1.0, cap_s=0.02),
-            host=this_host(),
+            host=this_host,
             version="1.2.3",
             spread_s=0.0,
         )

@@ -10,6 +10,7 @@ import httpx
 import psutil
 import pytest
 
+from agent.spool.limits import SpoolLimits
 from flick.db.pool import connect
 from flick.v1 import catalog_pb2, ingest_pb2, ingest_pb2_grpc, telemetry_pb2
 from services.ingest.intake.admission import ADMITTED_BYTES, WAITING_BYTES
@@ -22,10 +23,9 @@ from tests.waiting import eventually
 
 KIB = 1024
 FRAMES = 8  # as many as the credits allow
-SAMPLES, SERIES = 40, 2000  # in a frame: 313 KiB on the wire, about 1 MiB in memory
-# The goal is 100 KiB, and it is missed by a message: gRPC takes in the whole next one of every stream that is read,
-# whether or not there is room for it. Measured with 1,000 streams: 368 to 489 MiB in all.
-MAX_BYTES_PER_STREAM = (100 + 313) * KIB
+SERIES = 2000  # in a sample: 8 KB
+SAMPLES = SpoolLimits().frame_bytes // (4 * SERIES)  # in a frame: as large as our agent makes them, 63 KiB
+MAX_BYTES_PER_STREAM = (100 + 63) * KIB
 # The allocators of Python and gRPC keep more than is asked of them: measured 1.5 times. Uncapped it would be 6 times.
 MAX_HELD_BYTES = 2 * (ADMITTED_BYTES + WAITING_BYTES)
 

@@ -8,7 +8,7 @@ from agent.spool.frame import BACKFILL, LIVE, Entry
 from agent.spool.lanes.memory import MemorySpool
 from agent.spool.limits import SpoolLimits
 from agent.spool.spool import UnknownSeqError
-from agent.uplink.flow import BACKFILL_FRAMES_PER_S, Flow
+from agent.uplink.flow import BACKFILL_SAMPLES_PER_S, Flow
 from flick.v1 import ingest_pb2, telemetry_pb2
 from tests.unit.agent.clock import HandClock
 
@@ -16,11 +16,12 @@ MIB = 1024 * 1024
 
 
 class Bench:
-    """A spool of one-sample frames and a flow over it."""
+    """A spool, of one-sample frames unless told otherwise, and a flow over it."""
 
-    def __init__(self, *, max_batches: int = 8, max_bytes: int = 4 * MIB) -> None:
+    def __init__(self, *, max_batches: int = 8, max_bytes: int = 4 * MIB, frame_samples: int = 1) -> None:
         self.clock = HandClock()
-        self.spool = MemorySpool(spool_id=uuid.uuid4(), limits=SpoolLimits(live_samples=100, frame_samples=1))
+        limits = SpoolLimits(live_samples=100, frame_samples=frame_samples)
+        self.spool = MemorySpool(spool_id=uuid.uuid4(), limits=limits)
         self.flow = Flow(spool=self.spool, clock=self.clock, max_batches=max_batches, max_bytes=max_bytes)
         self.time_ns = 0
 
@@ -74,7 +75,7 @@ def test_the_backlog_leaves_half_of_the_credits_to_the_live_lane() -> None:
     backlog = []
     for _ in range(10):
         backlog += bench.sent(BACKFILL)
-        bench.clock.pass_by(1 / BACKFILL_FRAMES_PER_S)
+        bench.clock.pass_by(1 / BACKFILL_SAMPLES_PER_S)
     bench.measure(10)
 
     assert len(backlog) == 2
@@ -91,8 +92,19 @@ def test_the_backlog_drains_at_a_limited_rate() -> None:
     bench.clock.pass_by(wait_s)
 
     assert first == [1]
-    assert wait_s == pytest.approx(1 / BACKFILL_FRAMES_PER_S)
+    assert wait_s == pytest.approx(1 / BACKFILL_SAMPLES_PER_S)
     assert seqs(bench.sent(BACKFILL)) == [2]
+
+
+@pytest.mark.parametrize(("samples", "size"), [(1, 0), (60, 0), (60, 4000)], ids=["one", "small", "large"])
+def test_the_backlog_goes_as_many_samples_a_second_in_frames_of_any_size(samples: int, size: int) -> None:
+    bench = Bench(frame_samples=samples)
+    bench.measure(60, size=size)
+    bench.spool.demote()
+    frame = bench.flow.next(BACKFILL)
+    assert frame is not None
+
+    assert bench.flow.ready_in_s() == pytest.approx(len(frame.metric_batch.samples) / BACKFILL_SAMPLES_PER_S)
 
 
 def test_after_retry_after_the_lane_waits_and_sends_the_same_frames_again() -> None:
