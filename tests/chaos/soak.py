@@ -1,6 +1,7 @@
 """An hour under load B with a fault every five minutes: is everything there, and does ingest stay as it is?
 
-Beside what is measured now, every agent hands in samples of the last three hours, which ingest seals meanwhile.
+Beside what is measured now, every agent hands in samples of the last three hours, which ingest seals meanwhile. Within
+the warm-up it also seals some full hours, as it does once when the clock's hour is over: what that needs once may stay.
 
 `python -m tests.chaos.soak --minutes 60` prints what it found and writes build/soak.json.
 """
@@ -11,6 +12,8 @@ import dataclasses
 import itertools
 import json
 import logging
+import random
+import statistics
 import sys
 import tempfile
 import time
@@ -18,10 +21,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flick.db.pool import open_pool
+from flick.v1 import telemetry_pb2
 from tests.chaos.checking.checker import Findings
 from tests.chaos.house.stage import Stage, stage
 from tests.chaos.house.vitals import Reading
+from tests.chaos.load.samples import Instrument
 from tests.deployables import ROOT
+from tests.integration.ingest.sealing.hours import HOUR_NS, Writer
 
 FAULT_EVERY_S = 300.0
 WARM_UP_S = 600.0
@@ -29,6 +36,10 @@ GOAL_MIB_PER_H = 1.0
 MIB = 2**20
 PAST_S = 3 * 3600.0
 SEAL_AFTER_S = 60  # so that an hour is sealed again and again, of which something still comes
+FULL_HOURS = 10  # of a server each; they are sealed one after the other, so more would need no more
+FULL_HOUR_AGO_S = 6 * 3600
+FULL_HOUR_SAMPLES = 3600
+WRITTEN_AT_ONCE = 100
 BACK_WITHIN_S = 200.0  # the backoff's cap of 120 s, and the backlog
 
 logger = logging.getLogger(__name__)
@@ -98,7 +109,9 @@ class Report:
         faults: each fault and the seconds until every agent had acks again, None: too many.
         ingest: its readings.
         kept_mib: by how much it was larger after the warm-up, and with it the first fault, than before.
-        slope_mib_per_h: how it grew from then on.
+        slope_mib_per_h: how it grew from then on, see `Vitals`.
+        peak_mib: the most that it was seen with from then on.
+        load_average, load_average_at_most: of the machine, by whatever ran on it: the median, and the highest.
         sealed, blocks: samples that lay in sealed hours at the end, and in how many blocks.
     """
 
@@ -109,6 +122,9 @@ class Report:
     ingest: list[Reading] = field(default_factory=list)
     kept_mib: float = 0.0
     slope_mib_per_h: float = 0.0
+    peak_mib: float = 0.0
+    load_average: float = 0.0
+    load_average_at_most: float = 0.0
     sealed: int = 0
     blocks: int = 0
 
@@ -127,7 +143,9 @@ class Report:
             f"  {self.findings}",
             f"  ingest: {first.rss_bytes / MIB:.1f} -> {last.rss_bytes / MIB:.1f} MiB, {first.fds} -> {last.fds} files",
             f"  {first.threads} -> {last.threads} threads, {self.slope_mib_per_h:+.2f} MiB/h; goal <{GOAL_MIB_PER_H:g}",
-            f"  {self.kept_mib:+.1f} MiB by the first fault; {self.sealed} samples are sealed, in {self.blocks} blocks",
+            f"  {self.peak_mib:.1f} MiB at most after the warm-up, which left {self.kept_mib:+.1f}",
+            f"  {self.sealed} samples are sealed, in {self.blocks} blocks",
+            f"  the machine's load average: {self.load_average:.1f}, at most {self.load_average_at_most:.1f}",
             "  kept every promise" if self.findings.clean else "  BROKE A PROMISE",
         ]
 
@@ -150,11 +168,13 @@ async def soak(
     warm_up_s: float,
     folder: Path,
     faults: Sequence[str] = tuple(FAULTS),
+    full_hours: int = FULL_HOURS,
     seed: int = 1,
 ) -> Report:
     """Run it. A fault that comes when less than `fault_every_s` seconds are left is not begun."""
     report = Report(agents=agents, minutes=minutes)
     async with stage(agents=agents, folder=folder, seed=seed, past_s=PAST_S, seal_after_s=SEAL_AFTER_S) as on:
+        await _write_full_hours(on, full_hours)
         began_s = time.monotonic()
         ends_s = began_s + 60 * minutes
         for name in itertools.cycle(faults):
@@ -171,11 +191,28 @@ async def soak(
             "ingest", around_s=fault_every_s
         )
         report.slope_mib_per_h = on.vitals.slope_mib_per_h("ingest", after_s=warm_up_s)
+        report.peak_mib = on.vitals.peak_rss_mib("ingest", after_s=warm_up_s)
+        report.load_average, report.load_average_at_most = statistics.median(on.vitals.loads), max(on.vitals.loads)
         await on.load.settle()
         report.findings = await on.findings()
         report.sealed, report.blocks = await on.sealed()
         assert on.ingest.starts == 1, "ingest died"
     return report
+
+
+async def _write_full_hours(on: Stage, count: int) -> None:
+    """Past hours as full as the one that is now, of servers that nobody checks."""
+    instrument = Instrument(rng=random.Random(count))
+    hour_us = int((time.time() - FULL_HOUR_AGO_S) // 3600) * 3600 * 10**6
+    url = on.postgres.server.url(database=on.database, role="flick_ingest")
+    async with open_pool(url, application_name="test") as pool:
+        for writer in [Writer(pool=pool) for _ in range(count)]:
+            for first in range(0, FULL_HOUR_SAMPLES, WRITTEN_AT_ONCE):
+                measured = [
+                    instrument.measure(hour_us + number * 10**6) for number in range(first, first + WRITTEN_AT_ONCE)
+                ]
+                samples = [telemetry_pb2.Sample.FromString(one.payload) for one in measured]
+                await writer.write(samples, received_ns=hour_us * 1000 + HOUR_NS)
 
 
 async def _back_s(on: Stage, fault_s: float) -> float | None:
