@@ -17,6 +17,8 @@ Numbers: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Wholes: TypeAlias = npt.NDArray[np.int64]
 
+_TURN_BYTES = 256 * 1024  # so much is copied at a time: what a processor keeps near
+
 
 def pack(code: str, numbers: Numbers) -> bytes:
     """A block of numbers: as many columns as the array has rows, all of type `code`."""
@@ -24,16 +26,19 @@ def pack(code: str, numbers: Numbers) -> bytes:
     if code == "q":
         numbers = np.diff(numbers, axis=1, prepend=0)
     width = columns.WIDTHS[code]
-    raw = np.ascontiguousarray(numbers, dtype=_big_endian(code)).view(np.uint8)
+    raw = np.ascontiguousarray(numbers, dtype=big_endian(code)).view(np.uint8)
     return columns.pack_planes(code, count, planes(raw.reshape(-1, count, width)))
 
 
 def planes(raw: npt.NDArray[np.uint8]) -> Iterator[memoryview]:
     """The planes of columns, given as the bytes of each number of each column, big-endian."""
-    turned = np.ascontiguousarray(raw.transpose(0, 2, 1))
-    flat, size = turned.reshape(-1).data, turned.shape[1] * turned.shape[2]
-    for column in range(turned.shape[0]):
-        yield flat[column * size : (column + 1) * size]
+    size = raw.shape[1] * raw.shape[2]
+    at_once = max(1, _TURN_BYTES // max(1, size))
+    for begin in range(0, len(raw), at_once):
+        turned = np.ascontiguousarray(raw[begin : begin + at_once].transpose(0, 2, 1))
+        flat = turned.reshape(-1).data
+        for place in range(0, len(flat), size):
+            yield flat[place : place + size]
 
 
 def unpack(block: bytes) -> Numbers:
@@ -52,9 +57,10 @@ def unpack(block: bytes) -> Numbers:
             raise ValueError(f"a column has {len(plain)} bytes, not those of {rows} numbers")
         raw[column] = np.frombuffer(plain, np.uint8)
     turned = np.ascontiguousarray(raw.reshape(-1, width, rows).transpose(0, 2, 1))
-    numbers = turned.reshape(-1, rows * width).view(_big_endian(code))
+    numbers = turned.reshape(-1, rows * width).view(big_endian(code))
     return np.cumsum(numbers, axis=1, dtype=np.int64) if code == "q" else numbers.astype(np.float64)
 
 
-def _big_endian(code: str) -> npt.DTypeLike:
+def big_endian(code: str) -> np.dtype[Any]:
+    """Numbers of a type code as blocks and PostgreSQL hold them."""
     return np.dtype(code).newbyteorder(">")

@@ -1,19 +1,19 @@
 """Blocks as the tables of sealed hours hold them, made of rows and read again. Pure."""
 
-import struct
 import uuid
-from array import array
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
-from operator import add
 
-from flick import columns
+import numpy as np
+
 from flick.blobs import pack_blobs, unpack_blobs
+from services.ingest import arrays
+from services.ingest.arrays import Floats, Wholes, big_endian
 from services.ingest.intake.samples import CORE_COLUMNS
-from services.ingest.sealing.rows import Samples, Snapshots, Times
-
-_EPOCH = datetime.fromtimestamp(0, tz=UTC)
+from services.ingest.rollups.blocks import to_datetime
+from services.ingest.rollups.minutes import Part
+from services.ingest.sealing.rows import Samples, Snapshots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,30 +39,39 @@ class SamplesBlock:
     labelled: bytes | None
 
     @cached_property
-    def moments(self) -> Times:
-        """When the samples were measured."""
-        return columns.unpack(self.times)[0]
+    def moments(self) -> Wholes:
+        """When the samples were measured, in microseconds since the Unix epoch."""
+        return _single(self.times)
 
     @cached_property
-    def received(self) -> Times:
+    def received(self) -> Wholes:
         """When they came."""
-        (lags,) = columns.unpack(self.lags)
-        return array("q", map(add, self.moments, lags))
+        return self.moments + _single(self.lags)
 
     def content(self, row: int) -> bytes:
         """What one sample holds, as `Samples.content` tells it; metrics that are newer than the block: not measured."""
-        core = [column[row] for column in self._core]
-        core += [float("nan")] * (len(CORE_COLUMNS) - len(core))
-        labelled = [column[row] for column in self._labelled]
-        return struct.pack(f">{len(core)}d{len(labelled)}f", *core, *labelled)
+        core = np.full(max(len(CORE_COLUMNS), len(self._core)), np.nan)
+        core[: len(self._core)] = self._core[:, row]
+        labelled = self._labelled[:, row] if self._labelled is not None else np.empty(0)
+        return core.astype(big_endian("d")).tobytes() + labelled.astype(big_endian("f")).tobytes()
+
+    def part(self) -> Part:
+        """The samples to be rolled up."""
+        return Part(
+            organization_id=self.organization_id,
+            layout_id=self.layout_id,
+            moments=self.moments,
+            core=self._core,
+            labelled=self._labelled,
+        )
 
     @cached_property
-    def _core(self) -> list[columns.Numbers]:
-        return columns.unpack(self.core)
+    def _core(self) -> Floats:
+        return arrays.unpack(self.core)
 
     @cached_property
-    def _labelled(self) -> list[columns.Numbers]:
-        return columns.unpack(self.labelled) if self.labelled is not None else []
+    def _labelled(self) -> Floats | None:
+        return arrays.unpack(self.labelled) if self.labelled is not None else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +86,9 @@ class SnapshotsBlock:
     snapshots: bytes
 
     @cached_property
-    def moments(self) -> Times:
-        """When they were taken."""
-        return columns.unpack(self.times)[0]
+    def moments(self) -> Wholes:
+        """When they were taken, in microseconds since the Unix epoch."""
+        return _single(self.times)
 
     @cached_property
     def packed(self) -> list[bytes]:
@@ -89,17 +98,17 @@ class SnapshotsBlock:
 
 def seal_samples(samples: Samples) -> SamplesBlock:
     """The block of some samples."""
-    times, count = samples.times, len(samples)
+    times = samples.times
     return SamplesBlock(
         organization_id=samples.organization_id,
         layout_id=samples.layout_id,
-        count=count,
-        first_time=to_datetime(times[0]),
-        last_time=to_datetime(times[-1]),
-        times=columns.pack("q", [times]),
-        lags=columns.pack("q", [array("q", [after - at for after, at in zip(samples.received, times, strict=True)])]),
-        core=columns.pack_planes("d", count, samples.core.columns()),
-        labelled=columns.pack_planes("f", count, samples.labelled.columns()) if samples.layout_id else None,
+        count=len(samples),
+        first_time=to_datetime(int(times[0])),
+        last_time=to_datetime(int(times[-1])),
+        times=arrays.pack("q", times[np.newaxis]),
+        lags=arrays.pack("q", (samples.received - times)[np.newaxis]),
+        core=arrays.pack("d", samples.core),
+        labelled=arrays.pack("f", samples.labelled) if samples.layout_id else None,
     )
 
 
@@ -108,13 +117,14 @@ def seal_snapshots(snapshots: Snapshots) -> SnapshotsBlock:
     return SnapshotsBlock(
         organization_id=snapshots.organization_id,
         count=len(snapshots.times),
-        first_time=to_datetime(snapshots.times[0]),
-        last_time=to_datetime(snapshots.times[-1]),
-        times=columns.pack("q", [snapshots.times]),
+        first_time=to_datetime(int(snapshots.times[0])),
+        last_time=to_datetime(int(snapshots.times[-1])),
+        times=arrays.pack("q", snapshots.times[np.newaxis]),
         snapshots=pack_blobs(snapshots.packed),
     )
 
 
-def to_datetime(time_us: int) -> datetime:
-    """A moment of microseconds since the Unix epoch, exactly."""
-    return _EPOCH + timedelta(microseconds=time_us)
+def _single(block: bytes) -> Wholes:
+    """The only column of a block."""
+    numbers: Wholes = arrays.unpack(block)[0]
+    return numbers

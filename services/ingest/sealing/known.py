@@ -7,10 +7,12 @@ conflict, too.
 """
 
 import uuid
-from array import array
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from services.ingest.arrays import Wholes
 from services.ingest.ledger.outcomes import Outcome, OutcomeKey, Outcomes
 from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock
 from services.ingest.sealing.rows import Rows, Samples, Snapshots
@@ -44,44 +46,53 @@ class Sorted:
 
 def sort_out(rows: Rows, known: Known, *, server_id: uuid.UUID) -> Sorted:
     """What is new and what came again."""
-    stored = {moment: (block, row) for block in known.samples for row, moment in enumerate(block.moments)}
-    packed = {moment: one for block in known.snapshots for moment, one in zip(block.moments, block.packed, strict=True)}
     conflicts: dict[int, uuid.UUID] = {}
     duplicates: dict[int, uuid.UUID] = {}
     for samples in rows.samples:
-        for row, (moment, received) in enumerate(zip(samples.times, samples.received, strict=True)):
-            block, at = stored.get(moment, (None, 0))
-            if block is None or block.received[at] == received:
-                continue
-            same = block.layout_id == samples.layout_id and block.content(at) == samples.content(row)
-            (duplicates if same else conflicts)[moment] = samples.organization_id
-    for snapshots in rows.snapshots:
-        for moment, one in zip(snapshots.times, snapshots.packed, strict=True):
+        for block in known.samples:
+            for row, at in _came_again(samples, block):
+                same = block.layout_id == samples.layout_id and block.content(at) == samples.content(row)
+                (duplicates if same else conflicts)[int(samples.times[row])] = samples.organization_id
+    for snapshots in rows.snapshots if duplicates else ():
+        packed = {
+            moment: one
+            for block in known.snapshots
+            for moment, one in zip(block.moments.tolist(), block.packed, strict=True)
+            if moment in duplicates
+        }
+        for moment, one in zip(snapshots.times.tolist(), snapshots.packed, strict=True):
             if moment in duplicates and packed.get(moment, one) != one:
                 conflicts[moment] = duplicates.pop(moment)
     outcomes = Outcomes()
     for outcome, found in ((Outcome.DUPLICATE, duplicates), (Outcome.CONFLICT, conflicts)):
         for organization_id in found.values():
             outcomes[OutcomeKey(server_id, organization_id, outcome)] += 1
-    new = _without(rows, samples=stored.keys(), snapshots=packed.keys() | conflicts.keys())
-    return Sorted(new=new, copies=duplicates.keys() | conflicts.keys(), outcomes=outcomes)
+    stored = _moments(known.samples)
+    taken = np.concatenate((_moments(known.snapshots), np.fromiter(conflicts, np.int64)))
+    return Sorted(
+        new=_without(rows, samples=stored, snapshots=taken),
+        copies=duplicates.keys() | conflicts.keys(),
+        outcomes=outcomes,
+    )
 
 
-def _without(rows: Rows, *, samples: Collection[int], snapshots: Collection[int]) -> Rows:
+def _came_again(samples: Samples, block: SamplesBlock) -> Iterable[tuple[int, int]]:
+    """Which samples have the moment of one in a block but came at another time, and which one that is there."""
+    at = np.minimum(np.searchsorted(block.moments, samples.times), len(block.moments) - 1)
+    again = (block.moments[at] == samples.times) & (block.received[at] != samples.received)
+    return zip(np.flatnonzero(again).tolist(), at[again].tolist(), strict=True)
+
+
+def _moments(blocks: Sequence[SamplesBlock] | Sequence[SnapshotsBlock]) -> Wholes:
+    return np.concatenate([np.empty(0, np.int64), *(one.moments for one in blocks)])
+
+
+def _without(rows: Rows, *, samples: Wholes, snapshots: Wholes) -> Rows:
     """The rows but for those of some moments."""
-    left = [_keep_samples(one, lambda moment: moment not in samples) for one in rows.samples]
-    taken = [_keep_snapshots(one, lambda moment: moment not in snapshots) for one in rows.snapshots]
+    left = [one.only(np.flatnonzero(~np.isin(one.times, samples))) for one in rows.samples]
+    taken = [_keep_snapshots(one, np.flatnonzero(~np.isin(one.times, snapshots))) for one in rows.snapshots]
     return Rows([one for one in left if len(one)], [one for one in taken if one.packed])
 
 
-def _keep_samples(samples: Samples, is_new: Callable[[int], bool]) -> Samples:
-    return samples.only([row for row, moment in enumerate(samples.times) if is_new(moment)])
-
-
-def _keep_snapshots(snapshots: Snapshots, is_new: Callable[[int], bool]) -> Snapshots:
-    kept = [number for number, moment in enumerate(snapshots.times) if is_new(moment)]
-    return replace(
-        snapshots,
-        times=array("q", [snapshots.times[number] for number in kept]),
-        packed=[snapshots.packed[number] for number in kept],
-    )
+def _keep_snapshots(snapshots: Snapshots, kept: Wholes) -> Snapshots:
+    return replace(snapshots, times=snapshots.times[kept], packed=[snapshots.packed[number] for number in kept])

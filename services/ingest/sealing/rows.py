@@ -1,4 +1,4 @@
-"""Rows of samples as PostgreSQL sends them, and their columns as slices of that: no value becomes an object. Pure.
+"""Rows of samples as PostgreSQL sends them, and their columns as arrays: no value becomes an object. Pure.
 
 Values come as arrays in the binary form of `array_send`: a head, then of each value its length and the value itself.
 All samples of one array have as many values, so those of one column lie a sample's width apart. Null comes as NaN,
@@ -6,16 +6,15 @@ which is never stored: see `queries.sql`.
 """
 
 import struct
-import sys
 import uuid
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import lt
-from typing import Any, TypeAlias
+from typing import Any
 
-Times: TypeAlias = "array[int]"
-"""Microseconds since the Unix epoch."""
+import numpy as np
+
+from services.ingest.arrays import Numbers, Wholes, big_endian
+from services.ingest.rollups.minutes import Part
 
 _EPOCH_US = 946_684_800_000_000  # PostgreSQL counts from 2000-01-01 in UTC
 _HEAD = struct.Struct(">iiI")  # dimensions, whether there are nulls, type of the values
@@ -24,83 +23,58 @@ _LENGTH_BYTES = 4  # in front of each value
 
 
 @dataclass(frozen=True, slots=True)
-class Matrix:
-    """Values of samples, one sample behind the other.
-
-    Attributes:
-        data: of each value its length in 4 bytes and the value, big-endian.
-        width: bytes of a sample; 0: it has no values.
-        size: bytes of a value.
-    """
-
-    data: bytes
-    width: int
-    size: int
-
-    @classmethod
-    def read(cls, sent: bytes | None, *, rows: int, size: int) -> "Matrix":
-        """An array of the values of some samples, one dimension for the samples and one for their values.
-
-        Raises ValueError when it is anything else.
-        """
-        if sent is None:
-            return cls(b"", 0, size)
-        dimensions, has_null, _ = _HEAD.unpack_from(sent)
-        data = sent[_HEAD.size + 2 * _DIMENSION_BYTES :]
-        if dimensions != 2 or has_null or len(data) % (rows * (_LENGTH_BYTES + size)):
-            raise ValueError(f"values of {rows} samples have {dimensions} dimensions, or nulls among them")
-        return cls(data, len(data) // rows, size)
-
-    def columns(self) -> Iterator[bytes]:
-        """The planes of each column: the first bytes of its values, then the second ones, and so on."""
-        for begin in range(_LENGTH_BYTES, self.width, _LENGTH_BYTES + self.size):
-            yield b"".join([self.data[place :: self.width] for place in range(begin, begin + self.size)])
-
-    def content(self, row: int) -> bytes:
-        """The values of one sample."""
-        begin, end = row * self.width, (row + 1) * self.width
-        step = _LENGTH_BYTES + self.size
-        return b"".join(self.data[at : at + self.size] for at in range(begin + _LENGTH_BYTES, end, step))
-
-    def only(self, rows: Iterable[int]) -> "Matrix":
-        """Some of the samples."""
-        kept = b"".join(self.data[row * self.width : (row + 1) * self.width] for row in rows)
-        return Matrix(kept, self.width, self.size)
-
-
-@dataclass(frozen=True, slots=True)
 class Samples:
     """Samples of one server that have the same owner and layout, in the order of time.
 
     Attributes:
         organization_id, layout_id: what they have in common; layout 0 is none.
-        times, received: when each was measured, and when it came.
-        core, labelled: their values.
+        times, received: when each was measured, and when it came, in microseconds since the Unix epoch.
+        core, labelled: a row of values for each metric and each place of the layout, big-endian.
     """
 
     organization_id: uuid.UUID
     layout_id: int
-    times: Times
-    received: Times
-    core: Matrix
-    labelled: Matrix
+    times: Wholes
+    received: Wholes
+    core: Numbers
+    labelled: Numbers
 
     def __len__(self) -> int:
         return len(self.times)
 
+    @property
+    def key(self) -> tuple[uuid.UUID, int, int]:
+        """Those of the same key can be one block: their owner, their layout and how many labelled values they have."""
+        return self.organization_id, self.layout_id, len(self.labelled)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes their values take."""
+        return self.core.nbytes + self.labelled.nbytes
+
     def content(self, row: int) -> bytes:
         """What one sample holds, but for its time and its receipt: core, then labelled values."""
-        return self.core.content(row) + self.labelled.content(row)
+        return self.core[:, row].tobytes() + self.labelled[:, row].tobytes()
 
-    def only(self, rows: Sequence[int]) -> "Samples":
-        """Some of them."""
+    def only(self, rows: Wholes) -> "Samples":
+        """Some of them, by their numbers."""
         return Samples(
             self.organization_id,
             self.layout_id,
-            array("q", [self.times[row] for row in rows]),
-            array("q", [self.received[row] for row in rows]),
-            self.core.only(rows),
-            self.labelled.only(rows),
+            self.times[rows],
+            self.received[rows],
+            self.core[:, rows],
+            self.labelled[:, rows],
+        )
+
+    def part(self) -> Part:
+        """The same to be rolled up."""
+        return Part(
+            organization_id=self.organization_id,
+            layout_id=self.layout_id,
+            moments=self.times,
+            core=self.core.astype(np.float64),
+            labelled=self.labelled.astype(np.float64) if self.layout_id else None,
         )
 
 
@@ -109,7 +83,7 @@ class Snapshots:
     """Snapshots of processes of one server and owner, in the order of time."""
 
     organization_id: uuid.UUID
-    times: Times
+    times: Wholes
     packed: Sequence[bytes]
 
 
@@ -148,12 +122,26 @@ def read_samples(row: Any) -> Samples:
         row["layout_id"],
         times,
         read_times(row["received"]),
-        Matrix.read(row["core"], rows=len(times), size=8),
-        Matrix.read(row["labelled"], rows=len(times), size=4),
+        read_values(row["core"], rows=len(times), code="d"),
+        read_values(row["labelled"], rows=len(times), code="f"),
     )
-    if all(map(lt, times, times[1:])):
+    if (np.diff(times) > 0).all():
         return samples
-    return samples.only(sorted(range(len(times)), key=times.__getitem__))
+    return samples.only(np.argsort(times))
+
+
+def join_samples(pieces: Sequence[Samples]) -> Samples:
+    """Samples of the same key that lie one behind the other in time."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return Samples(
+        pieces[0].organization_id,
+        pieces[0].layout_id,
+        np.concatenate([one.times for one in pieces]),
+        np.concatenate([one.received for one in pieces]),
+        np.concatenate([one.core for one in pieces], axis=1),
+        np.concatenate([one.labelled for one in pieces], axis=1),
+    )
 
 
 def read_snapshots(rows: Iterable[Any]) -> list[Snapshots]:
@@ -164,23 +152,33 @@ def read_snapshots(rows: Iterable[Any]) -> list[Snapshots]:
         moments.append(moment)
         packed.append(snapshot)
     return [
-        Snapshots(uuid.UUID(bytes=owner), _moments(b"".join(moments)), packed)
+        Snapshots(uuid.UUID(bytes=owner), _moments(np.frombuffer(b"".join(moments), big_endian("q"))), packed)
         for owner, (moments, packed) in found.items()
     ]
 
 
-def read_times(sent: bytes) -> Times:
+def read_values(sent: bytes | None, *, rows: int, code: str) -> Numbers:
+    """An array of the values of some samples, one dimension for the samples and one for their values.
+
+    A row of numbers for each of their columns. Raises ValueError when it is anything else.
+    """
+    kind = big_endian(code)
+    if sent is None:
+        return np.empty((0, rows), kind)
+    dimensions, has_null, _ = _HEAD.unpack_from(sent)
+    head, width = _HEAD.size + 2 * _DIMENSION_BYTES, _LENGTH_BYTES + kind.itemsize
+    if dimensions != 2 or has_null or (len(sent) - head) % (rows * width):
+        raise ValueError(f"values of {rows} samples have {dimensions} dimensions, or nulls among them")
+    cells = np.frombuffer(sent, np.uint8, offset=head).reshape(rows, -1, width)
+    return np.ascontiguousarray(cells[:, :, _LENGTH_BYTES:].view(kind)[:, :, 0].T)
+
+
+def read_times(sent: bytes) -> Wholes:
     """The moments of an array of them."""
-    data, width = sent[_HEAD.size + _DIMENSION_BYTES :], _LENGTH_BYTES + 8
-    planes = [data[place::width] for place in range(_LENGTH_BYTES, width)]
-    joined = bytearray(8 * len(planes[0]))
-    for place, plane in enumerate(planes):
-        joined[place::8] = plane
-    return _moments(bytes(joined))
+    cells = np.frombuffer(sent, np.uint8, offset=_HEAD.size + _DIMENSION_BYTES).reshape(-1, _LENGTH_BYTES + 8)
+    return _moments(cells[:, _LENGTH_BYTES:].view(big_endian("q"))[:, 0])
 
 
-def _moments(big_endian: bytes) -> Times:
-    moments = array("q", big_endian)
-    if sys.byteorder == "little":
-        moments.byteswap()
-    return array("q", [moment + _EPOCH_US for moment in moments])
+def _moments(sent: Numbers) -> Wholes:
+    moments: Wholes = sent.astype(np.int64) + _EPOCH_US
+    return moments

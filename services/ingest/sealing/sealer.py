@@ -12,7 +12,8 @@ from flick.clock import Clock, utc
 from flick.db.pool import Connection
 from services.ingest.ledger.counts import Counts
 from services.ingest.metrics import IngestMetrics
-from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock, seal_samples, seal_snapshots, to_datetime
+from services.ingest.rollups.blocks import to_datetime
+from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock, seal_samples, seal_snapshots
 from services.ingest.sealing.known import Sorted, sort_out
 from services.ingest.sealing.rows import Rows, Tally
 from services.ingest.sealing.span import Span, hours_within, over_until

@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from flick.db.pool import Connection, connect
-from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock, to_datetime
+from services.ingest.rollups.blocks import to_datetime
+from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock
 from services.ingest.sealing.rows import Tally
 from services.ingest.sealing.span import Span
 from services.ingest.sealing.store import SealStore
