@@ -46,6 +46,9 @@ REGISTRY: Mapping[str, str] = {
     "FLICK_QUERY_METRICS_LISTEN": "Where query serves /metrics, as host:port.",
     "FLICK_QUERY_DATABASE_URL": "PostgreSQL as role flick_query.",
     "FLICK_QUERY_SERVICE_SECRET": "The secret by which query gets its service token from auth.",
+    "FLICK_QUERY_METRICS_TARGETS": "FLick's processes, as ingest=host:port of its /metrics, separated by commas.",
+    "FLICK_QUERY_DATABASE_DIR": "Folder of PostgreSQL's data, where it lies on query's own machine.",
+    "FLICK_OPERATOR_ORGANIZATION_ID": "The organization whose admins may see how the whole installation does.",
     # gateway
     "FLICK_GATEWAY_LISTEN": "Where the gateway serves HTTP, as host:port. Port 0 takes any.",
     "FLICK_GATEWAY_METRICS_LISTEN": "Where the gateway serves /metrics, as host:port.",

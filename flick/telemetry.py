@@ -1,12 +1,14 @@
 """Prometheus metrics of a service: the registry's HTTP endpoint and the metrics that every gRPC server has."""
 
 import os
+import platform
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from flick.address import join, split
@@ -31,11 +33,20 @@ async def serve_metrics(*, listen: str, registry: CollectorRegistry) -> AsyncIte
 class ProcessMetrics(Collector):
     """What this process takes of the machine together with the workers that it has started.
 
-    Named as by Prometheus' own clients, whose collector knows one process. Where there is no /proc it says nothing.
+    Named as by Prometheus' own clients, whose collector knows one process. Where there is no /proc it says only which
+    version this is.
     """
+
+    def __init__(self) -> None:
+        self._build = {
+            "version": version("flick"),
+            "python": platform.python_version(),
+            "grpc": version("grpcio"),
+        }
 
     def collect(self) -> Iterator[Metric]:
         """See `Collector`."""
+        yield InfoMetricFamily("flick_build", "What runs here, in which version.", value=self._build)
         own = os.getpid()
         with suppress(OSError):  # no /proc, or a worker ended this moment
             stats = {own: _stat(own)} | {pid: _stat(pid) for pid in _workers(own)}
@@ -49,11 +60,19 @@ class ProcessMetrics(Collector):
             resident = pages * os.sysconf("SC_PAGE_SIZE")
             yield GaugeMetricFamily("process_resident_memory_bytes", "Resident memory in bytes.", resident)
             yield GaugeMetricFamily("process_open_fds", "Open files and connections.", files)
+            started_s = _booted_s() + int(stats[own][19]) / os.sysconf("SC_CLK_TCK")
+            yield GaugeMetricFamily("process_start_time_seconds", "Start, since the Unix epoch in seconds.", started_s)
             yield GaugeMetricFamily("process_workers", "Processes that are counted together here.", len(stats))
 
 
 def _workers(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _booted_s() -> int:
+    """When the machine was started, in seconds since the Unix epoch, by proc_stat(5)."""
+    lines = Path("/proc/stat").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("btime"))
 
 
 def _stat(pid: int) -> list[str]:

@@ -10,6 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
+from flick.bus.facts import BusFacts
 from flick.bus.health import CALL_TIMEOUT_S, FAILURES, BusMetrics, Health
 from flick.bus.subscription import Subscription
 from flick.clock import Clock
@@ -92,6 +93,15 @@ class Bus:
         """
         arguments = [part for pair in values.items() for part in pair]
         return await self._try("keep_newest", lambda: self._keep_newest(keys=[key], args=arguments)) is not None
+
+    async def facts(self) -> BusFacts | None:
+        """How Redis does; None when it does not answer, or may not be asked."""
+        began_s = self._clock.monotonic_s()
+        if await self._try("ping", self._client.ping) is None:
+            return None
+        ping_s = self._clock.monotonic_s() - began_s
+        info = await self._try("info", self._client.info)
+        return None if info is None else BusFacts.read(info, ping_s=ping_s)
 
     @asynccontextmanager
     async def subscription(self, receive: Callable[[str, bytes], None]) -> AsyncIterator[Subscription]:

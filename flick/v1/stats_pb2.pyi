@@ -295,7 +295,7 @@ class InstallationStats(_message.Message):
 
     @_builtins.property
     def housekeeping(self) -> Global___HousekeepingStats:
-        """What waits to be sealed. Unset while the database does not answer."""
+        """What waits to be sealed and rolled up. Unset while the database does not answer."""
 
     @_builtins.property
     def database(self) -> Global___DatabaseStats:
@@ -561,19 +561,29 @@ Global___GatewayStats: _TypeAlias = GatewayStats  # noqa: Y015
 
 @_typing.final
 class HousekeepingStats(_message.Message):
-    """What waits for the housekeeping, which one process of ingest does for all."""
+    """What waits to be sealed and rolled up by the housekeeping, which one process of ingest does for all."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     UNSEALED_HOUR_COUNT_FIELD_NUMBER: _builtins.int
     OLDEST_UNSEALED_TIME_FIELD_NUMBER: _builtins.int
     LEADER_COUNT_FIELD_NUMBER: _builtins.int
+    UNROLLED_HOUR_COUNT_FIELD_NUMBER: _builtins.int
+    OLDEST_UNROLLED_TIME_FIELD_NUMBER: _builtins.int
     unsealed_hour_count: _builtins.int
     """Hours that are over of which samples still lie in rows. Usually one or two: an hour is sealed a quarter past its end."""
     leader_count: _builtins.int
     """How many processes of ingest lead the housekeeping; one is right. Unset while ingest's figures can't be read."""
+    unrolled_hour_count: _builtins.int
+    """Hours of servers that are sealed and should be in rollups but are not yet, counted up to 100,000. Those of the running UTC
+    day count only while their minutes are missing.
+    """
     @_builtins.property
     def oldest_unsealed_time(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest of them began; unset when there is none."""
+
+    @_builtins.property
+    def oldest_unrolled_time(self) -> _timestamp_pb2.Timestamp:
         """When the oldest of them began; unset when there is none."""
 
     def __init__(
@@ -582,10 +592,12 @@ class HousekeepingStats(_message.Message):
         unsealed_hour_count: _builtins.int = ...,
         oldest_unsealed_time: _timestamp_pb2.Timestamp | None = ...,
         leader_count: _builtins.int | None = ...,
+        unrolled_hour_count: _builtins.int = ...,
+        oldest_unrolled_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_leader_count", b"_leader_count", "leader_count", b"leader_count", "oldest_unsealed_time", b"oldest_unsealed_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_leader_count", b"_leader_count", "leader_count", b"leader_count", "oldest_unrolled_time", b"oldest_unrolled_time", "oldest_unsealed_time", b"oldest_unsealed_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_leader_count", b"_leader_count", "leader_count", b"leader_count", "oldest_unsealed_time", b"oldest_unsealed_time", "unsealed_hour_count", b"unsealed_hour_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_leader_count", b"_leader_count", "leader_count", b"leader_count", "oldest_unrolled_time", b"oldest_unrolled_time", "oldest_unsealed_time", b"oldest_unsealed_time", "unrolled_hour_count", b"unrolled_hour_count", "unsealed_hour_count", b"unsealed_hour_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__leader_count: _TypeAlias = _typing.Literal["leader_count"]  # noqa: Y015
     _WhichOneofArgType__leader_count: _TypeAlias = _typing.Literal["_leader_count", b"_leader_count"]  # noqa: Y015

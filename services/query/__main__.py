@@ -25,6 +25,7 @@ from flick.v1 import access_pb2_grpc, auth_pb2_grpc
 from services.query.assembly import Parts, aspects, assemble
 from services.query.config import QueryConfig
 from services.query.metrics import QueryMetrics
+from services.query.stats.overseer import Overseer
 from services.query.watch.times import WatchTimes
 
 NAME = "query"
@@ -67,13 +68,17 @@ async def running(
             rpc_metrics=RpcMetrics(registry=registry),
             clock=clock,
             times=times,
+            overseer=Overseer(targets=config.targets(), clock=clock),
+            database_dir=config.database_dir,
+            operator_id=config.operator_organization_id,
         )
         query = assemble(parts)
-        await stack.enter_async_context(query.hub.running())
+        for part in (query.hub, parts.overseer, query.stats):
+            await stack.enter_async_context(part.running())
         if config.metrics_listen:
             await stack.enter_async_context(serve_metrics(listen=config.metrics_listen, registry=registry))
         server = await stack.enter_async_context(
-            serve(listen=config.listen, registrations=[query.registration], aspects=aspects(parts))
+            serve(listen=config.listen, registrations=query.registrations, aspects=aspects(parts))
         )
         stack.callback(query.hub.close)  # first of all on leaving: endless streams end, so that the server can drain
         yield server

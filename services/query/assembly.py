@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from flick.bus.client import Bus
 from flick.clock import Clock
@@ -16,7 +17,7 @@ from flick.rpc.calls import DeadlineAspect, MetricsAspect
 from flick.rpc.faults import FaultAspect
 from flick.rpc.server import Registration
 from flick.telemetry import RpcMetrics
-from flick.v1 import query_pb2, query_pb2_grpc
+from flick.v1 import query_pb2, query_pb2_grpc, stats_pb2, stats_pb2_grpc
 from services.query.access import Access
 from services.query.answers.across import FleetHistory
 from services.query.answers.cache import LatestCache
@@ -36,6 +37,12 @@ from services.query.metrics import QueryMetrics
 from services.query.reading.samples import Samples
 from services.query.rules.catalog import Catalog
 from services.query.servicer import QueryServicer
+from services.query.stats.database import DatabaseReader
+from services.query.stats.installation import Installation
+from services.query.stats.lifetimes import Lifetimes
+from services.query.stats.overseer import Overseer
+from services.query.stats.servicer import StatsServicer
+from services.query.stats.stats import Stats
 from services.query.store import Store
 from services.query.streams import Streams
 from services.query.watch.forms import Forms
@@ -50,6 +57,7 @@ ENDLESS = frozenset({"/flick.v1.QueryService/ExportMetrics", "/flick.v1.QuerySer
 RANGES_AT_ONCE = 4  # each may hold 250,000 points, some 60 MB while it is put together
 RANGES_WAITING = 64
 DESCRIPTOR = query_pb2.DESCRIPTOR.services_by_name["QueryService"]
+STATS_DESCRIPTOR = stats_pb2.DESCRIPTOR.services_by_name["StatsService"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +72,18 @@ class Parts:
     rpc_metrics: RpcMetrics
     clock: Clock
     times: WatchTimes
+    overseer: Overseer
+    database_dir: Path | None
+    operator_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assembled:
-    """The service and the feeds that must run beside it."""
+    """The services, and what must run beside them."""
 
-    registration: Registration
+    registrations: Sequence[Registration]
     hub: Hub
+    stats: Stats
 
 
 def assemble(parts: Parts) -> Assembled:
@@ -120,7 +132,35 @@ def assemble(parts: Parts) -> Assembled:
         clock=clock,
     )
     add = partial(query_pb2_grpc.add_QueryServiceServicer_to_server, servicer)
-    return Assembled(registration=Registration(add=add, descriptor=DESCRIPTOR), hub=hub)
+    stats = assemble_stats(parts)
+    add_stats = partial(stats_pb2_grpc.add_StatsServiceServicer_to_server, StatsServicer(stats=stats))
+    registrations = [
+        Registration(add=add, descriptor=DESCRIPTOR),
+        Registration(add=add_stats, descriptor=STATS_DESCRIPTOR),
+    ]
+    return Assembled(registrations=registrations, hub=hub, stats=stats)
+
+
+def assemble_stats(parts: Parts) -> Stats:
+    """What answers how FLick itself does."""
+    database = DatabaseReader(pool=parts.pool)
+    installation = Installation(
+        database=database,
+        bus=parts.bus,
+        overseer=parts.overseer,
+        watch=parts.watch,
+        lifetimes=Lifetimes(),
+        database_dir=parts.database_dir,
+        metrics=parts.metrics,
+        clock=parts.clock,
+    )
+    return Stats(
+        database=database,
+        installation=installation,
+        watch=parts.watch,
+        operator_id=parts.operator_id,
+        clock=parts.clock,
+    )
 
 
 def aspects(parts: Parts) -> Sequence[Aspect]:
@@ -129,5 +169,7 @@ def aspects(parts: Parts) -> Sequence[Aspect]:
         FaultAspect(),
         MetricsAspect(metrics=parts.rpc_metrics, clock=parts.clock),
         DeadlineAspect(limit_s=CALL_LIMIT_S, exempt=ENDLESS),
-        AccessAspect(rules=read_rules([DESCRIPTOR]), source=parts.watch, keys=parts.keys, audience=AUDIENCE),
+        AccessAspect(
+            rules=read_rules([DESCRIPTOR, STATS_DESCRIPTOR]), source=parts.watch, keys=parts.keys, audience=AUDIENCE
+        ),
     ]

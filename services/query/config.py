@@ -1,9 +1,11 @@
 """What query is told at its start."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flick.config import setting
+from flick.config import ConfigError, setting
+from services.query.stats.targets import Target, parse_targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +20,10 @@ class QueryConfig:
         listen: where gRPC is served, as `host:port` on loopback or `unix:PATH`; port 0 takes any.
         metrics_listen: where /metrics is served, as `host:port`; None: nowhere.
         trust_bundle_file: certificate authority in PEM by which auth is known off this machine; None: public ones.
+        metrics_targets: FLick's processes of which GetStats tells, as `ingest=host:port` of its /metrics; none: itself.
+        database_dir: a folder on the file system of PostgreSQL's data, if that is on this machine; None: it is not, and
+            nobody foretells when it is full.
+        operator_organization_id: whose admins may see the whole installation in GetStats; empty: nobody may.
         log_level: the least severe log records that are written.
     """
 
@@ -28,4 +34,14 @@ class QueryConfig:
     listen: str = setting("FLICK_QUERY_LISTEN", default="127.0.0.1:7103")
     metrics_listen: str | None = setting("FLICK_QUERY_METRICS_LISTEN", default=None)
     trust_bundle_file: Path | None = setting("FLICK_TRUST_BUNDLE_FILE", default=None)
+    metrics_targets: tuple[str, ...] = setting("FLICK_QUERY_METRICS_TARGETS", default=())
+    database_dir: Path | None = setting("FLICK_QUERY_DATABASE_DIR", default=None)
+    operator_organization_id: str = setting("FLICK_OPERATOR_ORGANIZATION_ID", default="")
     log_level: str = setting("FLICK_LOG_LEVEL", default="INFO")
+
+    def targets(self) -> Sequence[Target]:
+        """The processes of `metrics_targets`. Raises ConfigError for one that is none."""
+        try:
+            return parse_targets(self.metrics_targets)
+        except ValueError as error:
+            raise ConfigError(f"FLICK_QUERY_METRICS_TARGETS: {error}.") from error

@@ -39,3 +39,12 @@ class QueryMetrics:
         self.malformed = Counter(
             "flick_query_redis_malformed", "Samples from Redis that could not be read.", ["from"], registry=registry
         )
+        self.database_bytes = Gauge(
+            "flick_query_database_bytes", "Bytes of the whole database on disk, read once a minute.", registry=registry
+        )
+        self.redis_bytes = Gauge(
+            "flick_query_redis_used_bytes", "Bytes that Redis holds, read once a minute.", registry=registry
+        )
+        self.redis_keys = Gauge(
+            "flick_query_redis_keys", "Keys that Redis holds, read once a minute.", registry=registry
+        )

@@ -1,0 +1,1 @@
+"""What FLick knows of itself: agents, database and how it grows, Redis, its own processes."""
