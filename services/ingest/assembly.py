@@ -23,6 +23,7 @@ from flick.rpc.calls import DeadlineAspect, MetricsAspect
 from flick.rpc.faults import FaultAspect
 from flick.rpc.server import Registration
 from flick.telemetry import RpcMetrics
+from services.ingest.duties import sealing_duties
 from services.ingest.hosts import Hosts, Report
 from services.ingest.housekeeping import LOCK, Housekeeping
 from services.ingest.intake.admission import Admission
@@ -33,8 +34,6 @@ from services.ingest.ledger.store import LedgerStore
 from services.ingest.live.announcer import Announcer
 from services.ingest.live.watched import Watched
 from services.ingest.metrics import IngestMetrics
-from services.ingest.sealing.sealer import Sealer
-from services.ingest.sealing.store import SealStore
 from services.ingest.servicer import DESCRIPTOR, IngestServicer
 from services.ingest.store import NotDurableError, Store
 from services.ingest.streams.claims import Claims
@@ -105,7 +104,7 @@ async def running(
     roster = Roster(claims=claims, farewells=farewells, metrics=metrics.streams)
     housekeeping = Housekeeping(
         leader=Leader(name=LOCK, connect=connect, told=metrics.sealing.leads.set, clock=clock),
-        duties=[Sealer(store=SealStore(), after_s=seal_after_s, metrics=metrics, clock=clock)],
+        duties=sealing_duties(metrics=metrics, after_s=seal_after_s, clock=clock),
         every_s=HOUSEKEEPING_EVERY_S,
         clock=clock,
     )

@@ -126,6 +126,26 @@ class HostMetrics:
         self.reports = make.counter("host_reports", "Hosts told to auth, by what became of it.", "outcome")
 
 
+class RollupMetrics:
+    """Sealed hours, on their way into minutes, hours and days."""
+
+    def __init__(self, make: _Namespace) -> None:
+        self.hours = make.counter("rollup_hours", "Hours of servers that were rolled up to minutes.")
+        self.taken_in = make.counter("rollup_hours_taken_in", "Hours of servers that were rolled up to hours and days.")
+        self.seconds = make.histogram(
+            "rollup_seconds",
+            "Time of rolling up what is due of one server.",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30),
+        )
+        self.failures = make.counter("rollup_failures", "Attempts to roll up hours of a server that failed.")
+        self.waiting = make.gauge(
+            "rollup_waiting_hours", "Hours of servers that are sealed and should be rolled up by now.", mode="livemax"
+        )
+        self.oldest = make.gauge(
+            "rollup_oldest_seconds", "Age of the oldest of them; 0: there is none.", mode="livemax"
+        )
+
+
 class IngestMetrics:
     """Ingest's own metrics, by subject."""
 
@@ -136,4 +156,5 @@ class IngestMetrics:
         self.commits = CommitMetrics(make)
         self.live = LiveMetrics(make)
         self.sealing = SealingMetrics(make)
+        self.rollups = RollupMetrics(make)
         self.hosts = HostMetrics(make)

@@ -47,6 +47,11 @@ class Rollup:
     core: Buckets
     labelled: Buckets | None
 
+    @property
+    def first_time(self) -> datetime:
+        """The beginning of the first bucket."""
+        return to_datetime(int(self.core.times[0]))
+
     def gather(self, bucket_us: int) -> "Rollup":
         """The same in coarser buckets."""
         labelled = self.labelled.gather(bucket_us) if self.labelled is not None else None

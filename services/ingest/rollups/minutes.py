@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.ingest.arrays import Floats, Wholes
-from services.ingest.rollups.blocks import Rollup, join_layouts
+from services.ingest.rollups.blocks import Rollup, RollupBlock, join_layouts, pack
 from services.ingest.rollups.buckets import HOUR_US, MINUTE_US, Buckets
 from services.ingest.rollups.weights import weigh
 
@@ -35,6 +35,11 @@ def minutes_of(parts: Sequence[Part]) -> list[Rollup]:
     weights = weigh(moments, end_us=(int(moments[0]) // HOUR_US + 1) * HOUR_US)
     samples = [_samples(one, weights[np.searchsorted(moments, one.moments)]) for one in parts]
     return [one.gather(MINUTE_US) for one in join_layouts(samples)]
+
+
+def pack_minutes(parts: Sequence[Part]) -> list[RollupBlock]:
+    """The same as blocks."""
+    return [pack(one) for one in minutes_of(parts)]
 
 
 def _samples(part: Part, weights: Wholes) -> Rollup:

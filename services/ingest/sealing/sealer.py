@@ -10,9 +10,13 @@ import asyncpg
 
 from flick.clock import Clock, utc
 from flick.db.pool import Connection
+from services.ingest.aside import Aside
 from services.ingest.ledger.counts import Counts
 from services.ingest.metrics import IngestMetrics
-from services.ingest.rollups.blocks import to_datetime
+from services.ingest.rollups.blocks import RollupBlock, to_datetime
+from services.ingest.rollups.levels import MINUTES
+from services.ingest.rollups.minutes import pack_minutes
+from services.ingest.rollups.store import RollupStore
 from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock, seal_samples, seal_snapshots
 from services.ingest.sealing.known import Sorted, sort_out
 from services.ingest.sealing.rows import Rows, Tally
@@ -37,13 +41,26 @@ class Sealer:
 
     Args:
         store: where the rows are.
+        rollups: where the minutes of sealed hours go.
+        aside: where the work is done that needs the processor.
         after_s: an hour is sealed so many seconds after it ended and after the last of its samples came, so that what
             comes late is mostly in the same block.
         metrics, clock: as everywhere.
     """
 
-    def __init__(self, *, store: SealStore, after_s: float, metrics: IngestMetrics, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: SealStore,
+        rollups: RollupStore,
+        aside: Aside,
+        after_s: float,
+        metrics: IngestMetrics,
+        clock: Clock,
+    ) -> None:
         self._store = store
+        self._rollups = rollups
+        self._aside = aside
         self._counts = Counts()
         self._after_s = after_s
         self._metrics = metrics
@@ -163,9 +180,11 @@ class Sealer:
             found = Sorted(new=rows)
             known = await self._store.known(connection, span)
             if known:
-                found = await asyncio.to_thread(sort_out, rows, known, server_id=span.server_id)
-            samples, snapshots = await asyncio.to_thread(_blocks, found.new)
+                found = await self._aside.run(sort_out, rows, known, server_id=span.server_id)
+            samples, snapshots = await self._aside.run(_blocks, found.new)
             await self._store.add(connection, span, samples=samples, snapshots=snapshots)
+            if samples:
+                await self._roll_up(connection, span, found.new, alone=span.is_hour and not known.samples)
             settled = rows.tally
             if found.copies:
                 settled -= await self._store.remove_copies(connection, span, [to_datetime(one) for one in found.copies])
@@ -174,6 +193,14 @@ class Sealer:
         for key, count in found.outcomes.items():
             self._metrics.sealing.known.labels(key.outcome.value).inc(count)
         return settled
+
+    async def _roll_up(self, connection: Connection, span: Span, new: Rows, *, alone: bool) -> None:
+        """Make the minutes of an hour, if what is new is all of it; else the roller will."""
+        if alone:
+            minutes: list[RollupBlock] = await self._aside.run(pack_minutes, [one.part() for one in new.samples])
+            await self._rollups.write(connection, MINUTES, span.server_id, span.hour, minutes)
+            self._metrics.rollups.hours.inc()
+        await self._rollups.note_hour(connection, span.server_id, span.hour, has_minutes=alone)
 
     def _note_failure(self, hour: _Hour, error: Exception) -> None:
         self._failures += 1

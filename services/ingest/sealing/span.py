@@ -36,6 +36,11 @@ class Span:
         """The whole hour."""
         return cls(server_id=server_id, hour=hour, start=hour, end=hour + HOUR)
 
+    @property
+    def is_hour(self) -> bool:
+        """Whether it is the whole hour."""
+        return self.start == self.hour and self.end == self.hour + HOUR
+
     def halves(self) -> Sequence["Span"]:
         """The same in two parts. Raises ValueError for a single microsecond."""
         middle = self.start + (self.end - self.start) // 2

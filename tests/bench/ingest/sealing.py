@@ -7,9 +7,8 @@ from prometheus_client import CollectorRegistry
 
 from flick.clock import SystemClock
 from flick.db.pool import Connection
+from services.ingest.duties import sealing_duties
 from services.ingest.metrics import IngestMetrics
-from services.ingest.sealing.sealer import Sealer
-from services.ingest.sealing.store import SealStore
 from tests.bench.cpu import family_cpu_s
 
 HOUR_S = 3600.0
@@ -48,11 +47,12 @@ async def seal_everything(*, ingest: Connection, admin: Connection, postgres_pid
     """
     samples = await admin.fetchval("select count(*) from telemetry.metrics")
     registry = CollectorRegistry()
-    sealer = Sealer(store=SealStore(), after_s=0.0, metrics=IngestMetrics(registry=registry), clock=LaterClock())
+    duties = sealing_duties(metrics=IngestMetrics(registry=registry), after_s=0.0, clock=LaterClock())
     await admin.execute("checkpoint")
     await ingest.execute("set synchronous_commit = off")  # as housekeeping does
     sealer_s, postgres_s = time.process_time(), family_cpu_s(postgres_pid)
-    await sealer.work(ingest)
+    for duty in duties:
+        await duty.work(ingest)
     await admin.execute("checkpoint")
     sealer_s, postgres_s = time.process_time() - sealer_s, family_cpu_s(postgres_pid) - postgres_s
     sealed = registry.get_sample_value("flick_ingest_sealed_samples_total")

@@ -14,9 +14,8 @@ from flick.clock import SystemClock
 from flick.db.pool import Connection, Pool, connect, open_pool
 from flick.ids import new_id
 from flick.v1 import telemetry_pb2
+from services.ingest.duties import sealing_duties
 from services.ingest.metrics import IngestMetrics
-from services.ingest.sealing.sealer import Sealer
-from services.ingest.sealing.store import SealStore
 from services.query.answers.collector import Collector
 from services.query.answers.gate import Gate
 from services.query.answers.history import History, Question
@@ -89,7 +88,8 @@ async def _store_day(owner: Connection, midnight: datetime) -> str:
 async def _seal(url: str, owner: Connection) -> None:
     leader = await connect(url, application_name="bench")
     metrics = IngestMetrics(registry=CollectorRegistry())
-    await Sealer(store=SealStore(), after_s=0, metrics=metrics, clock=SystemClock()).work(leader)
+    for duty in sealing_duties(metrics=metrics, after_s=0, clock=SystemClock()):
+        await duty.work(leader)
     await leader.close()
     left = await owner.fetchval("select count(*) from telemetry.metrics")
     assert left == 0, f"{left} samples are not sealed"

@@ -19,7 +19,9 @@ from prometheus_client import CollectorRegistry
 
 from deploy.local.machine.account import database_account
 from flick.db.pool import connect, open_pool
+from services.ingest.aside import Aside
 from services.ingest.metrics import IngestMetrics
+from services.ingest.rollups.store import RollupStore
 from services.ingest.sealing.sealer import Sealer
 from services.ingest.sealing.store import SealStore
 from tests.integration.ingest.schema import telemetry_template
@@ -64,7 +66,14 @@ async def seal(url: str) -> None:
     """Seal hour after hour, and tell of this process's memory."""
     connection = await connect(url, application_name="bench", statement_timeout_s=60.0)
     registry, clock = CollectorRegistry(), SetClock(BEGINNING_NS)
-    sealer = Sealer(store=SealStore(), after_s=0.0, metrics=IngestMetrics(registry=registry), clock=clock)
+    sealer = Sealer(
+        store=SealStore(),
+        rollups=RollupStore(),
+        aside=Aside(),
+        after_s=0.0,
+        metrics=IngestMetrics(registry=registry),
+        clock=clock,
+    )
     before_mib = _memory_mib()["VmRSS"]
     for hour in range(HOURS):
         clock.now_ns = BEGINNING_NS + (hour + 1) * HOUR_NS + SECOND_NS

@@ -6,9 +6,8 @@ from flick.clock import SystemClock
 from flick.db.pool import Connection, connect
 from flick.ids import new_id
 from flick.v1 import catalog_pb2, telemetry_pb2
+from services.ingest.duties import sealing_duties
 from services.ingest.metrics import IngestMetrics
-from services.ingest.sealing.sealer import Sealer
-from services.ingest.sealing.store import SealStore
 from tests.chaos.checking.stored import read_stored
 from tests.databases import DatabaseServer
 from tests.integration.ingest.schema import telemetry_template
@@ -61,5 +60,6 @@ async def _store(owner: Connection, server_id: str) -> tuple[list[Came], dict[in
 async def _seal(url: str) -> None:
     leader = await connect(url, application_name="test")
     metrics = IngestMetrics(registry=CollectorRegistry())
-    await Sealer(store=SealStore(), after_s=0, metrics=metrics, clock=SystemClock()).work(leader)
+    for duty in sealing_duties(metrics=metrics, after_s=0, clock=SystemClock()):
+        await duty.work(leader)
     await leader.close()

@@ -13,13 +13,12 @@ from flick.clock import SystemClock
 from flick.db.pool import Connection, Pool, connect, open_pool
 from flick.ids import new_id
 from flick.v1 import telemetry_pb2
+from services.ingest.duties import sealing_duties
 from services.ingest.metrics import IngestMetrics
-from services.ingest.sealing.sealer import Sealer
-from services.ingest.sealing.store import SealStore
 from services.query.reading.samples import Samples
 from services.query.reading.snapshot import snapshot
 from services.query.rules.catalog import Catalog
-from services.query.rules.plan import SECOND_US, Span
+from services.query.rules.plan import SECOND_US, Reading, Span
 from services.query.rules.series import Cell
 from tests.databases import DatabaseServer
 from tests.integration.ingest.schema import telemetry_template
@@ -54,7 +53,8 @@ class _Day:
     async def seal(self) -> None:
         """Seal everything, and give the chunks back."""
         metrics = IngestMetrics(registry=CollectorRegistry())
-        await Sealer(store=SealStore(), after_s=0, metrics=metrics, clock=SystemClock()).work(self.leader)
+        for duty in sealing_duties(metrics=metrics, after_s=0, clock=SystemClock()):
+            await duty.work(self.leader)
 
     async def chunks(self) -> int:
         """How many chunks of rows there are."""
@@ -66,15 +66,16 @@ class _Day:
     async def check(self, connection: Connection) -> None:
         """Compare every kind of answer with what was stored."""
         samples = await SAMPLES.samples(connection, self.server_id, SPAN, [CPU])
-        steps = await SAMPLES.steps(connection, self.server_id, SPAN, [CPU], step_us=2 * HOUR_US)
+        steps = await SAMPLES.steps(connection, self.server_id, Reading(span=SPAN, step_us=2 * HOUR_US), [CPU])
         lags = await SAMPLES.lags_us(connection, self.server_id, SPAN)
         probe = await SAMPLES.probe(connection, self.server_id, SPAN, limit=2 * COUNT)
         newest = await SAMPLES.newest_times_us(connection, [self.server_id], BEGIN_US)
         processes = await SAMPLES.processes(connection, self.server_id, SPAN)
 
-        assert [(one.time_us, *one.values) for one in samples] == list(self.values.items())
-        assert sum(one.counts[0] for one in steps) == COUNT
-        assert sum(one.totals[0] or 0 for one in steps) == sum(self.values.values())
+        (block,) = samples
+        assert dict(zip(block.times_us.tolist(), block.values[0].tolist(), strict=True)) == self.values
+        assert sum(one.weights.sum() for one in steps) == COUNT
+        assert sum(one.totals.sum() for one in steps) == sum(self.values.values())
         assert sorted(lag for part in lags for lag in part) == [LAG_US] * COUNT
         assert probe.rows == COUNT
         assert newest == {self.server_id: max(self.values)}

@@ -8,7 +8,10 @@ from prometheus_client import CollectorRegistry
 
 from flick.clock import SystemClock
 from flick.db.pool import Connection, Pool, connect, open_pool
+from services.ingest.aside import Aside
 from services.ingest.metrics import IngestMetrics
+from services.ingest.rollups.roller import Roller
+from services.ingest.rollups.store import RollupStore
 from services.ingest.sealing.sealer import Sealer
 from services.ingest.sealing.store import SealStore
 from tests.databases import DatabaseServer
@@ -49,14 +52,25 @@ class Sealing:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     metrics: IngestMetrics = field(init=False)
     sealer: Sealer = field(init=False)
+    roller: Roller = field(init=False)
 
     def __post_init__(self) -> None:
         self.metrics = IngestMetrics(registry=self.registry)
         self.sealer = self.with_store(SealStore())
+        self.roller = Roller(
+            store=RollupStore(), aside=Aside(), after_s=SEAL_AFTER_S, metrics=self.metrics.rollups, clock=self.clock
+        )
 
     def with_store(self, store: SealStore) -> Sealer:
         """A sealer that reads and writes in another way."""
-        return Sealer(store=store, after_s=SEAL_AFTER_S, metrics=self.metrics, clock=self.clock)
+        return Sealer(
+            store=store,
+            rollups=RollupStore(),
+            aside=Aside(),
+            after_s=SEAL_AFTER_S,
+            metrics=self.metrics,
+            clock=self.clock,
+        )
 
     def writer(self) -> Writer:
         """Writes samples of a new server."""
@@ -65,6 +79,10 @@ class Sealing:
     async def round(self) -> None:
         """Seal what is due."""
         await self.sealer.work(self.leader)
+
+    async def roll(self) -> None:
+        """Roll up what is due."""
+        await self.roller.work(self.leader)
 
     async def deliveries(self) -> dict[str, int]:
         """What the ledger has counted."""
