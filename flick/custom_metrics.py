@@ -50,7 +50,7 @@ def name_fault(name: str) -> str:
 def description_of(text: str) -> str:
     """A description that may be stored: in one line, and cut where it is too long."""
     in_one_line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
-    return in_one_line.encode(errors="replace")[:MAX_DESCRIPTION_BYTES].decode(errors="ignore")
+    return in_one_line.encode(errors="replace")[:MAX_DESCRIPTION_BYTES].decode(errors="ignore").rstrip()
 
 
 def unit_fault(unit: str) -> str:

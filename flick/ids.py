@@ -19,3 +19,11 @@ def parse_id(text: str) -> uuid.UUID | None:
     except ValueError:
         return None
     return value if str(value) == text.lower() else None
+
+
+def pushed_source(server_id: uuid.UUID) -> uuid.UUID:
+    """Under which id samples that were pushed to a server are stored, beside those of its agent; and back again.
+
+    The same UUID with the bits of its version turned over: 7 becomes 8, which RFC 9562 leaves to everybody's own use.
+    """
+    return uuid.UUID(int=server_id.int ^ 0xF << 76)

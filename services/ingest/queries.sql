@@ -37,6 +37,20 @@ where $5::bigint >= length(asked.series) + 200 + (
 on conflict (server_id, digest) do nothing
 returning server_id, digest, layout_id;
 
+-- name: describe_custom_metrics
+-- What sources call their custom metrics, as the newest layouts tell; label keys come joined by commas.
+insert into telemetry.custom_metrics (server_id, organization_id, name, unit, kind, description, label_keys)
+select server_id, organization_id, name, unit, kind, description, string_to_array(label_keys, ',')
+from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[])
+    as told (server_id, organization_id, name, unit, kind, description, label_keys)
+order by server_id, name
+on conflict (server_id, name) do update set
+    unit = excluded.unit,
+    kind = excluded.kind,
+    description = excluded.description,
+    label_keys = excluded.label_keys,
+    described_at = excluded.described_at;
+
 -- name: add_gap
 -- A gap, unless it is there.
 insert into telemetry.gaps (server_id, organization_id, start_time, end_time, reason, dropped_samples, received_at)

@@ -12,6 +12,7 @@ from flick.clock import Clock
 from flick.db.pool import Connection, Pool
 from flick.db.queries import load_queries
 from services.ingest.intake import binary
+from services.ingest.intake.custom import described
 from services.ingest.intake.layouts import DAILY_BYTES
 from services.ingest.intake.new_layouts import LayoutKey, NewLayout
 from services.ingest.intake.samples import CORE_COLUMNS, Row
@@ -98,7 +99,10 @@ class Store:
                 [one.series for one in layouts],
                 DAILY_BYTES,
             )
-        added = {(row["server_id"], row["digest"]): row["layout_id"] for row in rows}
+            added = {(row["server_id"], row["digest"]): row["layout_id"] for row in rows}
+            custom = described([layout for layout in layouts if layout.key in added])
+            if custom:
+                await connection.execute(self._queries["describe_custom_metrics"], *zip(*custom, strict=True))
         others = [layout for layout in layouts if layout.key not in added]  # another process may have been faster
         return added | await self._find_layouts(connection, others) if others else added
 

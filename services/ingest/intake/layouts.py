@@ -3,9 +3,10 @@
 import hashlib
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from flick.custom_metrics import MAX_DESCRIPTION_BYTES, description_of, labels_fault, name_fault, unit_fault
 from flick.v1 import catalog_pb2, ingest_pb2, options_pb2, telemetry_pb2
 from services.ingest.intake.lanes import ProtocolError
 from services.ingest.intake.overflows import Overflow
@@ -17,10 +18,12 @@ MAX_DECLARED_BYTES = 2 * 1024 * 1024  # of one stream: 20 times the largest layo
 MAX_REMEMBERED = 20_000  # layout ids kept in memory: about 4 MB
 DAILY_BYTES = 16 * 1024 * 1024  # of new layouts of one server: some 5,000 of a host with 100 series
 
+FIRST_LABELLED = 500  # the contract: numbers below are scalars
+
 _LABEL_COUNTS = {
     value.number: len(value.GetOptions().Extensions[options_pb2.metric].label_keys)
     for value in catalog_pb2.Metric.DESCRIPTOR.values
-    if value.number >= 500
+    if value.number >= FIRST_LABELLED
 }
 _Kind = ingest_pb2.OverflowKind
 
@@ -106,14 +109,14 @@ class StreamLayouts:
     def declare(self, layouts: Iterable[telemetry_pb2.Layout]) -> None:
         """Take declarations. Raises ProtocolError when a number is taken, or there are too many."""
         for layout in layouts:
-            digest = hashlib.sha256(telemetry_pb2.Layout(series=layout.series).SerializeToString()).digest()
+            digest = hashlib.sha256(_content(layout.series, layout.custom_metrics)).digest()
             known = self._declared.get(layout.layout_id)
             if not layout.layout_id or (known is not None and known.digest != digest):
                 raise ProtocolError(
                     f"layouts: number {layout.layout_id} is taken or 0. Give each layout of a stream its own."
                 )
             if known is None:
-                self._add(layout.layout_id, digest, layout.series)
+                self._add(layout, digest)
 
     async def store(self, numbers: Iterable[int]) -> None:
         """Make sure that these are stored, as far as they are declared and there is room. Raises UNAVAILABLE."""
@@ -132,9 +135,9 @@ class StreamLayouts:
         declared = self._declared.get(number)
         return declared.layout if declared is not None and declared.is_final else None
 
-    def _add(self, number: int, digest: bytes, series: Sequence[telemetry_pb2.Series]) -> None:
-        layout = _cut(series)
-        kept = telemetry_pb2.Layout(series=series[: layout.kept_count]).SerializeToString()
+    def _add(self, declared: telemetry_pb2.Layout, digest: bytes) -> None:
+        layout = cut(declared)
+        kept = _kept(declared, layout.kept_count)
         self._declared_bytes += len(kept)
         if len(self._declared) >= MAX_LAYOUTS or self._declared_bytes > MAX_DECLARED_BYTES:
             raise ProtocolError(
@@ -142,25 +145,49 @@ class StreamLayouts:
                 "Declare a layout only when it changes, and open another stream."
             )
         nothing_to_store = bool(layout.fault) or (layout.series_count > 0 and not layout.kept_count)
-        self._declared[number] = _Declared(digest=digest, kept=kept, layout=layout, is_final=nothing_to_store)
+        self._declared[declared.layout_id] = _Declared(
+            digest=digest, kept=kept, layout=layout, is_final=nothing_to_store
+        )
 
 
-def _cut(series: Sequence[telemetry_pb2.Series]) -> StoredLayout:
+def cut(layout: telemetry_pb2.Layout) -> StoredLayout:
     """The layout, not stored yet: its first series that are within the limits count."""
-    kind, kept, text_bytes = _Kind.OVERFLOW_KIND_UNSPECIFIED, 0, 0
+    kind, kept, text_bytes, customs = _Kind.OVERFLOW_KIND_UNSPECIFIED, 0, 0, 0
     detail = ""
-    for one in series:
+    for one in layout.series:
         text_bytes += sum(len(value.encode()) for value in one.label_values)
+        if customs < one.custom_metric <= len(layout.custom_metrics):  # the first of its series
+            customs = one.custom_metric
+            text_bytes += _text_bytes(layout.custom_metrics[customs - 1])
         if kept == MAX_SERIES:
             kind, detail = _Kind.OVERFLOW_KIND_SERIES, f"{MAX_SERIES} labelled series at most."
             break
         if text_bytes > MAX_LABEL_BYTES:
-            kind, detail = _Kind.OVERFLOW_KIND_TEXT, f"{MAX_LABEL_BYTES} bytes of label values at most."
+            kind, detail = _Kind.OVERFLOW_KIND_TEXT, f"{MAX_LABEL_BYTES} bytes of labels and custom metrics at most."
             break
         kept += 1
     return StoredLayout(
-        series_count=len(series), kept_count=kept, kind=kind, detail=detail, fault=_find_fault(series[:kept])
+        series_count=len(layout.series),
+        kept_count=kept,
+        kind=kind,
+        detail=detail,
+        fault=_find_fault(layout.series[:kept], layout.custom_metrics),
     )
+
+
+def _content(series: Sequence[telemetry_pb2.Series], custom_metrics: Sequence[telemetry_pb2.CustomMetric]) -> bytes:
+    """As a layout is stored and told from another."""
+    return telemetry_pb2.Layout(series=series, custom_metrics=custom_metrics).SerializeToString()
+
+
+def _kept(layout: telemetry_pb2.Layout, count: int) -> bytes:
+    """What is stored of a layout whose first `count` series count: these and the custom metrics that they name."""
+    series = layout.series[:count]
+    return _content(series, layout.custom_metrics[: max((one.custom_metric for one in series), default=0)])
+
+
+def _text_bytes(metric: telemetry_pb2.CustomMetric) -> int:
+    return sum(len(text.encode()) for text in (metric.name, metric.unit, metric.description, *metric.label_keys))
 
 
 def _stored(layout: StoredLayout, layout_id: int | None) -> StoredLayout:
@@ -176,17 +203,40 @@ def _stored(layout: StoredLayout, layout_id: int | None) -> StoredLayout:
     )
 
 
-def _find_fault(series: Sequence[telemetry_pb2.Series]) -> str:
+def _find_fault(series: Sequence[telemetry_pb2.Series], custom_metrics: Sequence[telemetry_pb2.CustomMetric]) -> str:
     """Why the layout can't be used, with the fix; empty when it can."""
-    seen = set()
+    seen: set[tuple[object, ...]] = set()
+    customs = 0
     for index, one in enumerate(series):
-        wanted = _LABEL_COUNTS.get(one.metric)
-        if one.metric < 500:
+        place = one.custom_metric
+        if place and (one.metric or place > min(customs + 1, len(custom_metrics))):
+            return f"series[{index}].custom_metric is {place}. Declare custom metrics in the order of their series."
+        if not place and one.metric < FIRST_LABELLED:
             return f"series[{index}].metric is {one.metric}. Scalar metrics travel in `core`."
+        customs = max(customs, place)
+        metric = custom_metrics[place - 1] if place else None
+        wanted = len(metric.label_keys) if metric else _LABEL_COUNTS.get(one.metric)
         if wanted is not None and len(one.label_values) != wanted:
             return f"series[{index}] has {len(one.label_values)} label values, its metric has {wanted} label keys."
-        key = (one.metric, *one.label_values)
+        key: tuple[object, ...] = (one.metric, *one.label_values)
+        if metric is not None:
+            labels = dict(zip(metric.label_keys, one.label_values, strict=True))
+            if fault := custom_fault(metric, labels):
+                return f"series[{index}]: {fault}"
+            key = (metric.name, *sorted(labels.items()))
         if key in seen:
             return f"series[{index}] comes twice."
         seen.add(key)
     return ""
+
+
+def custom_fault(metric: telemetry_pb2.CustomMetric, labels: Mapping[str, str]) -> str:
+    """Why a custom metric or the labels of one of its series can't be stored, with the fix; empty when they can."""
+    if len(set(metric.label_keys)) != len(metric.label_keys):
+        return f"{metric.name}: a label key comes twice."
+    if metric.kind not in (options_pb2.METRIC_KIND_GAUGE, options_pb2.METRIC_KIND_RATE):
+        return f"{metric.name[:60]} has the kind {metric.kind}. A custom metric is a gauge or a rate."
+    if metric.description != description_of(metric.description):
+        return f"{metric.name}: the description is to be one line of {MAX_DESCRIPTION_BYTES} bytes at most."
+    fault = name_fault(metric.name) or unit_fault(metric.unit) or labels_fault(labels)
+    return f"{metric.name[:60]} {fault}" if fault else ""

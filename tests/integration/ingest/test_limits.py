@@ -133,7 +133,7 @@ async def test_the_room_for_layouts_is_exact_however_many_processes_add_at_once(
     postgres: DatabaseServer, telemetry: str
 ) -> None:
     server_id, organization_id = uuid.uuid4(), uuid.uuid4()
-    series, fit = b"x" * (DAILY_BYTES // 10), 9  # the tenth has no room for its own row
+    series, fit = b"xx" * (DAILY_BYTES // 20), 9  # the tenth has no room for its own row
     url = postgres.url(database=telemetry, role="flick_ingest")
     async with open_pool(url, application_name="one") as one, open_pool(url, application_name="other") as other:
         stores = [Store(pool=pool, clock=SystemClock()).layout_ids for pool in (one, other)]
@@ -158,7 +158,7 @@ async def test_two_processes_that_store_the_same_layouts_at_once_find_the_same_i
         stores = [Store(pool=pool, clock=SystemClock()).layout_ids for pool in (one, other)]
         async with NewLayouts(store=stores[0]).running() as here, NewLayouts(store=stores[1]).running() as there:
             storing = [
-                asyncio.gather(*(layouts.store(server, organization_id, bytes(32), b"series") for server in order))
+                asyncio.gather(*(layouts.store(server, organization_id, bytes(32), b"") for server in order))
                 for layouts, order in ((here, servers), (there, servers[::-1]))
             ]
             forth, back = await asyncio.gather(*storing)

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from flick.v1 import catalog_pb2, ingest_pb2, telemetry_pb2
+from flick.v1 import catalog_pb2, ingest_pb2, options_pb2, telemetry_pb2
 from services.ingest.intake.lanes import ProtocolError
 from services.ingest.intake.layouts import (
     MAX_DECLARED_BYTES,
@@ -12,6 +12,7 @@ from services.ingest.intake.layouts import (
     MAX_LAYOUTS,
     MAX_SERIES,
     LayoutIds,
+    StoredLayout,
     StreamLayouts,
 )
 from services.ingest.intake.overflows import Overflow
@@ -193,7 +194,7 @@ async def test_a_first_series_beyond_the_limits_leaves_nothing_to_store() -> Non
     assert stored is not None
     assert (stored.layout_id, stored.fault, table.asked) == (0, "", 0)
     assert stored.overflow == Overflow(
-        ingest_pb2.OVERFLOW_KIND_TEXT, 1, f"{MAX_LABEL_BYTES} bytes of label values at most."
+        ingest_pb2.OVERFLOW_KIND_TEXT, 1, f"{MAX_LABEL_BYTES} bytes of labels and custom metrics at most."
     )
 
 
@@ -217,3 +218,101 @@ async def test_a_layout_without_room_is_not_asked_for_again_on_its_stream() -> N
     assert (refused.layout_id, refused.kept_count, asked, stored.layout_id) == (0, 0, 1, 1)
     assert refused.overflow is not None
     assert (refused.overflow.kind, refused.overflow.count) == (ingest_pb2.OVERFLOW_KIND_LAYOUTS, 2)
+
+
+def _custom(name: str = "backup_bytes", *keys: str, **more: object) -> telemetry_pb2.CustomMetric:
+    kind = {"kind": options_pb2.METRIC_KIND_GAUGE, **more}
+    return telemetry_pb2.CustomMetric(name=name, label_keys=keys, **kind)  # type: ignore[arg-type]
+
+
+def _series(place: int, *labels: str, metric: int = 0) -> telemetry_pb2.Series:
+    return telemetry_pb2.Series(metric=catalog_pb2.Metric.ValueType(metric), custom_metric=place, label_values=labels)
+
+
+async def _stored(layout: telemetry_pb2.Layout) -> tuple[_Table, StoredLayout]:
+    table = _Table()
+    stream = _stream(LayoutIds(store=table.store))
+    stream.declare([layout])
+    await stream.store([layout.layout_id])
+    stored = stream.get(layout.layout_id)
+    assert stored is not None
+    return table, stored
+
+
+async def test_custom_metrics_are_stored_with_their_layout() -> None:
+    series = [_series(0, "0", metric=CORE), _series(1, "db"), _series(2), _series(1, "web")]
+    layout = telemetry_pb2.Layout(layout_id=1, series=series, custom_metrics=[_custom("a", "job"), _custom("b")])
+    table, stored = await _stored(layout)
+
+    assert (stored.fault, stored.kept_count) == ("", 4)
+    assert table.series == [telemetry_pb2.Layout(series=series, custom_metrics=layout.custom_metrics)]
+
+
+async def test_another_description_is_another_layout() -> None:
+    table = _Table()
+    ids = LayoutIds(store=table.store)
+    found = set()
+    for unit in ("s", "By"):
+        stream = _stream(ids)
+        metric = _custom("a", unit=unit)
+        stream.declare([telemetry_pb2.Layout(layout_id=1, series=[_series(1)], custom_metrics=[metric])])
+        await stream.store([1])
+        stored = stream.get(1)
+        assert stored is not None
+        found.add(stored.layout_id)
+
+    assert len(found) == 2
+
+
+async def test_custom_metrics_whose_series_are_cut_off_go_with_them() -> None:
+    series = [_series(0, str(number), metric=CORE) for number in range(MAX_SERIES)]
+    layout = telemetry_pb2.Layout(layout_id=1, series=[*series, _series(1)], custom_metrics=[_custom("a")])
+    table, stored = await _stored(layout)
+
+    assert stored.kept_count == MAX_SERIES
+    assert list(table.series[0].custom_metrics) == []
+
+
+async def test_the_text_of_custom_metrics_counts_once_for_each() -> None:
+    metrics = [_custom(f"a{number:03}", description="x" * 400) for number in range(200)]
+    layout = telemetry_pb2.Layout(
+        layout_id=1, series=[_series(place + 1) for place in range(200)], custom_metrics=metrics
+    )
+    table, stored = await _stored(layout)
+
+    assert stored.kept_count == MAX_LABEL_BYTES // 404
+    assert stored.kind == ingest_pb2.OVERFLOW_KIND_TEXT
+    assert len(table.series[0].custom_metrics) == stored.kept_count
+
+
+@pytest.mark.parametrize(
+    ("series", "metrics", "fault"),
+    [
+        ([_series(1, metric=CORE)], [_custom()], "custom_metric is 1"),
+        ([_series(1)], [], "custom_metric is 1"),
+        ([_series(2), _series(1)], [_custom("a"), _custom("b")], "custom_metric is 2"),
+        ([_series(0)], [_custom()], "series[0].metric is 0"),
+        ([_series(1)], [_custom("system.uptime")], "write letters, digits"),
+        ([_series(1)], [_custom("")], "write letters, digits"),
+        ([_series(1)], [_custom("a" * 201)], "201 bytes"),
+        ([_series(1)], [_custom("a", unit="two words")], "unit of UCUM"),
+        ([_series(1)], [_custom("a", kind=options_pb2.METRIC_KIND_UNSPECIFIED)], "a gauge or a rate"),
+        ([_series(1)], [_custom("a", kind=70_000)], "a gauge or a rate"),
+        ([_series(1)], [_custom("a", description="x" * 401)], "400 bytes at most"),
+        ([_series(1)], [_custom("a", description="x\0y")], "one line"),
+        ([_series(1)], [_custom("a", "job")], "0 label values, its metric has 1"),
+        ([_series(1, "1", "2")], [_custom("a", "job", "job")], "comes twice"),
+        ([_series(1, "1")], [_custom("a", "system.device")], "has the label"),
+        ([_series(1, "1")], [_custom("a", "__name__")], "has the label"),
+        ([_series(1, "x" * 513)], [_custom("a", "job")], "513 bytes"),
+        ([_series(1, "1"), _series(1, "1")], [_custom("a", "job")], "series[1] comes twice"),
+        ([_series(1), _series(2)], [_custom("a"), _custom("a", unit="s")], "series[1] comes twice"),
+    ],
+)
+async def test_custom_metrics_that_break_a_rule_are_named(
+    series: list[telemetry_pb2.Series], metrics: list[telemetry_pb2.CustomMetric], fault: str
+) -> None:
+    table, stored = await _stored(telemetry_pb2.Layout(layout_id=1, series=series, custom_metrics=metrics))
+
+    assert fault in stored.fault
+    assert table.asked == 0
