@@ -1,11 +1,11 @@
-"""The start-up: storage, migrations, services, first login, this machine's agent, in order of need."""
+"""The start-up: storage, migrations, first login, services, this machine's agent, in order of need."""
 
 import asyncio
 import json
 import secrets
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +82,12 @@ class Launch:
             redis_url=storage.redis_url,
             workers=self.workers,
             environ=self.environ,
+            database_dir=self.data.postgres if self.settings.database_url is None else None,
         )
         self.output.progress("bringing the database up to date", None)
         for step in parts.migrations(stage):
             await self.supervisor.run(step)
-        for wave in parts.WAVES:
-            await asyncio.gather(*(self.supervisor.start(make(stage)) for make in wave))
-        await self._first_login_and_agent(stage)
-        return stage
+        return await self._first_login_and_parts(stage)
 
     async def keep_certificates(self, stage: Stage) -> None:
         """Look again and again whether the certificate still fits, and have it read anew when it was replaced."""
@@ -135,18 +133,22 @@ class Launch:
                 "that were enrolled before will not find it there"
             )
 
-    async def _first_login_and_agent(self, stage: Stage) -> None:
+    async def _first_login_and_parts(self, stage: Stage) -> Stage:
         password = _new_password()
         answer = await self.supervisor.run_for_answer(parts.bootstrap(stage, email=ADMIN_EMAIL, password=password))
         facts = self._facts(stage, answer, password if answer.get("created") else None)
+        stage = replace(stage, operator_id=answer["organization_id"])
         try:
+            for wave in parts.WAVES:
+                await asyncio.gather(*(self.supervisor.start(make(stage)) for make in wave))
             self._write_identity(stage, answer)
             await self.supervisor.start(parts.agent(stage))
-        except LocalError:
+        except (LocalError, asyncio.CancelledError):
             if facts["password"] is not None:  # it is known nowhere else, and the next start makes no other
                 self.output.notice(f"the first login is {facts['email']} with the password {facts['password']}")
             raise
         self.output.ready(facts)
+        return stage
 
     def _write_identity(self, stage: Stage, answer: Mapping[str, Any]) -> None:
         """Write the agent's identity anew: ports and the authority may have changed since the last start."""
@@ -174,7 +176,7 @@ class Launch:
             "organization_id": answer["organization_id"],
             "ingest": addresses.public("ingest"),
             "grpc": {part: addresses.local(part) for part in ("auth", "query")},
-            "metrics": {part: addresses.local(f"{part}_metrics") for part in ("auth", "ingest", "query", "gateway")},
+            "metrics": stage.metrics,
             "ca": str(stage.certificates.authority_file),
             "ca_fingerprint": stage.certificates.fingerprint,
             "data_dir": str(self.data.path),

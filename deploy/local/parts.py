@@ -38,6 +38,8 @@ class Stage:
         redis_url: address of Redis.
         workers: ingest's processes.
         environ: the launcher's own environment, of which a little is passed on.
+        database_dir: where the database lies; None: on a server that somebody else looks after.
+        operator_id: the organization that operates the installation; empty until there is one.
     """
 
     data: DataDir
@@ -47,11 +49,18 @@ class Stage:
     redis_url: str = field(repr=False)
     workers: int
     environ: Mapping[str, str] = field(repr=False)
+    database_dir: Path | None = None
+    operator_id: str = ""
 
     @property
     def url(self) -> str:
         """The gateway's address for people."""
         return f"{self.addresses.scheme}://{self.addresses.public('gateway')}"
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """Where each of FLick's own parts serves /metrics, as host:port."""
+        return {part: self.addresses.local(f"{part}_metrics") for part in ("auth", "ingest", "query", "gateway")}
 
     def environment(self, **settings: object) -> dict[str, str]:
         """Return a part's whole environment: the little that it inherits, and its settings."""
@@ -162,8 +171,9 @@ def ingest(stage: Stage) -> Part:
 
 
 def query(stage: Stage) -> Part:
-    """Return query."""
+    """Return query, which tells how all parts do."""
     address = stage.addresses.local("query")
+    lies: dict[str, object] = {"FLICK_QUERY_DATABASE_DIR": stage.database_dir} if stage.database_dir else {}
     return Part(
         name="query",
         command=_python("services.query"),
@@ -172,8 +182,11 @@ def query(stage: Stage) -> Part:
             FLICK_QUERY_METRICS_LISTEN=stage.addresses.listen("query_metrics"),
             FLICK_QUERY_DATABASE_URL=stage.database_urls["flick_query"],
             FLICK_QUERY_SERVICE_SECRET=stage.data.secret("query"),
+            FLICK_QUERY_METRICS_TARGETS=",".join(f"{name}={address}" for name, address in stage.metrics.items()),
+            FLICK_OPERATOR_ORGANIZATION_ID=stage.operator_id,
             FLICK_REDIS_URL=stage.redis_url,
             FLICK_AUTH_ADDRESS=stage.addresses.local("auth"),
+            **lies,
         ),
         ready=lambda: health.grpc_serves(address),
     )
