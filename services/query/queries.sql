@@ -17,7 +17,7 @@ from (
 ) as beginning;
 
 -- name: row_hours
--- How many rows the hours of a span have. Asked of sealed hours, whose rows are mostly gone.
+-- How many rows the hours of a span have.
 select (date_part('epoch', hour) * 1000000::float8)::bigint as hour_us, count(*) as count
 from (
     select date_bin('1 hour', time, timestamptz 'epoch') as hour
@@ -26,44 +26,20 @@ from (
 ) as found
 group by hour;
 
--- name: row_hour_times
--- When the samples of a span were measured, in microseconds, in order, hour by hour.
-select array_agg(time_us order by time_us) as times_us
-from (
-    select (date_part('epoch', time) * 1000000::float8)::bigint as time_us
-    from telemetry.metrics
-    where server_id = $1 and time >= $2 and time < $3
-) as found
-group by time_us / 3600000000
-order by time_us / 3600000000;
-
 -- name: row_before
 -- Whether there is a sample before a moment.
 select exists (select 1 from telemetry.metrics where server_id = $1 and time < $2);
 
--- name: row_samples
--- Values as they were measured, in the order of time.
+-- name: row_columns
+-- Values as they were measured, those of one layout as arrays in their binary form: times, and for each of them its values.
+-- Null becomes NaN. Mostly they come in the order of time.
 select
     /*layout*/ as layout_id,
-    (date_part('epoch', time) * 1000000::float8)::bigint as time_us,
-    array[/*values*/]::float8[] as values
+    array_send(array_agg(time)) as times,
+    array_send(array_agg(array[/*values*/]::float8[])) as values
 from telemetry.metrics
 where server_id = $1 and time >= $2 and time < $3
-order by telemetry.metrics.time;
-
--- name: row_steps
--- Values combined by steps of a grid that begins at the Unix epoch, in the order of time.
-select
-    /*layout*/ as layout_id,
-    date_part('epoch', time_bucket($4::interval, time, origin => timestamptz 'epoch')) as time,
-    array[/*counts*/]::bigint[] as counts,
-    array[/*totals*/]::float8[] as totals,
-    array[/*minima*/]::float8[] as minima,
-    array[/*maxima*/]::float8[] as maxima
-from telemetry.metrics
-where server_id = $1 and time >= $2 and time < $3
-group by 1, 2
-order by 2;
+group by 1;
 
 -- name: row_layout_ids
 -- Which layouts the samples of a span have.
@@ -72,23 +48,8 @@ from telemetry.metrics
 where server_id = $1 and time >= $2 and time < $3 and layout_id is not null;
 
 -- name: row_lags
--- How long after their times the samples of a span came, in microseconds, sorted within each hour.
-select array_agg(lag_us order by lag_us) as lags_us
-from (
-    select
-        date_bin('1 hour', time, timestamptz 'epoch') as hour,
-        (date_part('epoch', received_at - time) * 1000000::float8)::bigint as lag_us
-    from telemetry.metrics
-    where server_id = $1 and time >= $2 and time < $3
-) as came
-group by hour;
-
--- name: row_lates
--- The samples of a span without their values. Asked of sealed hours, in which rows came late.
-select
-    (date_part('epoch', time) * 1000000::float8)::bigint as time_us,
-    coalesce(layout_id, 0) as layout_id,
-    (date_part('epoch', received_at - time) * 1000000::float8)::bigint as lag_us
+-- When the samples of a span were measured, and when each came, as arrays in their binary form.
+select array_send(array_agg(time)) as times, array_send(array_agg(received_at)) as received
 from telemetry.metrics
 where server_id = $1 and time >= $2 and time < $3;
 

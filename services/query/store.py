@@ -9,8 +9,8 @@ from services.query.reading.processes import Take
 from services.query.reading.samples import Samples
 from services.query.reading.snapshot import snapshot
 from services.query.rules.measured import Measured
-from services.query.rules.plan import Probe, Span
-from services.query.rules.points import SampleRow, StepRow
+from services.query.rules.plan import Probe, Reading, Span
+from services.query.rules.points import Block, Steps
 from services.query.rules.series import Cell, Layout
 
 # Of one answer's layouts: some 4,000 of a hundred series, or 200 of the largest. A broken agent declares without end.
@@ -36,15 +36,15 @@ class Store:
         async with snapshot(self._pool) as connection:
             return await self._samples.probe(connection, server_id, span, limit=limit)
 
-    async def samples(self, server_id: str, span: Span, cells: Sequence[Cell]) -> list[SampleRow]:
+    async def samples(self, server_id: str, span: Span, cells: Sequence[Cell]) -> list[Block]:
         """The values of `cells`, either core columns or elements of the labelled array, as they were measured."""
         async with snapshot(self._pool) as connection:
             return await self._samples.samples(connection, server_id, span, cells)
 
-    async def steps(self, server_id: str, span: Span, cells: Sequence[Cell], *, step_us: int) -> list[StepRow]:
-        """The values of `cells`, combined by steps, in the order of time. A step may come as several rows."""
+    async def steps(self, server_id: str, reading: Reading, cells: Sequence[Cell]) -> list[Steps]:
+        """The values of `cells`, combined by the steps of `reading`. A step may come in several pieces."""
         async with snapshot(self._pool) as connection:
-            return await self._samples.steps(connection, server_id, span, cells, step_us=step_us)
+            return await self._samples.steps(connection, server_id, reading, cells)
 
     async def layouts(self, server_id: str, span: Span) -> Mapping[int, Layout]:
         """The layouts that samples of the span have. Raises INVALID_ARGUMENT when there are too many to read."""

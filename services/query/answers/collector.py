@@ -9,13 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.query.rules.catalog import Selector
-from services.query.rules.days import DayReading
 from services.query.rules.plan import Probe, Reading, Span, plan_points, plan_reading
 from services.query.rules.points import Points, collect_samples, collect_steps, columns_of
 from services.query.rules.series import Cell, Layout, Series, cells_of, find_series
 from services.query.store import Store
-
-MAX_HELD_STEPS = 50_000  # parts of days, each with four values: 10 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +75,9 @@ class Collector:
         if not cells:
             return
         columns = columns_of(collected, cells)
-        if isinstance(reading, DayReading):
-            days = reading.days
-            for part in days.parts(most=max(1, MAX_HELD_STEPS // len(cells))):
-                steps = await self._store.steps(server_id, part, cells, step_us=days.part_us)
-                await asyncio.to_thread(collect_steps, map(days.shown, steps), columns)
-        elif reading.step_us is None:
+        if reading.step_us is None:
             samples = await self._store.samples(server_id, reading.span, cells)
             await asyncio.to_thread(collect_samples, samples, columns)
         else:
-            steps = await self._store.steps(server_id, reading.span, cells, step_us=reading.step_us)
+            steps = await self._store.steps(server_id, reading, cells)
             await asyncio.to_thread(collect_steps, steps, columns)

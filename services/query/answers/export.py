@@ -22,7 +22,7 @@ from services.query.answers.gate import RETRY_AFTER_S, Gate
 from services.query.metrics import QueryMetrics
 from services.query.rules.catalog import Catalog
 from services.query.rules.plan import MAX_NAMES, Span, plan_span
-from services.query.rules.points import SampleRow
+from services.query.rules.points import Block
 from services.query.rules.series import Cell, Series, cells_of
 from services.query.rules.table import Form, Row, find_form, join_rows, pieces
 from services.query.rules.zones import find_zone
@@ -116,7 +116,7 @@ class Export:
         part, rest = Span(start_us=probe.first_us, end_us=probe.last_us + 1), None
         if probe.rows == most and part.end_us < span.end_us:
             rest = Span(start_us=part.end_us, end_us=span.end_us)
-        read: list[tuple[Sequence[Cell], Sequence[SampleRow]]] = []
+        read: list[tuple[Sequence[Cell], Sequence[Block]]] = []
         for core in (True, False):
             cells = cells_of(series, core=core)
             if cells:

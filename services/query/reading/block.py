@@ -1,120 +1,112 @@
-"""Samples of one layout as columns, and what a chart shows of them: the samples themselves, or steps. Pure."""
+"""Samples and buckets of one layout, as columns, combined by steps. Pure."""
 
-import math
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from operator import add
+from typing import NamedTuple, TypeAlias
 
-from services.query.rules.plan import SECOND_US, Span
-from services.query.rules.points import SampleRow, StepRow
+import numpy as np
+import numpy.typing as npt
 
-Column = Sequence[float] | None
-"""One value for each sample, NaN where it was not measured; None: it was measured in none of them."""
+from services.query.rules.plan import Span, Times
+from services.query.rules.points import Block, Floats, Steps
+
+Which: TypeAlias = slice | npt.NDArray[np.bool_]
+
+
+class Lags(NamedTuple):
+    """When samples were measured, ascending, and how long after that each came, in microseconds."""
+
+    times_us: Times
+    lags_us: Times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """Samples of one layout.
+class Buckets:
+    """Samples of one layout, rolled up.
 
     Attributes:
         layout_id: which layout; 0 where core columns are read.
-        times_us: when they were measured, ascending.
-        columns: a column for each cell that was asked for.
+        times_us: when each bucket begins, ascending.
+        weights, averages, minima, maxima: a row for each cell that was read, in which each bucket has its value; NaN:
+            not measured. `weights` has one row where it is the same for every cell.
     """
 
     layout_id: int
-    times_us: Sequence[int]
-    columns: Sequence[Column]
-
-    def within(self, span: Span) -> tuple[int, int]:
-        """From which sample, included, to which, not included, they lie in the span."""
-        begin = bisect_left(self.times_us, span.start_us)
-        return begin, bisect_left(self.times_us, span.end_us, begin)
-
-    def times_within(self, span: Span) -> Sequence[int]:
-        """When the samples that lie in the span were measured."""
-        begin, end = self.within(span)
-        return self.times_us[begin:end]
+    times_us: Times
+    weights: Floats
+    averages: Floats
+    minima: Floats
+    maxima: Floats
 
 
-def to_blocks(rows: Iterable[SampleRow], *, width: int) -> list[Block]:
-    """Rows in the order of time as a block for each of their layouts, `width` columns in each."""
-    by_layout: dict[int, list[SampleRow]] = {}
-    for row in rows:
-        by_layout.setdefault(row.layout_id, []).append(row)
-    return [
-        Block(
-            layout_id=layout_id,
-            times_us=[row.time_us for row in found],
-            columns=[[_number(row.values[index]) for row in found] for index in range(width)],
-        )
-        for layout_id, found in by_layout.items()
-    ]
+def within(times_us: Times, span: Span) -> slice:
+    """Where those of ascending times are that lie in the span."""
+    begin, end = np.searchsorted(times_us, (span.start_us, span.end_us))
+    return slice(int(begin), int(end))
 
 
-def sample_rows(block: Block, span: Span) -> Iterator[SampleRow]:
-    """The samples within the span, one by one."""
-    begin, end = block.within(span)
-    columns = [repeat(None, end - begin) if one is None else one[begin:end] for one in block.columns]
-    values = zip(*columns, strict=True) if columns else repeat((), end - begin)
-    for time_us, row in zip(block.times_us[begin:end], values, strict=True):
-        yield SampleRow(block.layout_id, time_us, row)
+def chosen(block: Block, which: Which) -> Block:
+    """Some of a block's samples, in the same order."""
+    return Block(layout_id=block.layout_id, times_us=block.times_us[which], values=block.values[:, which])
 
 
-def step_rows(block: Block, span: Span, *, step_us: int) -> Iterator[StepRow]:
-    """The samples within the span, combined by steps of a grid that begins at the Unix epoch, in the order of time."""
-    times_us = block.times_us
-    place, end = block.within(span)
-    while place < end:
-        begin_us = times_us[place] // step_us * step_us
-        after = bisect_left(times_us, begin_us + step_us, place, end)
-        combined = [_combine(one, place, after) for one in block.columns]
-        yield StepRow(block.layout_id, begin_us / SECOND_US, *map(list, zip(*combined, strict=True)))
-        place = after
-
-
-def merge_steps(rows: Iterable[StepRow]) -> list[StepRow]:
-    """The same steps, each layout of a step as one row, so that a long step takes no room for every hour in it."""
-    found: dict[tuple[int, float], StepRow] = {}
-    for row in rows:
-        key = row.layout_id, row.time
-        found[key] = _merge(found[key], row) if key in found else row
-    return list(found.values())
-
-
-def _merge(one: StepRow, other: StepRow) -> StepRow:
-    return one._replace(
-        counts=list(map(add, one.counts, other.counts)),
-        totals=list(map(_either(add), one.totals, other.totals)),
-        minima=list(map(_either(min), one.minima, other.minima)),
-        maxima=list(map(_either(max), one.maxima, other.maxima)),
+def chosen_buckets(buckets: Buckets, which: Which) -> Buckets:
+    """Some of the buckets, in the same order."""
+    return Buckets(
+        layout_id=buckets.layout_id,
+        times_us=buckets.times_us[which],
+        weights=buckets.weights[:, which],
+        averages=buckets.averages[:, which],
+        minima=buckets.minima[:, which],
+        maxima=buckets.maxima[:, which],
     )
 
 
-def _either(
-    both: Callable[[float, float], float],
-) -> Callable[[float | None, float | None], float | None]:
-    """`both` where there are two values, else the one that there is."""
-
-    def chosen(one: float | None, other: float | None) -> float | None:
-        if one is None or other is None:
-            return other if one is None else one
-        return both(one, other)
-
-    return chosen
+def joined(blocks: Iterable[Block]) -> list[Block]:
+    """The samples of several blocks, no time of which is in two, as one block for each layout."""
+    by_layout: dict[int, list[Block]] = {}
+    for one in blocks:
+        if len(one.times_us):
+            by_layout.setdefault(one.layout_id, []).append(one)
+    return [_joined(layout_id, found) for layout_id, found in by_layout.items()]
 
 
-def _combine(column: Column, begin: int, end: int) -> tuple[int, float | None, float | None, float | None]:
-    """Count, sum, least and greatest of what was measured."""
-    values = column[begin:end] if column is not None else ()
-    total = sum(values)
-    if math.isnan(total):  # something was not measured, or infinities cancel out
-        values = [one for one in values if not math.isnan(one)]
-        total = sum(values)
-    return (len(values), total, min(values), max(values)) if values else (0, None, None, None)
+def as_buckets(block: Block, weights: Floats) -> Buckets:
+    """Samples as buckets of one sample each."""
+    values = block.values
+    return Buckets(
+        layout_id=block.layout_id,
+        times_us=block.times_us,
+        weights=weights[np.newaxis],
+        averages=values,
+        minima=values,
+        maxima=values,
+    )
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+def combine(buckets: Buckets, begins_us: Times) -> Steps:
+    """Buckets by steps; `begins_us`, ascending, tells of each bucket when the step begins that it lies in."""
+    first = np.flatnonzero(np.diff(begins_us, prepend=-1))  # bucket of each step
+    measured = ~np.isnan(buckets.averages)
+    weights = np.where(measured, buckets.weights, 0.0)
+    with np.errstate(invalid="ignore"):  # infinities of both signs cancel out
+        totals = np.add.reduceat(np.where(measured, buckets.averages * weights, 0.0), first, axis=1)
+    return Steps(
+        layout_id=buckets.layout_id,
+        times_us=begins_us[first],
+        weights=np.add.reduceat(weights, first, axis=1),
+        totals=totals,
+        minima=np.fmin.reduceat(buckets.minima, first, axis=1),
+        maxima=np.fmax.reduceat(buckets.maxima, first, axis=1),
+    )
+
+
+def _joined(layout_id: int, found: Sequence[Block]) -> Block:
+    if len(found) == 1:
+        return found[0]
+    times_us = np.concatenate([one.times_us for one in found])
+    values = np.concatenate([one.values for one in found], axis=1)
+    if (np.diff(times_us) > 0).all():  # as it mostly is
+        return Block(layout_id=layout_id, times_us=times_us, values=values)
+    order = np.argsort(times_us)
+    return Block(layout_id=layout_id, times_us=times_us[order], values=values[:, order])

@@ -4,17 +4,18 @@ A server's hour is one block or several, each of one layout. They may lie over o
 two of them. What is read of them is unpacked in a thread, so that other calls go on meanwhile.
 """
 
-from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import numpy as np
+
 from flick.db.pool import Connection, Row
 from flick.db.queries import load_queries
 from services.query.layouts import QUERIES
-from services.query.reading.block import Block, Column
+from services.query.reading.block import Lags, within
 from services.query.reading.moments import bounds, from_us
 from services.query.reading.packed import Runs, read_blob, read_columns, read_last, read_numbers, runs_of
 from services.query.reading.rows import NewestSample
@@ -23,18 +24,12 @@ from services.query.reading.worker import Worker
 from services.query.rules.catalog import Catalog
 from services.query.rules.delivery import HOUR_US
 from services.query.rules.plan import Span
+from services.query.rules.points import Block
 from services.query.rules.series import CORE, Cell
 
 READ_AT_ONCE = 20  # whole blocks: 3 MB
 # Blocks never change, and who watches a server that is off asks for its last sample again and again. About 3 MB.
 MAX_KEPT_SAMPLES = 1000
-
-
-class Lags(NamedTuple):
-    """When a block's samples were measured, and how long after that each came, in microseconds."""
-
-    times_us: Sequence[int]
-    lags_us: Sequence[int]
 
 
 class NewestBlock(NamedTuple):
@@ -153,19 +148,22 @@ def _bounds(span: Span) -> tuple[datetime, datetime, datetime]:
 
 
 def _block(row: Row, runs: Runs, places: Sequence[int]) -> Block:
-    columns: list[Column] = [None] * len(places)
-    if places and row["head"]:  # samples without labelled values have none
-        columns = read_columns(row["head"], row["streams"], runs, places)
-    return Block(layout_id=row["layout_id"], times_us=read_numbers(row["times"]), columns=columns)
+    times_us = read_numbers(row["times"])
+    if places and row["head"]:
+        values = read_columns(row["head"], row["streams"], runs, places, rows=len(times_us))
+    else:  # samples without labelled values have none
+        values = np.full((len(places), len(times_us)), np.nan)
+    return Block(layout_id=row["layout_id"], times_us=times_us, values=values)
 
 
 def _last_snapshot(rows: Sequence[Row], span: Span) -> tuple[int, bytes] | None:
     found: tuple[int, int, Row] | None = None
     for row in rows:
         times_us = read_numbers(row["times"])
-        place = bisect_left(times_us, span.end_us) - 1
-        if place >= 0 and times_us[place] >= span.start_us and (found is None or times_us[place] > found[0]):
-            found = times_us[place], place, row
+        inside = within(times_us, span)
+        place = inside.stop - 1
+        if place >= inside.start and (found is None or times_us[place] > found[0]):
+            found = int(times_us[place]), place, row
     if found is None:
         return None
     time_us, place, row = found

@@ -5,10 +5,13 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 
+import numpy as np
+
 from flick.blobs import unpack_blobs
-from flick.columns import Directory, unpack
+from flick.columns import WIDTHS, Directory, unpack
 from flick.errors import FlickError, Kind
-from services.query.reading.block import Column
+from services.query.rules.plan import Times
+from services.query.rules.points import Floats
 
 Runs = Sequence[tuple[int, int]]  # of columns that lie side by side: from, included, to, not included
 
@@ -22,11 +25,23 @@ def runs_of(places: Collection[int]) -> Runs:
     return [(ordered[begin], ordered[end - 1] + 1) for begin, end in pairwise([0, *breaks, len(ordered)])]
 
 
-def read_numbers(packed: bytes) -> Sequence[int]:
-    """The only column of what is packed: whole numbers. Raises DATA_LOSS when it is damaged."""
+def read_numbers(packed: bytes) -> Times:
+    """The first column of what is packed: whole numbers. Raises DATA_LOSS when it is damaged."""
+    numbers: Times = read_all_numbers(packed, only=1)[0]
+    return numbers
+
+
+def read_all_numbers(packed: bytes, *, only: int | None = None) -> Times:
+    """The columns of what is packed, or so many of them: whole numbers. Raises DATA_LOSS when they are damaged."""
     with _damage_told():
-        (column,) = unpack(packed)
-    return column
+        directory = Directory.read(packed)
+        if directory.code != "q" or not directory.columns:
+            raise ValueError(f"whole numbers are packed as such, not {directory.columns} columns {directory.code!r}")
+        count = directory.columns if only is None else only
+        planes = [directory.planes(packed[directory.span(place)]) for place in range(count)]
+    raw = np.frombuffer(b"".join(planes), np.uint8).reshape(count, 8, directory.rows)
+    steps: Times = raw.transpose(0, 2, 1).copy().view(">i8")[..., 0].astype(np.int64)
+    return steps.cumsum(axis=1)
 
 
 def read_last(packed: bytes) -> list[float]:
@@ -47,23 +62,35 @@ def read_blobs(packed: bytes) -> list[bytes]:
         return unpack_blobs(packed)
 
 
-def read_columns(head: bytes, streams: Sequence[bytes], runs: Runs, places: Sequence[int]) -> list[Column]:
-    """The columns at `places`, out of the streams of the runs that hold them. Raises DATA_LOSS when they are damaged.
+def read_columns(head: bytes, streams: Sequence[bytes], runs: Runs, places: Sequence[int], *, rows: int) -> Floats:
+    """The columns at `places`, a row each of `rows` values, out of the streams of the runs that hold them.
 
-    A block that has fewer columns was written when no more were known, or by another layout.
+    A block that has fewer columns was written when no more were known, or by another layout: NaN. Raises DATA_LOSS when
+    they are damaged.
     """
     with _damage_told():
         directory = Directory.read(head)
-        return [_read_column(directory, streams, runs, place) for place in places]
+        if directory.code not in "df":
+            raise ValueError(f"values are packed as floating point, not {directory.code!r}")
+        if directory.columns and directory.rows != rows:
+            raise ValueError(f"a block of {rows} times has columns of {directory.rows} values")
+        present = [place for place in places if place < directory.columns]
+        planes = b"".join(directory.planes(_stream(directory, streams, runs, place)) for place in present)
+    width = WIDTHS[directory.code]
+    raw = np.frombuffer(planes, np.uint8).reshape(len(present), width, rows)
+    values = raw.transpose(0, 2, 1).copy().view(f">f{width}").reshape(len(present), rows)
+    if len(present) == len(places):
+        return values.astype(np.float64)
+    found = np.full((len(places), rows), np.nan)
+    found[[place < directory.columns for place in places]] = values
+    return found
 
 
-def _read_column(directory: Directory, streams: Sequence[bytes], runs: Runs, place: int) -> Column:
-    if place >= directory.columns:
-        return None
+def _stream(directory: Directory, streams: Sequence[bytes], runs: Runs, place: int) -> bytes:
     run = bisect_right(runs, (place, directory.columns + place)) - 1
     begin = directory.span(runs[run][0]).start
     within = directory.span(place)
-    return directory.unpack(streams[run][within.start - begin : within.stop - begin]).tolist()
+    return streams[run][within.start - begin : within.stop - begin]
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """Every snapshot of processes in a span, wherever it lies: rows, sealed hours, or both. Few are held at a time."""
 
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 from flick.db.pool import Connection, Row
 from flick.db.queries import load_queries
 from services.query.layouts import QUERIES
+from services.query.reading.block import within
 from services.query.reading.moments import bounds, from_us
 from services.query.reading.packed import read_blobs, read_numbers
 from services.query.reading.worker import Worker
@@ -68,6 +68,5 @@ class Processes:
 def _within(row: Row, span: Span) -> tuple[Sequence[int], Sequence[bytes]]:
     """The times of a block and its snapshots, those that lie in the span."""
     times_us = read_numbers(row["times"])
-    begin = bisect_left(times_us, span.start_us)
-    end = bisect_left(times_us, span.end_us, begin)
-    return times_us[begin:end], read_blobs(row["snapshots"])[begin:end]
+    inside = within(times_us, span)
+    return times_us[inside].tolist(), read_blobs(row["snapshots"])[inside]

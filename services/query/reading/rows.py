@@ -1,26 +1,25 @@
-"""Plain rows: samples as they were committed, one by one. PostgreSQL combines and counts them."""
+"""Plain rows: samples as they were committed, one by one. PostgreSQL sends them as arrays in their binary form."""
 
-from array import array
-from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from flick.db.pool import Connection
 from flick.db.queries import load_queries
 from services.query.layouts import QUERIES
+from services.query.reading.block import Lags
 from services.query.reading.moments import bounds, from_us
 from services.query.rules.catalog import Catalog
-from services.query.rules.plan import Span
-from services.query.rules.points import SampleRow, StepRow
-from services.query.rules.series import Cell
+from services.query.rules.plan import Span, Times
+from services.query.rules.points import Block
+from services.query.rules.series import CORE, Cell
 
-
-class LateRow(NamedTuple):
-    """A row without its values: its layout (0: none), and how long after its time it came, in microseconds."""
-
-    time_us: int
-    layout_id: int
-    lag_us: int
+# How PostgreSQL sends an array without nulls: its head, then each element behind its length in bytes.
+_HEAD_BYTES, _DIMENSION_BYTES = 12, 8
+_FLOATS = np.dtype([("length", ">i4"), ("value", ">f8")])
+_TIMES = np.dtype([("length", ">i4"), ("value", ">i8")])
+_EPOCH_US = 946_684_800_000_000  # the year 2000, from which PostgreSQL counts
 
 
 class NewestSample(NamedTuple):
@@ -50,11 +49,6 @@ class Rows:
         found: list[int] = await connection.fetchval(self._queries["row_times"], server_id, *bounds(span), limit)
         return found
 
-    async def hourly_times_us(self, connection: Connection, server_id: str, span: Span) -> AsyncIterator[Sequence[int]]:
-        """When the samples of the span were measured, in order, each hour by itself."""
-        async for row in connection.cursor(self._queries["row_hour_times"], server_id, *bounds(span), prefetch=24):
-            yield row["times_us"]
-
     async def any_before(self, connection: Connection, server_id: str, moment_us: int) -> bool:
         """Whether there is a sample before a moment."""
         found: bool = await connection.fetchval(self._queries["row_before"], server_id, from_us(moment_us))
@@ -65,34 +59,27 @@ class Rows:
         rows = await connection.fetch(self._queries["row_hours"], server_id, *bounds(span))
         return {row["hour_us"]: row["count"] for row in rows}
 
-    async def samples(
-        self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell]
-    ) -> list[SampleRow]:
-        """The values of `cells`, either core columns or elements of the labelled array, as they were measured."""
-        sql = self._fill("row_samples", cells, values="{}")
-        return [SampleRow(*row) for row in await connection.fetch(sql, server_id, *bounds(span))]
-
-    async def steps(
-        self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell], *, step_us: int
-    ) -> list[StepRow]:
-        """The values of `cells`, combined by steps. A step that has samples of two layouts has a row of each."""
-        sql = self._fill("row_steps", cells, counts="count({})", totals="sum({})", minima="min({})", maxima="max({})")
-        rows = await connection.fetch(sql, server_id, *bounds(span), timedelta(microseconds=step_us))
-        return [StepRow(*row) for row in rows]
+    async def blocks(self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell]) -> list[Block]:
+        """The values of `cells`, either core columns or elements of the labelled array, or none, but the times."""
+        core = bool(cells) and not cells[0].position
+        sql = self._queries["row_columns"].replace("/*layout*/", str(CORE) if core else "coalesce(layout_id, 0)")
+        sql = sql.replace("/*values*/", ", ".join(map(self._expression, cells)) or "0")
+        rows = await connection.fetch(sql, server_id, *bounds(span))
+        return [_block(*row, width=len(cells)) for row in rows]
 
     async def layout_ids(self, connection: Connection, server_id: str, span: Span) -> set[int]:
         """The layouts that samples of the span have."""
         rows = await connection.fetch(self._queries["row_layout_ids"], server_id, *bounds(span))
         return {row["layout_id"] for row in rows}
 
-    async def lags_us(self, connection: Connection, server_id: str, span: Span) -> "list[array[int]]":
-        """How long after their times the samples of the span came, in microseconds: sorted, in parts of an hour."""
-        rows = connection.cursor(self._queries["row_lags"], server_id, *bounds(span))
-        return [array("q", row["lags_us"]) async for row in rows]
-
-    async def late(self, connection: Connection, server_id: str, span: Span) -> list[LateRow]:
-        """The samples of the span without their values."""
-        return [LateRow(*row) for row in await connection.fetch(self._queries["row_lates"], server_id, *bounds(span))]
+    async def lags(self, connection: Connection, server_id: str, span: Span) -> Lags:
+        """How the samples of the span came."""
+        row = await connection.fetchrow(self._queries["row_lags"], server_id, *bounds(span))
+        if row is None or row["times"] is None:
+            return Lags(np.array([], np.int64), np.array([], np.int64))
+        times_us = _times(row["times"])
+        order = np.argsort(times_us, kind="stable")
+        return Lags(times_us[order], (_times(row["received"]) - times_us)[order])
 
     async def newest(
         self, connection: Connection, server_ids: Sequence[str], after_us: int
@@ -114,20 +101,25 @@ class Rows:
         row = await connection.fetchrow(self._queries["row_processes"], server_id, *bounds(span))
         return (row["time_us"], row["snapshot"]) if row else None
 
-    def _fill(self, query: str, cells: Sequence[Cell], **lists: str) -> str:
-        """The SQL of `query` for `cells`; `lists` says by what form each of its lists is made of their expressions."""
-        expressions = [self._expression(cell) for cell in cells]
-        sql = self._queries[query].replace("/*layout*/", "coalesce(layout_id, 0)" if cells[0].position else "0")
-        for name, form in lists.items():
-            sql = sql.replace(f"/*{name}*/", ", ".join(form.format(one) for one in expressions))
-        return sql
-
     def _expression(self, cell: Cell) -> str:
         if cell.position:
-            return f"nullif(labelled[{cell.position:d}]::float8, 'NaN')"
+            return f"coalesce(labelled[{cell.position:d}], 'NaN')"
         if cell.column not in self._columns:
             raise ValueError(f"{cell.column!r} is no column of the catalogue")
-        return f"nullif({cell.column}::float8, 'NaN')"
+        return f"coalesce({cell.column}, 'NaN')"
+
+
+def _block(layout_id: int, times: bytes, values: bytes, *, width: int) -> Block:
+    times_us = _times(times)
+    rows = np.frombuffer(values, _FLOATS, offset=_HEAD_BYTES + 2 * _DIMENSION_BYTES)["value"]
+    columns = rows.reshape(len(times_us), -1)[:, :width].T.astype(np.float64)
+    order = np.argsort(times_us, kind="stable")  # to demand it of PostgreSQL would cost more
+    return Block(layout_id=layout_id, times_us=times_us[order], values=columns[:, order])
+
+
+def _times(sent: bytes) -> Times:
+    times_us: Times = np.frombuffer(sent, _TIMES, offset=_HEAD_BYTES + _DIMENSION_BYTES)["value"] + _EPOCH_US
+    return times_us
 
 
 def _core_columns(core: Sequence[tuple[int, str]]) -> str:

@@ -1,31 +1,27 @@
 """Samples wherever they lie: in plain rows, in sealed hours, or in both.
 
 Of a row whose time is in a block the block counts: it was made of that row, which goes with its chunk, or the row came
-again. In hours that have blocks rows are mostly few and are read one by one; elsewhere PostgreSQL combines them.
+again.
 """
 
-from array import array
-from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from itertools import chain, pairwise
-from typing import TypeVar
+
+import numpy as np
 
 from flick.db.pool import Connection
-from services.query.reading.block import Block, merge_steps, sample_rows, step_rows, to_blocks
-from services.query.reading.hours import Hours, Lags
+from services.query.reading.block import Lags, as_buckets, chosen, combine, joined, within
+from services.query.reading.hours import Hours
 from services.query.reading.processes import Processes
-from services.query.reading.rows import LateRow, NewestSample, Rows
-from services.query.reading.survey import Survey
+from services.query.reading.rows import NewestSample, Rows
+from services.query.reading.survey import Part, Survey
 from services.query.reading.worker import Worker
 from services.query.rules.catalog import Catalog
 from services.query.rules.delivery import HOUR_US
-from services.query.rules.plan import Probe, Span
-from services.query.rules.points import SampleRow, StepRow
+from services.query.rules.plan import Probe, Reading, Span, Times
+from services.query.rules.points import Block, Steps
 from services.query.rules.series import Cell
 
-MAX_HELD_VALUES = 250_000  # of sealed hours, unpacked at a time: 8 MB
-
-R = TypeVar("R", SampleRow, LateRow)
+MAX_HELD_VALUES = 250_000  # unpacked at a time: 8 MB
 
 
 class Samples:
@@ -50,53 +46,31 @@ class Samples:
         """How the span begins, counted up to `limit` samples."""
         sealed = await self._sealed_times_us(connection, server_id, span, limit=limit)
         if len(sealed) >= limit:  # rows after these don't matter
-            span = Span(start_us=span.start_us, end_us=sealed[limit - 1] + 1)
+            span = Span(start_us=span.start_us, end_us=int(sealed[limit - 1]) + 1)
         rows = await self._rows.times_us(connection, server_id, span, limit=limit)
-        times_us = sorted({*sealed, *rows})[:limit]
-        if not times_us:
+        times_us = np.union1d(sealed, np.array(rows, np.int64))[:limit]
+        if not len(times_us):
             return Probe(rows=0)
-        return Probe(rows=len(times_us), first_us=times_us[0], last_us=times_us[-1])
+        return Probe(rows=len(times_us), first_us=int(times_us[0]), last_us=int(times_us[-1]))
 
-    async def samples(
-        self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell]
-    ) -> list[SampleRow]:
-        """The values of `cells` as they were measured, in the order of time."""
-        found: list[SampleRow] = []
-        survey = await self._survey(connection, server_id, span)
-        for stretch in survey.stretches():
-            if not stretch.sealed:
-                found += await self._rows.samples(connection, server_id, stretch.span, cells)
-                continue
-            async for part, blocks in self._blocks(connection, server_id, survey, stretch.span, cells):
-                found += await self._worker.run(_samples, part, blocks)
-        return found
+    async def samples(self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell]) -> list[Block]:
+        """The values of `cells` as they were measured, by layout; of one layout in the order of time."""
+        found = [blocks async for _, blocks in self._parts(connection, server_id, span, cells)]
+        return joined(one for blocks in found for one in blocks)
 
     async def steps(
-        self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell], *, step_us: int
-    ) -> list[StepRow]:
-        """The values of `cells`, combined by steps, in the order of time. A step may come as several rows."""
-        found: list[StepRow] = []
-        survey = await self._survey(connection, server_id, span)
-        for stretch in survey.stretches():
-            if not stretch.sealed:
-                found += await self._rows.steps(connection, server_id, stretch.span, cells, step_us=step_us)
-                continue
-            async for part, blocks in self._blocks(connection, server_id, survey, stretch.span, cells):
-                found += await self._worker.run(_steps, part, blocks, step_us)
-        return sorted(found, key=lambda row: row.time)
+        self, connection: Connection, server_id: str, reading: Reading, cells: Sequence[Cell]
+    ) -> list[Steps]:
+        """The values of `cells`, combined by steps. A step may come in several pieces."""
+        found: list[Steps] = []
+        async for _, blocks in self._parts(connection, server_id, reading.span, cells):
+            found += await self._worker.run(_steps, blocks, reading)
+        return found
 
-    async def times_us(self, connection: Connection, server_id: str, span: Span) -> AsyncIterator[Sequence[int]]:
+    async def times_us(self, connection: Connection, server_id: str, span: Span) -> AsyncIterator[Times]:
         """When the samples of the span were measured: in parts, in order, no hour in two of them."""
-        survey = await self._survey(connection, server_id, span)
-        for stretch in survey.stretches():
-            if not stretch.sealed:
-                async for times_us in self._rows.hourly_times_us(connection, server_id, stretch.span):
-                    yield times_us
-                continue
-            for part in survey.parts(stretch.span, most=MAX_HELD_VALUES):
-                blocks = await self._hours.times(connection, server_id, part)
-                late = await self._rows.late(connection, server_id, part) if survey.has_rows(part) else []
-                yield await self._worker.run(_times_us, part, blocks, late)
+        async for _, blocks in self._parts(connection, server_id, span, []):
+            yield _sorted_times(blocks)
 
     async def any_before(self, connection: Connection, server_id: str, moment_us: int) -> bool:
         """Whether there is a sample before a moment."""
@@ -105,28 +79,28 @@ class Samples:
         )
 
     async def layout_ids(self, connection: Connection, server_id: str, span: Span) -> set[int]:
-        """The layouts that samples of the span have."""
+        """The layouts that samples of the span have. Times are read where the heads of blocks don't tell enough."""
         found: set[int] = set()
         survey = await self._survey(connection, server_id, span)
-        for stretch in survey.stretches():
-            if not stretch.sealed:
-                found |= await self._rows.layout_ids(connection, server_id, stretch.span)
-                continue
-            found |= await self._sealed_layout_ids(connection, server_id, survey, stretch.span)
+        for part in survey.parts(most=1):  # hour by hour
+            heads = survey.sealed.get(part.span.start_us // HOUR_US * HOUR_US, ())
+            if not part.rows and all(
+                part.span.start_us <= one.first_us and one.last_us < part.span.end_us for one in heads
+            ):
+                found |= {one.layout_id for one in heads}
+            elif not part.blocks:
+                found |= await self._rows.layout_ids(connection, server_id, part.span)
+            else:
+                found |= {one.layout_id for one in await self._read(connection, server_id, part, [])}
         return found - {0}
 
-    async def lags_us(self, connection: Connection, server_id: str, span: Span) -> list[Sequence[int]]:
+    async def lags_us(self, connection: Connection, server_id: str, span: Span) -> list[Times]:
         """How long after their times the samples of the span came, in microseconds: in parts, each of them sorted."""
-        found: list[Sequence[int]] = []
-        survey = await self._survey(connection, server_id, span)
-        for stretch in survey.stretches():
-            if not stretch.sealed:
-                found += await self._rows.lags_us(connection, server_id, stretch.span)
-                continue
-            for part in survey.parts(stretch.span, most=MAX_HELD_VALUES):
-                blocks = await self._hours.lags(connection, server_id, part)
-                late = await self._rows.late(connection, server_id, part) if survey.has_rows(part) else []
-                found += await self._worker.run(_lags, part, blocks, late)
+        found: list[Times] = []
+        for part in (await self._survey(connection, server_id, span)).parts(most=MAX_HELD_VALUES):
+            blocks = await self._hours.lags(connection, server_id, part.span) if part.blocks else []
+            rows = await self._rows.lags(connection, server_id, part.span) if part.rows else None
+            found += await self._worker.run(_lags, part.span, blocks, rows)
         return found
 
     async def newest(
@@ -152,85 +126,69 @@ class Samples:
         return found
 
     async def processes(self, connection: Connection, server_id: str, span: Span) -> tuple[int, bytes] | None:
-        """The last snapshot of processes within the span: its time in microseconds and packed processes."""
+        """The last snapshot of processes within the span: its time and packed processes."""
         row = await self._rows.processes(connection, server_id, span)
         sealed = await self._hours.processes(connection, server_id, span)
         return sealed if sealed and (row is None or sealed[0] >= row[0]) else row
 
     async def _survey(self, connection: Connection, server_id: str, span: Span) -> Survey:
         sealed = await self._hours.heads(connection, server_id, span)
-        rows: dict[int, int] = {}
-        if sealed:
-            start_us, end_us = max(min(sealed), span.start_us), min(max(sealed) + HOUR_US, span.end_us)
-            rows = await self._rows.hours(connection, server_id, Span(start_us=start_us, end_us=end_us))
-        return Survey(span=span, sealed=sealed, rows=rows)
+        return Survey(span=span, sealed=sealed, rows=await self._rows.hours(connection, server_id, span))
 
-    async def _sealed_times_us(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> list[int]:
+    async def _sealed_times_us(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> Times:
         """The times of the span's first samples in sealed hours, in order: `limit` of them, some more, or all."""
-        found: list[int] = []
+        found = np.array([], np.int64)
         survey = Survey(span=span, sealed=await self._hours.heads(connection, server_id, span), rows={})
-        for part in survey.parts(span, most=limit):
-            blocks = await self._hours.times(connection, server_id, part)
-            found += sorted(time_us for one in blocks for time_us in one.times_within(part))
+        for part in survey.parts(most=limit):
+            blocks = await self._read(connection, server_id, part, [])
+            found = np.concatenate([found, _sorted_times(blocks)])
             if len(found) >= limit:
                 break
         return found
 
-    async def _sealed_layout_ids(
-        self, connection: Connection, server_id: str, survey: Survey, stretch: Span
-    ) -> set[int]:
-        """The layouts in a stretch of sealed hours. Times are read where the heads of the blocks don't tell enough."""
-        found: set[int] = set()
-        for part in survey.parts(stretch, most=1):  # hour by hour
-            heads = survey.sealed[part.start_us // HOUR_US * HOUR_US]
-            whole = all(part.start_us <= one.first_us and one.last_us < part.end_us for one in heads)
-            if whole and not survey.has_rows(part):
-                found |= {one.layout_id for one in heads}
-                continue
-            blocks = await self._hours.times(connection, server_id, part)
-            late = await self._rows.late(connection, server_id, part)
-            found |= {one.layout_id for one in blocks if one.times_within(part)}
-            found |= {one.layout_id for one in _only_new(late, blocks)}
-        return found
+    async def _parts(
+        self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell]
+    ) -> AsyncIterator[tuple[Part, list[Block]]]:
+        """What the span holds, in parts of which each is small, in the order of time."""
+        survey = await self._survey(connection, server_id, span)
+        for part in survey.parts(most=MAX_HELD_VALUES // (len(cells) + 1)):
+            yield part, await self._read(connection, server_id, part, cells)
 
-    async def _blocks(
-        self, connection: Connection, server_id: str, survey: Survey, stretch: Span, cells: Sequence[Cell]
-    ) -> AsyncIterator[tuple[Span, list[Block]]]:
-        """What a stretch of sealed hours holds, with its rows that are no copies, in parts of which each is small."""
-        for part in survey.parts(stretch, most=MAX_HELD_VALUES // (len(cells) + 1)):
-            blocks = await self._hours.blocks(connection, server_id, part, cells)
-            if survey.has_rows(part):
-                late = await self._rows.samples(connection, server_id, part, cells)
-                blocks += to_blocks(_only_new(late, blocks), width=len(cells))
-            yield part, blocks
+    async def _read(self, connection: Connection, server_id: str, part: Part, cells: Sequence[Cell]) -> list[Block]:
+        """The samples of a part, in as many blocks as there are."""
+        blocks: list[Block] = []
+        if part.blocks and cells:
+            blocks = await self._hours.blocks(connection, server_id, part.span, cells)
+        elif part.blocks:
+            blocks = await self._hours.times(connection, server_id, part.span)
+        rows = await self._rows.blocks(connection, server_id, part.span, cells) if part.rows else []
+        return await self._worker.run(_present, part.span, blocks, rows)
 
 
-def _samples(span: Span, blocks: Iterable[Block]) -> list[SampleRow]:
-    return sorted((row for one in blocks for row in sample_rows(one, span)), key=lambda row: row.time_us)
+def _present(span: Span, blocks: Sequence[Block], rows: Sequence[Block]) -> list[Block]:
+    """The samples of the span that are in blocks, and the rows that are not in blocks."""
+    inside = [chosen(one, within(one.times_us, span)) for one in blocks]
+    if blocks and rows:
+        sealed = _sorted_times(inside)
+        rows = [chosen(one, ~np.isin(one.times_us, sealed)) for one in rows]
+    return [one for one in (*inside, *rows) if len(one.times_us)]
 
 
-def _steps(span: Span, blocks: Iterable[Block], step_us: int) -> list[StepRow]:
-    return merge_steps(row for one in blocks for row in step_rows(one, span, step_us=step_us))
+def _sorted_times(blocks: Sequence[Block]) -> Times:
+    times_us = np.concatenate([np.array([], np.int64), *(one.times_us for one in blocks)])
+    times_us.sort()
+    return times_us
 
 
-def _times_us(span: Span, blocks: Iterable[Block], late: Sequence[LateRow]) -> Sequence[int]:
-    parts = [times_us for one in blocks if (times_us := one.times_within(span))]
-    if not late and all(one[-1] < after[0] for one, after in pairwise(parts)):  # as it mostly is
-        return list(chain.from_iterable(parts))
-    return sorted({row.time_us for row in late}.union(*parts))
+def _steps(blocks: Iterable[Block], reading: Reading) -> list[Steps]:
+    return [
+        combine(as_buckets(one, np.ones(len(one.times_us))), reading.begins_us(one.times_us)) for one in joined(blocks)
+    ]
 
 
-def _lags(span: Span, blocks: Sequence[Lags], late: Sequence[LateRow]) -> list[Sequence[int]]:
-    found: list[Sequence[int]] = []
-    for one in blocks:
-        begin = bisect_left(one.times_us, span.start_us)
-        found.append(array("q", sorted(one.lags_us[begin : bisect_left(one.times_us, span.end_us)])))
-    return [*found, sorted(row.lag_us for row in _only_new(late, blocks))]
-
-
-def _only_new(rows: Sequence[R], blocks: Iterable[Block | Lags]) -> list[R]:
-    """The rows whose time is in no block."""
-    if not rows:
-        return []
-    times_us = {time_us for one in blocks for time_us in one.times_us}
-    return [row for row in rows if row.time_us not in times_us]
+def _lags(span: Span, blocks: Sequence[Lags], rows: Lags | None) -> list[Times]:
+    found = [one.lags_us[within(one.times_us, span)] for one in blocks]
+    if rows is not None:
+        sealed = np.concatenate([np.array([], np.int64), *(one.times_us for one in blocks)])
+        found.append(rows.lags_us[~np.isin(rows.times_us, sealed)])
+    return [np.sort(one) for one in found]

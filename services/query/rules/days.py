@@ -1,15 +1,15 @@
 """Steps of whole days in the caller's time zone, which have 23 or 25 hours when clocks change. Pure."""
 
 import math
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
-from itertools import count, pairwise
+from itertools import count
 from zoneinfo import ZoneInfo
 
-from services.query.rules.plan import SECOND_US, Reading, Span
-from services.query.rules.points import StepRow
+import numpy as np
+
+from services.query.rules.plan import SECOND_US, Reading, Span, Times
 from services.query.rules.zones import UTC
 
 DAY_US = 86_400 * SECOND_US
@@ -34,23 +34,17 @@ class Days:
         """A step that divides every one of these, at most an hour: what is read, and put together to days."""
         return math.gcd(_HOUR_US, *self.edges_us)
 
-    def shown(self, row: StepRow) -> StepRow:
-        """A part as a piece of its day."""
-        place = bisect_right(self.edges_us, round(row.time * SECOND_US)) - 1
-        return row._replace(time=self.shown_us[place] / SECOND_US)
-
-    def parts(self, *, most: int) -> Iterator[Span]:
-        """All of it in spans of at most `most` parts."""
-        edges = range(self.edges_us[0], self.edges_us[-1], self.part_us * most)
-        for begin_us, end_us in pairwise([*edges, self.edges_us[-1]]):
-            yield Span(start_us=begin_us, end_us=end_us)
-
 
 @dataclass(frozen=True, kw_only=True)
 class DayReading(Reading):
     """A reading by steps of days; `step_us` is that of days of 24 hours."""
 
     days: Days
+
+    def begins_us(self, times_us: Times) -> Times:
+        """See `Reading`."""
+        places = np.searchsorted(self.days.edges_us, times_us, side="right") - 1
+        return np.asarray(self.days.shown_us, np.int64)[places]
 
 
 def by_days(reading: Reading, span: Span, *, points: int, zone: ZoneInfo) -> Reading:

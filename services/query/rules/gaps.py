@@ -1,16 +1,16 @@
 """Where a server has no samples, and why: what its agent told, and what is seen from the samples' times. Pure."""
 
 import heapq
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from operator import sub
 from typing import NamedTuple, TypeAlias
+
+import numpy as np
 
 from flick.v1 import ingest_pb2
 from services.query.rules.delivery import HOUR_US
 from services.query.rules.fleet import LATE_AFTER_INTERVALS
-from services.query.rules.plan import Span
+from services.query.rules.plan import Span, Times
 
 MAX_GAPS = 200  # the contract: so many are told, the longest
 MAX_KEPT = 1000  # while looking; a server that loses every other minute would fill the memory in a year
@@ -50,43 +50,43 @@ class Holes:
         self._found: list[tuple[int, int]] = []  # a heap of length and begin: the shortest goes first
         self.left_out = False
 
-    def add(self, times_us: Sequence[int]) -> None:
+    def add(self, times_us: Times) -> None:
         """Take the next times, ascending."""
-        begin = 0
-        while begin < len(times_us):
-            end = bisect_left(times_us, (times_us[begin] // HOUR_US + 1) * HOUR_US, begin)
+        begins = np.flatnonzero(np.diff(times_us // HOUR_US, prepend=-1)).tolist()  # of hours
+        for begin, end in pairwise([*begins, len(times_us)]):
             self._add_hour(times_us[begin:end])
-            begin = end
 
     def end(self) -> list[Span]:
         """All holes in the order of time, also the one behind the last sample."""
         if self._last_us is None:
-            self._note([self._span.start_us - self._interval_us, self._span.end_us], self._interval_us)
+            self._note(self._span.start_us - self._interval_us, self._span.end_us, self._interval_us)
         else:
-            self._note([self._last_us, self._span.end_us], self._usual_us)
+            self._note(self._last_us, self._span.end_us, self._usual_us)
         return sorted(
             (Span(start_us=begin, end_us=begin + length) for length, begin in self._found), key=lambda one: one.start_us
         )
 
-    def _add_hour(self, times_us: Sequence[int]) -> None:
-        distances = sorted(map(sub, times_us[1:], times_us))
-        usual_us = distances[len(distances) // 2] if len(distances) >= _ENOUGH else self._interval_us
+    def _add_hour(self, times_us: Times) -> None:
+        distances, first_us, last_us = np.diff(times_us), int(times_us[0]), int(times_us[-1])
+        usual_us = self._interval_us
+        if len(distances) >= _ENOUGH:
+            usual_us = int(np.partition(distances, len(distances) // 2)[len(distances) // 2])
         if self._last_us is None:  # the first sample is due when the span begins
-            self._note([self._span.start_us - usual_us, times_us[0]], usual_us)
+            self._note(self._span.start_us - usual_us, first_us, usual_us)
         else:  # a distance between two hours may be that of either
-            self._note([self._last_us, times_us[0]], max(usual_us, self._usual_us))
-        if distances and distances[-1] > LATE_AFTER_INTERVALS * usual_us:
-            self._note(times_us, usual_us)
-        self._last_us, self._usual_us = times_us[-1], usual_us
+            self._note(self._last_us, first_us, max(usual_us, self._usual_us))
+        for place in np.flatnonzero(distances > LATE_AFTER_INTERVALS * usual_us).tolist():
+            self._note(int(times_us[place]), int(times_us[place + 1]), usual_us)
+        self._last_us, self._usual_us = last_us, usual_us
 
-    def _note(self, times_us: Sequence[int], usual_us: int) -> None:
-        for one, after in pairwise(times_us):
-            if after - one <= LATE_AFTER_INTERVALS * usual_us:
-                continue
-            heapq.heappush(self._found, (after - one - usual_us, one + usual_us))
-            if len(self._found) > MAX_KEPT:
-                heapq.heappop(self._found)
-                self.left_out = True
+    def _note(self, one_us: int, after_us: int, usual_us: int) -> None:
+        """Keep what lies between two times, if it is a hole."""
+        if after_us - one_us <= LATE_AFTER_INTERVALS * usual_us:
+            return
+        heapq.heappush(self._found, (after_us - one_us - usual_us, one_us + usual_us))
+        if len(self._found) > MAX_KEPT:
+            heapq.heappop(self._found)
+            self.left_out = True
 
 
 def join_gaps(holes: Iterable[Span], told: Iterable[Gap], *, span: Span, interval_us: int) -> list[Gap]:

@@ -4,9 +4,15 @@ Times are whole microseconds since the Unix epoch, as PostgreSQL keeps them.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from flick.errors import FlickError, invalid
+
+Times: TypeAlias = npt.NDArray[np.int64]
 
 SECOND_US = 1_000_000
 DEFAULT_SPAN_US = 3600 * SECOND_US
@@ -65,9 +71,14 @@ class Reading:
     span: Span
     step_us: int | None
 
-    def moved(self, by_us: int) -> "Reading":
+    def moved(self, by_us: int) -> Self:
         """The same so much later; negative: earlier. By whole steps, where there are steps."""
-        return Reading(span=self.span.moved(by_us), step_us=self.step_us)
+        return replace(self, span=self.span.moved(by_us))
+
+    def begins_us(self, times_us: Times) -> Times:
+        """When the steps begin in which ascending times lie, as an answer shows them. There are steps."""
+        assert self.step_us is not None
+        return times_us // self.step_us * self.step_us
 
 
 def plan_span(*, start_us: int | None, end_us: int | None, now_us: int) -> Span:

@@ -10,8 +10,10 @@ from itertools import islice
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from flick.errors import invalid
-from services.query.rules.points import SampleRow
+from services.query.rules.points import Block
 from services.query.rules.series import Cell, Series
 
 PIECE_ROWS = 1000  # are put into one piece of text, unless they have many columns
@@ -88,22 +90,22 @@ def tell_time(time_us: int, zone: ZoneInfo) -> str:
     return (_EPOCH + timedelta(microseconds=time_us)).astimezone(zone).isoformat()
 
 
-def join_rows(series: Sequence[Series], parts: Iterable[tuple[Sequence[Cell], Sequence[SampleRow]]]) -> list[Row]:
+def join_rows(series: Sequence[Series], parts: Iterable[tuple[Sequence[Cell], Sequence[Block]]]) -> list[Row]:
     """The rows of a table out of what was read of core columns and of labelled arrays, in the order of time.
 
     A sample of which nothing that was asked for was measured is no row.
     """
     found: dict[int, list[float | None]] = {}
-    for cells, rows in parts:
+    for cells, blocks in parts:
         places = _places(series, cells)
-        for row in rows:
-            for place, index in places.get(row.layout_id, ()):
-                value = row.values[index]
-                if value is None or math.isnan(value):
-                    continue
-                if row.time_us not in found:
-                    found[row.time_us] = [None] * len(series)
-                found[row.time_us][place] = value
+        for block in blocks:
+            for place, index in places.get(block.layout_id, ()):
+                values = block.values[index]
+                measured = ~np.isnan(values)
+                for time_us, value in zip(block.times_us[measured].tolist(), values[measured].tolist(), strict=True):
+                    if time_us not in found:
+                        found[time_us] = [None] * len(series)
+                    found[time_us][place] = value
     return sorted(found.items())
 
 

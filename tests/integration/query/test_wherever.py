@@ -16,7 +16,7 @@ from services.query.reading.rows import NewestSample
 from services.query.reading.samples import Samples
 from services.query.reading.snapshot import snapshot
 from services.query.rules.catalog import Catalog
-from services.query.rules.plan import SECOND_US, Span
+from services.query.rules.plan import SECOND_US, Reading, Span
 from services.query.rules.points import Points, collect_samples, collect_steps, columns_of
 from services.query.rules.series import cells_of, find_series
 from tests.databases import DatabaseServer
@@ -150,7 +150,8 @@ async def _points(
         if step_us is None:
             collect_samples(await SAMPLES.samples(connection, server_id, span, cells), columns)
         else:
-            collect_steps(await SAMPLES.steps(connection, server_id, span, cells, step_us=step_us), columns)
+            reading = Reading(span=span, step_us=step_us)
+            collect_steps(await SAMPLES.steps(connection, server_id, reading, cells), columns)
     return [one.time_series() for one in collected]
 
 

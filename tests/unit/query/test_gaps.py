@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +32,7 @@ def _gap(begin: int, end: int, reason: ingest_pb2.GapReason.ValueType) -> Gap:
 
 def _holes(seconds: Sequence[int], span: Span = HOUR) -> list[Span]:
     holes = Holes(span=span, interval_us=EVERY_US)
-    holes.add([_at(second) for second in seconds])
+    holes.add(np.array([_at(second) for second in seconds], np.int64))
     return holes.end()
 
 
@@ -62,7 +63,7 @@ def test_samples_that_were_taken_more_rarely_then_leave_no_hole() -> None:
 
 def test_samples_that_were_taken_more_often_then_leave_small_holes() -> None:
     holes = Holes(span=HOUR, interval_us=60 * SECOND_US)
-    holes.add([_at(second) for second in [*range(0, 1000, 5), *range(1030, 3600, 5)]])
+    holes.add(np.array([_at(second) for second in [*range(0, 1000, 5), *range(1030, 3600, 5)]]))
 
     assert holes.end() == [_span(1000, 1030)]
 
@@ -76,12 +77,12 @@ def test_each_hour_has_its_own_distance() -> None:
 @given(missing=st.sets(st.integers(0, 2000)), cuts=st.sets(st.integers(0, 3)))
 def test_holes_are_the_same_in_whatever_parts_the_hours_come(missing: set[int], cuts: set[int]) -> None:
     span = _span(0, 4 * 3600)
-    times_us = [_at(number * 7) for number in range(2001) if number not in missing]
+    times_us = np.array([_at(number * 7) for number in range(2001) if number not in missing])
     whole, parts = (Holes(span=span, interval_us=7 * SECOND_US) for _ in range(2))
     whole.add(times_us)
     edges = [0, *sorted(_at(cut * 3600) for cut in cuts), span.end_us]
     for begin, end in pairwise(edges):
-        parts.add([one for one in times_us if begin <= one < end])
+        parts.add(times_us[(begin <= times_us) & (times_us < end)])
 
     assert parts.end() == whole.end()
 
@@ -93,7 +94,7 @@ def test_so_many_holes_as_may_be_kept_are_kept_the_longest() -> None:
         for number in range(12):
             times.append(_at(hour * 3600 + number * 300))
             times += [times[-1] + EVERY_US * step for step in range(1, 30 if number else 3)]
-        holes.add(times)
+        holes.add(np.array(times))
 
     found = holes.end()
     assert len(found) == MAX_KEPT

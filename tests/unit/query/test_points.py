@@ -1,7 +1,8 @@
-"""Rows of history become series, over whatever layouts they are spread."""
+"""Columns of history become series, over whatever layouts they are spread."""
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from flick.v1 import catalog_pb2
 from services.query.rules.catalog import Catalog
 from services.query.rules.plan import SECOND_US
-from services.query.rules.points import Points, SampleRow, StepRow, collect_samples, collect_steps, columns_of
+from services.query.rules.points import Block, Points, Steps, collect_samples, collect_steps, columns_of
 from services.query.rules.series import cells_of, find_series
 
 CORE = catalog_pb2.METRIC_CPU_CORE_UTILIZATION
@@ -45,9 +46,16 @@ def _collected(layouts: Layouts) -> list[Points]:
     return [Points(series=one) for one in find_series([SELECTOR], declared)]
 
 
-def _padded(row: list[float | None], width: int) -> list[float | None]:
-    """What SQL answers: null for elements past the array's end."""
-    return row + [None] * (width - len(row))
+def _block(layout_id: int, samples: list[tuple[int, list[float | None]]], width: int) -> Block:
+    """Samples of one layout, each with its second; not measured is what lies past the end of a row."""
+    rows = [[math.nan if one is None else one for one in row] for _, row in samples]
+    return Block(
+        layout_id=layout_id,
+        times_us=np.array([second * SECOND_US for second, _ in samples], np.int64),
+        values=np.array([row + [math.nan] * (width - len(row)) for row in rows], np.float64)
+        .reshape(len(rows), width)
+        .T,
+    )
 
 
 @given(measured())
@@ -55,8 +63,11 @@ def test_samples_reach_the_series_that_their_layout_names(measurements: tuple[La
     layouts, samples = measurements
     collected = _collected(layouts)
     cells = cells_of((one.series for one in collected), core=False)
-    rows = [SampleRow(one, second * SECOND_US, _padded(row, len(cells))) for second, (one, row) in enumerate(samples)]
-    collect_samples(rows, columns_of(collected, cells))
+    blocks = [
+        _block(layout_id, [(second, row) for second, (one, row) in enumerate(samples) if one == layout_id], len(cells))
+        for layout_id in layouts
+    ]
+    collect_samples(blocks, columns_of(collected, cells))
 
     found = {one.series.label_values[0]: one.time_series() for one in collected if len(one)}
     assert {core: list(zip(one.times, one.values, strict=True)) for core, one in found.items()} == _expected(
@@ -69,23 +80,24 @@ def test_steps_of_several_layouts_are_one_step(measurements: tuple[Layouts, Samp
     layouts, samples = measurements
     collected = _collected(layouts)
     width = len(cells_of((one.series for one in collected), core=False))
-    rows = []
+    found_steps = []
     for step in range(0, len(samples), STEP_S):
         for layout_id in layouts:
-            inside = [_padded(row, width) for one, row in samples[step : step + STEP_S] if one == layout_id]
-            columns = [[value for value in column if value is not None] for column in zip(*inside, strict=True)]
-            if columns:
-                rows.append(
-                    StepRow(
-                        layout_id,
-                        float(step),
-                        [len(one) for one in columns],
-                        [math.fsum(one) if one else None for one in columns],
-                        [min(one, default=None) for one in columns],
-                        [max(one, default=None) for one in columns],
+            inside = [(0, row) for one, row in samples[step : step + STEP_S] if one == layout_id]
+            values = _block(layout_id, inside, width).values
+            if values.size:
+                measured = ~np.isnan(values)
+                found_steps.append(
+                    Steps(
+                        layout_id=layout_id,
+                        times_us=np.array([step * SECOND_US]),
+                        weights=measured.sum(axis=1, keepdims=True).astype(np.float64),
+                        totals=np.nansum(values, axis=1, keepdims=True),
+                        minima=np.fmin.reduce(values, axis=1, keepdims=True),
+                        maxima=np.fmax.reduce(values, axis=1, keepdims=True),
                     )
                 )
-    collect_steps(rows, columns_of(collected, cells_of((one.series for one in collected), core=False)))
+    collect_steps(found_steps, columns_of(collected, cells_of((one.series for one in collected), core=False)))
 
     found = {one.series.label_values[0]: one.time_series() for one in collected if len(one)}
     expected = _expected(layouts, samples)

@@ -4,16 +4,18 @@ import csv
 import io
 import json
 import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flick.errors import FlickError
 from services.query.rules.catalog import Catalog
-from services.query.rules.points import SampleRow
+from services.query.rules.points import Block
 from services.query.rules.series import Series, cells_of, find_series
 from services.query.rules.table import PIECE_VALUES, Csv, Ndjson, Row, find_form, join_rows, pieces, tell_time
 from services.query.rules.zones import find_zone
@@ -76,14 +78,18 @@ def test_times_carry_the_offset_of_their_moment() -> None:
     assert tell_time(1_500, UTC) == "1970-01-01T00:00:00.001500+00:00"
 
 
+def _block(layout_id: int, samples: Mapping[int, Sequence[float]]) -> Block:
+    return Block(layout_id=layout_id, times_us=np.array(list(samples)), values=np.array(list(samples.values())).T)
+
+
 def test_core_columns_and_labelled_values_of_a_sample_become_one_row() -> None:
     series = _series()
     core, labelled = cells_of(series, core=True), cells_of(series, core=False)
     rows = join_rows(
         series,
         [
-            (core, [SampleRow(0, 1, [0.5]), SampleRow(0, 2, [None]), SampleRow(0, 3, [math.nan])]),
-            (labelled, [SampleRow(7, 1, [0.1, 0.2]), SampleRow(8, 2, [0.3, None]), SampleRow(9, 3, [0.4, 0.5])]),
+            (core, [_block(0, {1: [0.5], 2: [math.nan], 3: [math.nan]})]),
+            (labelled, [_block(7, {1: [0.1, 0.2]}), _block(8, {2: [0.3, math.nan]}), _block(9, {3: [0.4, 0.5]})]),
         ],
     )
 

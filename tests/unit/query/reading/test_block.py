@@ -3,91 +3,106 @@
 import math
 import random
 from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.query.reading.block import Block, merge_steps, sample_rows, step_rows, to_blocks
-from services.query.rules.plan import SECOND_US, Span
-from services.query.rules.points import SampleRow, StepRow
+from services.query.reading.block import as_buckets, chosen, combine, joined, within
+from services.query.rules.plan import SECOND_US, Reading, Span
+from services.query.rules.points import Block, Steps
 
 NAN = math.nan
 INF = math.inf
 BEGIN_US = 1_790_000_000 * SECOND_US
 WIDTH = 3
 
+
+class Row(NamedTuple):
+    layout_id: int
+    time_us: int
+    values: Sequence[float]
+
+
 # What sums of these are does not depend on their order, so that the model may add them up in another one.
-values = st.none() | st.integers(-1000, 1000).map(float)
+values = st.just(NAN) | st.integers(-1000, 1000).map(float)
 offsets = st.lists(st.integers(0, 400 * SECOND_US), unique=True, max_size=60).map(sorted)
 spans = st.tuples(st.integers(-10, 400), st.integers(1, 400)).map(
     lambda drawn: Span(start_us=BEGIN_US + drawn[0] * SECOND_US, end_us=BEGIN_US + (drawn[0] + drawn[1]) * SECOND_US)
 )
-Rows = list[SampleRow]
 
 
 @st.composite
-def measured(draw: st.DrawFn) -> Rows:
+def measured(draw: st.DrawFn) -> list[Row]:
     """Samples of several layouts, in the order of time."""
     layouts = st.sampled_from([0, 1, 7])
     return [
-        SampleRow(draw(layouts), BEGIN_US + offset_us, [draw(values) for _ in range(WIDTH)])
-        for offset_us in draw(offsets)
+        Row(draw(layouts), BEGIN_US + offset_us, [draw(values) for _ in range(WIDTH)]) for offset_us in draw(offsets)
     ]
 
 
-def _plain(row: SampleRow) -> SampleRow:
-    return row._replace(values=[None if one is None or math.isnan(one) else one for one in row.values])
+def _blocks(rows: Sequence[Row]) -> list[Block]:
+    by_layout: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_layout[row.layout_id].append(row)
+    return [
+        Block(
+            layout_id=layout_id,
+            times_us=np.array([row.time_us for row in found]),
+            values=np.array([row.values for row in found]).T,
+        )
+        for layout_id, found in by_layout.items()
+    ]
 
 
-def _inside(rows: Rows, span: Span) -> Rows:
-    return [row for row in rows if span.start_us <= row.time_us < span.end_us]
+def _steps(block: Block, step_us: int, *, weight: float = 1.0) -> Steps:
+    reading = Reading(span=Span(start_us=0, end_us=1), step_us=step_us)
+    weights = np.full(len(block.times_us), weight)
+    return combine(as_buckets(block, weights), reading.begins_us(block.times_us))
 
 
-@given(measured(), spans)
-def test_rows_that_became_columns_come_back_as_the_same_rows(rows: Rows, span: Span) -> None:
-    blocks = to_blocks(rows, width=WIDTH)
+@given(measured(), spans, st.integers(1, 5))
+def test_blocks_that_are_joined_hold_the_samples_of_the_span_in_order(rows: list[Row], span: Span, count: int) -> None:
+    blocks = [one for place in range(count) for one in _blocks(rows[place::count])]
 
-    found = [_plain(row) for block in blocks for row in sample_rows(block, span)]
+    found = joined(chosen(one, within(one.times_us, span)) for one in blocks)
 
-    assert sorted(found, key=lambda row: row.time_us) == _inside(rows, span)
+    assert len({one.layout_id for one in found}) == len(found)
+    for one in found:
+        inside = [row for row in rows if row.layout_id == one.layout_id and span.start_us <= row.time_us < span.end_us]
+        assert one.times_us.tolist() == [row.time_us for row in inside]
+        np.testing.assert_array_equal(one.values.T, [row.values for row in inside])
 
 
-@given(measured(), spans, st.sampled_from([1, 7, 60, 3600]))
-def test_steps_of_columns_are_those_of_the_samples_in_them(rows: Rows, span: Span, step_s: int) -> None:
+@given(measured(), st.sampled_from([1, 7, 60, 3600]), st.sampled_from([1.0, 2.0]))
+def test_steps_of_columns_are_those_of_the_samples_in_them(rows: list[Row], step_s: int, weight: float) -> None:
     step_us = step_s * SECOND_US
-    expected: dict[tuple[int, float], Rows] = defaultdict(list)
-    for row in _inside(rows, span):
-        expected[row.layout_id, row.time_us // step_us * step_us / SECOND_US].append(row)
+    expected: dict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        expected[row.layout_id, row.time_us // step_us * step_us].append(row)
 
-    found = [row for block in to_blocks(rows, width=WIDTH) for row in step_rows(block, span, step_us=step_us)]
+    found = [_steps(block, step_us, weight=weight) for block in _blocks(rows)]
 
-    assert {(row.layout_id, row.time) for row in found} == set(expected)
-    assert len(found) == len(expected)
-    for step in found:
-        columns = [
-            [value for value in column if value is not None]
-            for column in zip(*(one.values for one in expected[step.layout_id, step.time]), strict=True)
-        ]
-        assert step.counts == [len(column) for column in columns]
-        assert step.totals == [sum(column) if column else None for column in columns]
-        assert step.minima == [min(column, default=None) for column in columns]
-        assert step.maxima == [max(column, default=None) for column in columns]
-
-
-@given(measured(), st.sampled_from([1, 60, 3600]), st.integers(1, 5))
-def test_steps_of_several_blocks_merge_to_those_of_one(rows: Rows, step_s: int, blocks: int) -> None:
-    span, step_us = Span(start_us=BEGIN_US, end_us=BEGIN_US + 401 * SECOND_US), step_s * SECOND_US
-    parts = [to_blocks(rows[place::blocks], width=WIDTH) for place in range(blocks)]
-
-    found = merge_steps(row for part in parts for block in part for row in step_rows(block, span, step_us=step_us))
-
-    whole = [row for block in to_blocks(rows, width=WIDTH) for row in step_rows(block, span, step_us=step_us)]
-    assert sorted(found, key=_place) == sorted(whole, key=_place)
+    assert sorted((one.layout_id, time_us) for one in found for time_us in one.times_us) == sorted(expected)
+    for one in found:
+        for place, time_us in enumerate(one.times_us):
+            for cell in range(WIDTH):
+                inside = [
+                    row.values[cell] for row in expected[one.layout_id, time_us] if not math.isnan(row.values[cell])
+                ]
+                assert one.weights[cell, place] == weight * len(inside)
+                if inside:
+                    assert one.totals[cell, place] == weight * sum(inside)
+                    assert (one.minima[cell, place], one.maxima[cell, place]) == (min(inside), max(inside))
 
 
-def _place(row: StepRow) -> tuple[int, float]:
-    return row.layout_id, row.time
+def _alone(column: Sequence[float]) -> Steps:
+    """The only step of some samples that follow one another."""
+    times_us = np.arange(len(column)) + BEGIN_US
+    return _steps(Block(layout_id=1, times_us=times_us, values=np.array([column])), 3600 * SECOND_US)
 
 
 @pytest.mark.parametrize(
@@ -97,36 +112,30 @@ def _place(row: StepRow) -> tuple[int, float]:
         ([NAN, 2.0, 6.0], (2, 8.0, 2.0, 6.0)),
         ([6.0, NAN, 2.0], (2, 8.0, 2.0, 6.0)),
         ([NAN, NAN, 2.0], (1, 2.0, 2.0, 2.0)),
-        ([NAN, NAN, NAN], (0, None, None, None)),
         ([INF, 1.0, NAN], (2, INF, 1.0, INF)),
-        (None, (0, None, None, None)),
     ],
-    ids=["all", "not the first", "not the middle one", "only the last", "none", "infinity", "no column"],
+    ids=["all", "not the first", "not the middle one", "only the last", "infinity"],
 )
 def test_what_was_not_measured_does_not_count(
-    column: list[float] | None, expected: tuple[int, float | None, float | None, float | None]
+    column: list[float], expected: tuple[int, float | None, float | None, float | None]
 ) -> None:
-    block = Block(layout_id=1, times_us=range(BEGIN_US, BEGIN_US + 3), columns=[column])
+    step = _alone(column)
 
-    (row,) = step_rows(block, Span(start_us=BEGIN_US, end_us=BEGIN_US + 3), step_us=SECOND_US)
+    assert tuple(one.item() for one in (step.weights, step.totals, step.minima, step.maxima)) == expected
 
-    assert (row.counts[0], row.totals[0], row.minima[0], row.maxima[0]) == expected
+
+def test_what_was_never_measured_has_no_weight() -> None:
+    assert _alone([NAN, NAN]).weights.tolist() == [[0.0]]
 
 
 def test_infinities_of_both_signs_are_measured_values() -> None:
-    block = Block(layout_id=1, times_us=range(BEGIN_US, BEGIN_US + 3), columns=[[INF, -INF, 1.0]])
+    step = _alone([INF, -INF, 1.0])
 
-    (row,) = step_rows(block, Span(start_us=BEGIN_US, end_us=BEGIN_US + 3), step_us=SECOND_US)
-
-    assert (row.counts, row.minima, row.maxima) == ([3], [-INF], [INF])
-    assert row.totals[0] is not None
-    assert math.isnan(row.totals[0])
+    assert (step.weights.item(), step.minima.item(), step.maxima.item()) == (3, -INF, INF)
+    assert math.isnan(step.totals.item())
 
 
 def test_the_average_of_many_values_is_that_of_adding_them_one_by_one() -> None:
     column = [random.Random(3).uniform(-1e9, 1e9) for _ in range(720)]
-    block = Block(layout_id=1, times_us=range(BEGIN_US, BEGIN_US + 720), columns=[column])
 
-    (row,) = step_rows(block, Span(start_us=BEGIN_US, end_us=BEGIN_US + 720), step_us=3600 * SECOND_US)
-
-    assert list(row.totals) == pytest.approx([math.fsum(column)])
+    assert _alone(column).totals.item() == pytest.approx(math.fsum(column))

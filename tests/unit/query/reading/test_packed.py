@@ -4,6 +4,7 @@ import math
 from array import array
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from flick.blobs import pack_blobs
 from flick.columns import Directory, pack
 from flick.errors import FlickError, Kind
-from services.query.reading.packed import read_blob, read_columns, read_last, read_numbers, runs_of
+from services.query.reading.packed import read_all_numbers, read_blob, read_columns, read_last, read_numbers, runs_of
 
 COLUMNS = [array("f", [place + 0.5, math.inf, place * 2]) for place in range(10)]
 BLOCK = pack("f", COLUMNS)
@@ -28,9 +29,31 @@ def _streams(block: bytes, runs: Sequence[tuple[int, int]]) -> list[bytes]:
 def test_a_column_is_the_one_that_was_packed_or_none_that_the_block_has_not(places: list[int]) -> None:
     runs = runs_of(places)
 
-    found = read_columns(BLOCK, _streams(BLOCK, runs), runs, places)
+    found = read_columns(BLOCK, _streams(BLOCK, runs), runs, places, rows=3)
 
-    assert found == [COLUMNS[place].tolist() if place < len(COLUMNS) else None for place in places]
+    absent = [math.nan] * len(COLUMNS[0])
+    np.testing.assert_array_equal(found, [COLUMNS[place] if place < len(COLUMNS) else absent for place in places])
+
+
+@given(
+    st.integers(0, 30).flatmap(
+        lambda rows: st.lists(
+            st.lists(st.integers(-(2**60), 2**60), min_size=rows, max_size=rows), min_size=1, max_size=3
+        )
+    )
+)
+def test_whole_numbers_are_those_that_were_packed(columns: list[list[int]]) -> None:
+    packed = pack("q", [array("q", column) for column in columns])
+
+    assert read_all_numbers(packed).tolist() == columns
+    assert read_numbers(packed).tolist() == columns[0]
+
+
+def test_a_block_without_columns_has_no_values() -> None:
+    found = read_columns(pack("f", []), [b""], [(0, 2)], [0, 1], rows=5)
+
+    assert found.shape == (2, 5)
+    assert np.isnan(found).all()
 
 
 @pytest.mark.parametrize(
@@ -55,12 +78,24 @@ def test_the_last_values_are_those_of_every_column() -> None:
     "read",
     [
         lambda: read_numbers(pack("q", [array("q", range(100))])[:-1]),
+        lambda: read_numbers(BLOCK),
+        lambda: read_columns(pack("q", [array("q", [1])]), [b""], [(0, 1)], [0], rows=1),
+        lambda: read_columns(BLOCK, _streams(BLOCK, [(0, 1)]), [(0, 1)], [0], rows=4),
         lambda: read_last(BLOCK[:-1]),
         lambda: read_blob(pack_blobs([b"one", b"two"])[:-1], 0),
-        lambda: read_columns(BLOCK[:20], [b""], [(0, 1)], [0]),
-        lambda: read_columns(BLOCK, [b"nonsense" * 10], [(0, 1)], [0]),
+        lambda: read_columns(BLOCK[:20], [b""], [(0, 1)], [0], rows=3),
+        lambda: read_columns(BLOCK, [b"nonsense" * 10], [(0, 1)], [0], rows=3),
     ],
-    ids=["numbers", "last values", "blob", "head", "stream"],
+    ids=[
+        "numbers",
+        "values as numbers",
+        "numbers as values",
+        "more times than values",
+        "last values",
+        "blob",
+        "head",
+        "stream",
+    ],
 )
 def test_damage_is_told_as_lost_data(read: Callable[[], object]) -> None:
     with pytest.raises(FlickError) as told:

@@ -1,11 +1,9 @@
-"""A span is cut where rows without blocks begin and end, and nowhere else."""
-
-from itertools import pairwise
+"""A span is read in parts of whole hours."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.query.reading.survey import Head, Stretch, Survey
+from services.query.reading.survey import Head, Survey
 from services.query.rules.delivery import HOUR_US
 from services.query.rules.plan import Span
 
@@ -24,7 +22,7 @@ def surveys(draw: st.DrawFn) -> Survey:
     return Survey(
         span=span,
         sealed={hour: _heads(hour, count) for hour, count in sealed.items()},
-        rows={hour: count for hour, count in rows.items() if sealed and min(sealed) <= hour <= max(sealed)},
+        rows=rows,
     )
 
 
@@ -40,75 +38,36 @@ def _heads(hour_us: int, count: int) -> list[Head]:
 
 
 def _count(survey: Survey, hour_us: int) -> int:
-    return sum(one.size for one in survey.sealed[hour_us]) + survey.rows.get(hour_us, 0)
+    return sum(one.size for one in survey.sealed.get(hour_us, ())) + survey.rows.get(hour_us, 0)
 
 
 def _touches(hour_us: int, span: Span) -> bool:
     return hour_us < span.end_us and hour_us + HOUR_US > span.start_us
 
 
-@given(surveys())
-def test_the_stretches_are_the_span(survey: Survey) -> None:
-    found = survey.stretches()
-
-    assert (found[0].span.start_us, found[-1].span.end_us) == (survey.span.start_us, survey.span.end_us)
-    assert all(one.span.end_us == after.span.start_us for one, after in pairwise(found))
-    assert all(one.span.length_us > 0 for one in found)
-
-
-@given(surveys())
-def test_an_hour_with_blocks_is_in_a_sealed_stretch_and_one_with_rows_alone_is_not(survey: Survey) -> None:
-    found = survey.stretches()
-
-    for hour_us in survey.sealed.keys() | survey.rows.keys():
-        holding = {one.sealed for one in found if _touches(hour_us, one.span)}
-        assert holding == {hour_us in survey.sealed}
-
-
-@given(surveys())
-def test_beyond_the_sealed_hours_nothing_is_taken_for_sealed(survey: Survey) -> None:
-    for one in survey.stretches():
-        if one.sealed:
-            assert one.span.start_us >= min(survey.sealed)
-            assert one.span.end_us <= max(survey.sealed) + HOUR_US
-
-
-@given(surveys())
-def test_there_are_no_more_stretches_than_changes(survey: Survey) -> None:
-    kinds = [hour in survey.sealed for hour in sorted(survey.sealed.keys() | survey.rows.keys())]
-
-    assert len(survey.stretches()) <= 3 + sum(one != after for one, after in pairwise(kinds))
-
-
-def test_hours_without_samples_between_sealed_ones_cut_nothing() -> None:
-    sealed = {BEGIN_US + hour * HOUR_US: _heads(BEGIN_US + hour * HOUR_US, 720) for hour in (0, 1, 9)}
-    span = Span(start_us=BEGIN_US, end_us=BEGIN_US + 10 * HOUR_US)
-
-    assert Survey(span=span, sealed=sealed, rows={}).stretches() == [Stretch(span=span, sealed=True)]
-
-
-def test_where_nothing_is_sealed_the_span_stays_whole() -> None:
-    span = Span(start_us=BEGIN_US + 1, end_us=BEGIN_US + 5 * HOUR_US)
-
-    assert Survey(span=span, sealed={}, rows={}).stretches() == [Stretch(span=span, sealed=False)]
+def _hours(survey: Survey) -> list[int]:
+    return sorted(survey.sealed.keys() | survey.rows.keys())
 
 
 @given(surveys(), st.integers(1, 120))
-def test_parts_hold_every_sealed_hour_once_and_whole_and_no_more_than_they_may(survey: Survey, most: int) -> None:
-    for stretch in survey.stretches():
-        if not stretch.sealed:
-            continue
-        hours = sorted(hour for hour in survey.sealed if _touches(hour, stretch.span))
-        parts = list(survey.parts(stretch.span, most=most))
-        held = [[hour for hour in hours if _touches(hour, part)] for part in parts]
+def test_parts_hold_every_hour_once_and_whole_and_no_more_than_they_may(survey: Survey, most: int) -> None:
+    parts = list(survey.parts(most=most))
+    held = [[hour for hour in _hours(survey) if _touches(hour, part.span)] for part in parts]
 
-        assert [hour for part in held for hour in part] == hours
-        for part in held:
-            assert len(part) == 1 or sum(_count(survey, hour) for hour in part) <= most
-        assert all(survey.span.start_us <= part.start_us < part.end_us <= survey.span.end_us for part in parts)
+    assert [hour for part in held for hour in part] == _hours(survey)
+    for hours in held:
+        assert len(hours) == 1 or sum(_count(survey, hour) for hour in hours) <= most
+    for part in parts:
+        assert survey.span.start_us <= part.span.start_us < part.span.end_us <= survey.span.end_us
+
+
+@given(surveys(), st.integers(1, 120))
+def test_a_part_tells_where_its_samples_may_lie(survey: Survey, most: int) -> None:
+    for part in survey.parts(most=most):
+        assert part.blocks == any(_touches(hour, part.span) for hour in survey.sealed)
+        assert part.rows == any(_touches(hour, part.span) for hour in survey.rows)
 
 
 @given(surveys())
-def test_parts_without_rows_are_known(survey: Survey) -> None:
-    for part in survey.parts(survey.span, most=1):
-        assert survey.has_rows(part) == any(_touches(hour, part) for hour in survey.rows)
+def test_no_part_ends_where_another_would_have_had_room(survey: Survey) -> None:
+    assert len(list(survey.parts(most=10**9))) == bool(_hours(survey))
