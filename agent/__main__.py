@@ -98,6 +98,7 @@ async def _run(path: Path, settings: AgentConfig) -> int:
                 max_bytes=settings.spool_max_bytes, max_age_ns=settings.spool_max_age_s * 1_000_000_000
             ),
             cpu_share=settings.cpu_budget,
+            memory_bytes=settings.memory_budget,
             stop=stop,
         )
     return 0

@@ -3,9 +3,12 @@
 import asyncio
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from agent.budget import CPU_SHARE, Budget
+from agent.budget.budget import Budget
+from agent.budget.cpu import CPU_SHARE, CpuBudget
+from agent.budget.memory import MEMORY_BYTES, MemoryBudget
 from agent.collection import Collection, Workers, every_collector
 from agent.host import KnownHost
 from agent.identity import Identity
@@ -13,7 +16,7 @@ from agent.sampler.orders import Orders, Wanted
 from agent.sampler.sampler import Sampler
 from agent.sampler.timeline import Timeline, this_boot
 from agent.spool.disk.fallback import FallbackSpool
-from agent.spool.limits import SpoolLimits
+from agent.spool.limits import SpoolLimits, limits_in_memory
 from agent.uplink.uplink import Uplink
 from flick.backoff import Backoff
 from flick.clock import Clock
@@ -33,23 +36,24 @@ async def run_agent(
     spool_limits: SpoolLimits,
     stop: asyncio.Event,
     cpu_share: float = CPU_SHARE,
+    memory_bytes: int = MEMORY_BYTES,
     flush_s: float = FLUSH_S,
 ) -> None:
     """Measure and stream until `stop` is set; then give what waits `flush_s` seconds to be acked.
 
-    Measuring takes at most `cpu_share` of a processor; collectors go without rather than that it takes more.
+    Measuring takes at most `cpu_share` of a processor, and the agent `memory_bytes` of memory; collectors go without
+    rather than that it takes more.
 
     The spool in the file `spool_path` keeps the rest for the next time.
     """
-    workers = Workers(budget=Budget(cpu_share=cpu_share))
+    workers = Workers(budget=Budget(cpu=CpuBudget(share=cpu_share), memory=MemoryBudget(most_bytes=memory_bytes)))
 
     def open_collection(wanted: Wanted) -> Collection:
-        return Collection(
-            collectors=every_collector(processes=wanted.processes, commands=wanted.commands, workers=workers),
-            budget=workers.budget,
-        )
+        make = partial(every_collector, processes=wanted.processes, commands=wanted.commands, workers=workers)
+        return Collection(collectors=make(), budget=workers.budget, anew=make)
 
-    with FallbackSpool(path=spool_path, limits=spool_limits, clock=clock) as spool:
+    in_memory = limits_in_memory(memory_bytes)
+    with FallbackSpool(path=spool_path, limits=spool_limits, clock=clock, in_memory=in_memory) as spool:
         timeline = Timeline(clock=clock, boot_id=this_boot(), mark=spool.mark, last_ns=spool.last_ns)
         spool.begin(timeline.mark)
         orders = Orders(known=spool.settings, keep=spool.keep_settings)

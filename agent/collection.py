@@ -4,15 +4,15 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from agent.budget import Budget
+from agent.budget.budget import Budget
 from agent.calm import Calm
 from agent.catalog import CORE_LENGTH
 from agent.collectors.aside import AsideCollector
-from agent.collectors.collector import Collector, Measured, Moment, SeriesKey
+from agent.collectors.collector import Collector, CustomMetric, Measured, Moment, SeriesKey
 from agent.collectors.containers.choice import ContainerChoice
 from agent.collectors.containers.containers import ContainersCollector
 from agent.collectors.cpu.activity import ActivityCollector
@@ -20,6 +20,8 @@ from agent.collectors.cpu.frequency import FrequencyCollector
 from agent.collectors.cpu.kernel_stat import KernelStatFile
 from agent.collectors.cpu.load import LoadCollector
 from agent.collectors.cpu.utilization import CpuCollector
+from agent.collectors.custom.collector import CustomCollector
+from agent.collectors.custom.folder import CustomFolder
 from agent.collectors.failure import Failure
 from agent.collectors.hardware.battery import BatteryCollector
 from agent.collectors.hardware.fan import FanCollector
@@ -50,6 +52,8 @@ from agent.worker import Worker
 
 MAX_SERIES = 2000  # ingest leaves out what is more, and labels beyond 64 KiB together
 MAX_LABEL_BYTES = 64 * 1024
+_SERIES_BYTES = 400  # about: its key, its labels, its rate, its place in a dictionary
+_MEMORY_BUDGET = "memory budget"  # as which it is told that it can't be held
 
 logger = logging.getLogger(__name__)
 
@@ -70,11 +74,22 @@ class Collection:
     Args:
         collectors: which ones.
         budget: counts what they take, for all sets together, and says which are not to be asked.
+        anew: makes the collectors anew, for one that was let go of to save memory and comes back.
     """
 
-    def __init__(self, *, collectors: Sequence[Collector], budget: Budget | None = None) -> None:
-        self._collectors = collectors
+    def __init__(
+        self,
+        *,
+        collectors: Sequence[Collector],
+        budget: Budget | None = None,
+        anew: Callable[[], Sequence[Collector]] = tuple,
+    ) -> None:
+        self._collectors = list(collectors)
+        self._order = [collector.name for collector in collectors]
         self._budget = budget or Budget()
+        self._anew = anew
+        self._gone: frozenset[str] = frozenset()  # to save memory
+        self._weights: dict[str, int] = {}
         self._failing: dict[str, Failure] = {}
         self._last_series: dict[str, tuple[SeriesKey, ...]] = {}
         self._parts: tuple[tuple[SeriesKey, ...], ...] = ()
@@ -104,17 +119,19 @@ class Collection:
         values: list[float] = []
         processes = b""
         parts = []
+        self._let_go_and_get_back(moment)
         spent_s = time.process_time()
         for collector in self._collectors:
             found = self._ask(collector, moment)
             before_s, spent_s = spent_s, time.process_time()
-            self._budget.spend(collector.name, spent_s - before_s)
+            self._budget.cpu.spend(collector.name, spent_s - before_s)
+            self._weights[collector.name] = len(found.series) * _SERIES_BYTES + len(found.processes)
             for number, value in found.core.items():
                 core[number - 1] = value
             parts.append(found.series)
             values += found.values
             processes = found.processes or processes
-        self._budget.look(moment.monotonic_s)
+        self._budget.look(moment.monotonic_s, weights=self._weights)
         series = self._joined(tuple(parts))
         return Readings(core=core, series=series, values=values[: len(series)], processes=processes)
 
@@ -124,10 +141,35 @@ class Collection:
             self._series = _bounded(tuple(key for part in parts for key in part))
         return self._series
 
+    def _let_go_and_get_back(self, moment: Moment) -> None:
+        """Follow the budget of memory: a collector that goes takes everything with it that it holds."""
+        memory = self._budget.memory
+        for name, reason in memory.shed.items():
+            self._note_failure(Failure(name, reason, moment.boottime_s))
+        if memory.remark:
+            self._note_failure(Failure(_MEMORY_BUDGET, memory.remark, moment.boottime_s))
+        else:
+            self._failing.pop(_MEMORY_BUDGET, None)
+        before, self._gone = self._gone, frozenset(memory.shed)
+        for name in self._gone - before:
+            self._let_go(name)
+        back = before - self._gone
+        if back:
+            found = [collector for collector in self._anew() if collector.name in back]
+            self._collectors = sorted([*self._collectors, *found], key=lambda one: self._order.index(one.name))
+
+    def _let_go(self, name: str) -> None:
+        for collector in self._collectors:
+            if collector.name == name:
+                collector.close()
+        self._collectors = [collector for collector in self._collectors if collector.name != name]
+        self._last_series.pop(name, None)
+        self._weights.pop(name, None)
+
     def _ask(self, collector: Collector, moment: Moment) -> Measured:
         name = collector.name
-        if name in self._budget.shed:
-            return self._hole(Failure(name, self._budget.shed[name], moment.boottime_s))
+        if name in self._budget.cpu.shed:
+            return self._hole(Failure(name, self._budget.cpu.shed[name], moment.boottime_s))
         try:
             found = collector.collect(moment)
         # A collector reads what kernels and drivers of every age write: whatever it stumbles over is its own hole.
@@ -136,7 +178,17 @@ class Collection:
         if self._failing.pop(name, None) is not None:
             logger.info("collector measures again", extra={"collector": name})
         self._last_series[name] = found.series
+        self._note_parts(name, found.failing, moment)
         return found
+
+    def _note_parts(self, collector: str, failing: Mapping[str, str], moment: Moment) -> None:
+        """Parts of a collector that fail are told like collectors of their own."""
+        now = {f"{collector}/{part}": reason for part, reason in failing.items()}
+        for name in [name for name in self._failing if name.startswith(f"{collector}/") and name not in now]:
+            del self._failing[name]
+            logger.info("collector measures again", extra={"collector": name})
+        for name, reason in now.items():
+            self._note_failure(Failure.told(reason, collector=name, since_s=moment.boottime_s))
 
     def _hole(self, failure: Failure) -> Measured:
         """The series that it had, without values."""
@@ -157,8 +209,12 @@ class Collection:
 def _bounded(series: tuple[SeriesKey, ...]) -> tuple[SeriesKey, ...]:
     """As many of the first as ingest takes."""
     size = 0
-    for place, (_, labels) in enumerate(series):
+    described: set[CustomMetric] = set()
+    for place, (metric, labels) in enumerate(series):
         size += sum(len(label.encode()) for label in labels)
+        if isinstance(metric, CustomMetric) and metric not in described:
+            described.add(metric)
+            size += metric.text_bytes
         if place == MAX_SERIES or size > MAX_LABEL_BYTES:
             logger.warning("too many series; the last are left out", extra={"series": len(series), "kept": place})
             return series[:place]
@@ -176,6 +232,7 @@ class Workers:
     services: ServiceChoice = field(default_factory=ServiceChoice)
     budget: Budget = field(default_factory=Budget)
     containers: ContainerChoice = field(default_factory=ContainerChoice)
+    custom: CustomFolder | None = None
 
 
 def every_collector(*, processes: bool, commands: bool, workers: Workers) -> list[Collector]:
@@ -205,6 +262,8 @@ def every_collector(*, processes: bool, commands: bool, workers: Workers) -> lis
         ServicesCollector(choice=workers.services),
         ContainersCollector(choice=workers.containers),
     ]
+    if workers.custom is not None:
+        collectors.append(CustomCollector(folder=workers.custom))
     if processes:
         collectors.append(ProcessesCollector(with_commands=commands, pids=pids, worker=workers.processes))
     return collectors

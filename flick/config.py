@@ -60,6 +60,7 @@ REGISTRY: Mapping[str, str] = {
     "FLICK_AGENT_SPOOL_DIR": "Folder in which the agent keeps samples that ingest has not acked yet.",
     "FLICK_AGENT_SPOOL_MAX_BYTES": "How many bytes of such samples are kept; then the oldest go.",
     "FLICK_AGENT_CPU_BUDGET": "How much of one processor measuring may take, for example 0.05.",
+    "FLICK_AGENT_MEMORY_BUDGET": "How many bytes the agent may hold resident.",
     "FLICK_AGENT_SPOOL_MAX_AGE_S": "How many seconds such samples are kept; then the oldest go.",
     # launcher and migrations
     "FLICK_DATABASE_URL": "An existing PostgreSQL with TimescaleDB, as an owner that may create roles.",

@@ -32,3 +32,11 @@ class SpoolLimits:
 
 IN_MEMORY = SpoolLimits(max_bytes=8 * MIB)
 """Of the spool that takes the disk's place: five to eight hours at one sample in 5 s."""
+_WITHOUT_SPOOL_BYTES = 45_000_000  # what the agent holds otherwise
+_LEAST_IN_MEMORY = MIB
+
+
+def limits_in_memory(budget_bytes: int) -> SpoolLimits:
+    """Of the spool that takes the disk's place, when the whole agent may hold `budget_bytes`: half of what is left."""
+    left = (budget_bytes - _WITHOUT_SPOOL_BYTES) // 2
+    return SpoolLimits(max_bytes=min(max(left, _LEAST_IN_MEMORY), IN_MEMORY.max_bytes))

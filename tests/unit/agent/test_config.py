@@ -35,3 +35,14 @@ def test_a_budget_that_is_none_is_refused(value: str) -> None:
 def test_a_budget_is_a_share_of_a_processor() -> None:
     assert load(AgentConfig, environ={"FLICK_AGENT_CPU_BUDGET": "0.2"}).cpu_budget == 0.2
     assert load(AgentConfig, environ={}).cpu_budget == 0.05
+
+
+@pytest.mark.parametrize("value", ["-1", "0", "16777215"])
+def test_a_budget_of_less_memory_than_python_takes_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"FLICK_AGENT_MEMORY_BUDGET is {value}, but must be at least 16777216"):
+        load(AgentConfig, environ={"FLICK_AGENT_MEMORY_BUDGET": value})
+
+
+def test_a_budget_of_memory_is_in_bytes() -> None:
+    assert load(AgentConfig, environ={"FLICK_AGENT_MEMORY_BUDGET": "60000000"}).memory_budget == 60_000_000
+    assert load(AgentConfig, environ={}).memory_budget == 80 * 1024 * 1024

@@ -2,34 +2,28 @@
 
 from collections.abc import Mapping
 
+from agent.budget.absences import KEPT, LOOKED_EVERY_S, Absences
+
 CPU_SHARE = 0.05  # of one processor; to measure every second took 0.3 % with 90 processes
-LOOKED_EVERY_S = 60.0
-SHED_FOR_S = 600.0
-SHED_AT_MOST_S = 86_400.0
-KEPT = frozenset({"agent", "cpu", "load", "memory"})  # cheap, and what everybody asks for first
 
 
-class Budget:
-    """Adds up what collectors take and sheds the costliest first; each comes back after ten minutes.
-
-    One that has to be shed again stays away for twice as long as before, a day at most.
+class CpuBudget:
+    """Adds up what collectors take and sheds the costliest first.
 
     Args:
-        cpu_share: how much of one processor all collectors together may take.
+        share: how much of one processor all collectors together may take.
     """
 
-    def __init__(self, *, cpu_share: float = CPU_SHARE) -> None:
-        self._cpu_share = cpu_share
+    def __init__(self, *, share: float = CPU_SHARE) -> None:
+        self._share = share
         self._since_s: float | None = None
         self._spent_s: dict[str, float] = {}
-        self._back_at_s: dict[str, float] = {}  # of those that are shed
-        self._away_s: dict[str, float] = {}  # for how long each that ever was shed stayed away last
-        self._reasons: dict[str, str] = {}
+        self._absences = Absences()
 
     @property
     def shed(self) -> Mapping[str, str]:
         """Why, for each collector that is not asked now."""
-        return self._reasons
+        return self._absences.reasons
 
     def spend(self, collector: str, cpu_s: float) -> None:
         """A collector took this much processor time, in seconds."""
@@ -44,24 +38,23 @@ class Budget:
             return
         shares = {name: spent_s / passed_s for name, spent_s in self._spent_s.items()}
         self._since_s, self._spent_s = now_s, {}
-        if sum(shares.values()) > self._cpu_share:
+        if sum(shares.values()) > self._share:
             self._shed_costliest(shares, now_s)
         else:
-            for name in [name for name, back_at_s in self._back_at_s.items() if now_s >= back_at_s]:
-                del self._back_at_s[name], self._reasons[name]
+            for name in self._absences.over(now_s):
+                self._absences.end(name)
 
     def _shed_costliest(self, shares: Mapping[str, float], now_s: float) -> None:
         """As many as it takes for the rest to be within the budget."""
         total = left = sum(shares.values())
         for name, share in sorted(shares.items(), key=lambda one: -one[1]):
-            if left <= self._cpu_share:
+            if left <= self._share:
                 return
-            if name in KEPT or name in self._reasons:
+            if name in KEPT or name in self.shed:
                 continue
             left -= share
-            self._away_s[name] = min(2 * self._away_s.get(name, SHED_FOR_S / 2), SHED_AT_MOST_S)
-            self._back_at_s[name] = now_s + self._away_s[name]
-            self._reasons[name] = (
+            reason = (
                 f"left out to save processor time: it took {share:.1%} of a processor, all together {total:.1%} "
-                f"of the {self._cpu_share:.1%} that they may"
+                f"of the {self._share:.1%} that they may"
             )
+            self._absences.begin(name, reason, now_s)

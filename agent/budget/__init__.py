@@ -1,0 +1,1 @@
+"""What the agent may take of its host, and which collectors go without when it takes more."""
