@@ -11,6 +11,7 @@ from flick.cli import account, delivery, edit, groups, join_tokens, local, serve
 from flick.cli.failure import CliError, ExitCode
 from flick.cli.invocation import Invocation
 from flick.cli.query import query
+from flick.cli.stats import stats
 from flick.cli.top.command import top
 from flick.config import ConfigError
 
@@ -40,6 +41,7 @@ app.add_typer(groups.app, name="groups")
 app.add_typer(join_tokens.app, name="join-tokens")
 app.command()(top)
 app.command()(query)
+app.command()(stats)
 
 
 def _show_version(wanted: bool) -> None:

@@ -28,9 +28,9 @@ def complete(found: Mapping[str, Any]) -> bool:
     """Whether every process has been read twice, and the agent has told of its spool."""
     house = found["installation"]
     return (
-        all(one["health"] == "SERVICE_HEALTH_SERVING" and "cpuUsage" in one for one in house["services"])
+        all(one["health"] == "SERVICE_HEALTH_SERVING" and one["cpuUsage"] is not None for one in house["services"])
         and float(house["ingest"].get("samplesPerSecond") or 0) > 0
-        and "lag" in found["agents"]
+        and found["agents"]["lag"] is not None
     )
 
 

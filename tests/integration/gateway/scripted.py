@@ -28,6 +28,8 @@ from flick.v1 import (
     query_pb2_grpc,
     servers_pb2,
     servers_pb2_grpc,
+    stats_pb2,
+    stats_pb2_grpc,
 )
 
 REVOKED = query_pb2.WatchMetricsResponse(server_id="revoked")
@@ -161,6 +163,18 @@ class ScriptedEnrollment(enrollment_pb2_grpc.EnrollmentServiceServicer):
         return enrollment_pb2.TrustBundle(ca_pem=self.ca_pem)
 
 
+class ScriptedStats(stats_pb2_grpc.StatsServiceServicer):
+    """What FLick knows of itself, as a test says it."""
+
+    def __init__(self) -> None:
+        self.answer = stats_pb2.GetStatsResponse()
+        self.asked: list[stats_pb2.GetStatsRequest] = []
+
+    async def GetStats(self, request: stats_pb2.GetStatsRequest, context: Context) -> stats_pb2.GetStatsResponse:
+        self.asked.append(request)
+        return self.answer
+
+
 class ScriptedQuery(query_pb2_grpc.QueryServiceServicer):
     """Live values: whatever a test publishes reaches every call that watches the server."""
 
@@ -270,6 +284,7 @@ class Backends:
     auth: ScriptedAuth
     query: ScriptedQuery
     enrollment: ScriptedEnrollment
+    stats: ScriptedStats = field(default_factory=ScriptedStats)
     auth_address: str = ""
     query_address: str = ""
 
@@ -310,6 +325,7 @@ async def serve_auth(backends: Backends, *, listen: str = "127.0.0.1:0") -> Asyn
 async def serve_query(backends: Backends, *, listen: str = "127.0.0.1:0") -> AsyncIterator[str]:
     def add(server: grpc.aio.Server) -> None:
         query_pb2_grpc.add_QueryServiceServicer_to_server(backends.query, server)
+        stats_pb2_grpc.add_StatsServiceServicer_to_server(backends.stats, server)
 
     async with _serve(listen, add, query_pb2.DESCRIPTOR.services_by_name["QueryService"]) as address:
         backends.query_address = address
