@@ -31,8 +31,11 @@ class Bucket:
 def weights(samples: Sequence[Measured]) -> dict[int, int]:
     """How long each moment stands for, of the samples of a server in whatever hours."""
     found: dict[int, int] = {}
-    for hour in {one.moment // HOUR_US for one in samples}:
-        moments = sorted({one.moment for one in samples if one.moment // HOUR_US == hour})
+    by_hour: dict[int, set[int]] = {}
+    for one in samples:
+        by_hour.setdefault(one.moment // HOUR_US, set()).add(one.moment)
+    for hour, found_moments in by_hour.items():
+        moments = sorted(found_moments)
         distances = sorted(after - before for before, after in pairwise(moments))
         cap = 3 * distances[len(distances) // 2] if distances else 15_000_000
         for moment, following in zip(moments, [*moments[1:], (hour + 1) * HOUR_US], strict=True):
@@ -54,9 +57,20 @@ def buckets(samples: Sequence[Measured], bucket_us: int) -> Mapping[tuple[int, i
 def total_weights(samples: Sequence[Measured], bucket_us: int) -> Mapping[tuple[int, int], int]:
     """What all samples of a layout and bucket stand for."""
     found: dict[tuple[int, int], int] = {}
+    stands_for = weights(samples)
     for one in samples:
         place = one.layout_id, one.moment // bucket_us * bucket_us
-        found[place] = found.get(place, 0) + weights(samples)[one.moment]
+        found[place] = found.get(place, 0) + stands_for[one.moment]
+    return found
+
+
+def largest(samples: Sequence[Measured], bucket_us: int) -> Mapping[tuple[int, int, int], float]:
+    """The largest value of each bucket, either way."""
+    found: dict[tuple[int, int, int], float] = {}
+    for one in samples:
+        for metric, value in enumerate(one.values):
+            place = one.layout_id, one.moment // bucket_us * bucket_us, metric
+            found[place] = max(found.get(place, 0.0), 0.0 if math.isnan(value) else abs(value))
     return found
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from services.ingest.rollups.blocks import Rollup, join_layouts, pack, unpack
 from services.ingest.rollups.buckets import DAY_US, HOUR_US, MINUTE_US, Buckets
 from services.ingest.rollups.minutes import Part, minutes_of
-from tests.unit.ingest.rollups import brute
 from tests.unit.ingest.rollups.brute import Measured
+from tests.unit.ingest.rollups.comparing import compare
 
 CORE = 3  # metrics of a test's samples; the others are labelled
 MOST = 1e300  # ingest takes no value beyond it
@@ -83,33 +83,7 @@ def by_hour(samples: Sequence[Measured]) -> list[list[Measured]]:
 
 def check(rollups: Sequence[Rollup], samples: Sequence[Measured], bucket_us: int, *, rounded: float) -> None:
     """Compare with what looking at every sample gives; `rounded`: how far labelled averages may be off."""
-    expected, totals = brute.buckets(samples, bucket_us), brute.total_weights(samples, bucket_us)
-    largest: dict[tuple[int, int, int], float] = {}
-    for one in samples:
-        for metric, value in enumerate(one.values):
-            place = one.layout_id, one.moment // bucket_us * bucket_us, metric
-            largest[place] = max(largest.get(place, 0.0), abs(value) if not math.isnan(value) else 0.0)
-    found = {}
-    for rollup in rollups:
-        for first, part, tolerance in ((0, rollup.core, 1e-12), (CORE, rollup.labelled, rounded)):
-            if part is None:
-                continue
-            for number, time_us in enumerate(part.times.tolist()):
-                assert part.weights[number] == totals[rollup.layout_id, time_us]
-                for metric in range(part.metrics):
-                    place = rollup.layout_id, time_us, first + metric
-                    found[place] = True
-                    wanted = expected[place]
-                    average = float(part.average[metric, number])
-                    low, high = float(part.low[metric, number]), float(part.high[metric, number])
-                    if wanted is None:
-                        assert all(map(math.isnan, (low, average, high)))
-                        continue
-                    weights = part.weights if part.metric_weights is None else part.metric_weights[metric]
-                    assert (low, high, weights[number]) == (wanted.low, wanted.high, wanted.weight)
-                    assert low <= average <= high
-                    assert abs(average - wanted.average) <= tolerance * max(largest[place], 1e-30)
-    assert found.keys() == expected.keys()
+    compare(rollups, samples, bucket_us, core=CORE, rounded=rounded)
 
 
 def all_minutes(samples: Sequence[Measured]) -> list[list[Rollup]]:
