@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agent import identity
 from agent.collection import Collection, Workers, every_collector
+from agent.collectors.custom.folder import CustomFolder
 from agent.config import AgentConfig
 from agent.errors import AgentError
 from agent.host import agent_version, this_host
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.command == "enroll":
             return _enroll(asked.url, asked.token, path)
         if asked.command == "check":
-            return asyncio.run(_check(path, once=asked.once, as_json=asked.json))
+            custom = CustomFolder(settings=settings.custom(path))
+            return asyncio.run(_check(path, custom, once=asked.once, as_json=asked.json))
         log.configure(service="agent", level=settings.log_level)
         return asyncio.run(_run(path, settings))
     except (AgentError, FlickError, config.ConfigError) as error:
@@ -99,19 +101,21 @@ async def _run(path: Path, settings: AgentConfig) -> int:
             ),
             cpu_share=settings.cpu_budget,
             memory_bytes=settings.memory_budget,
+            custom=settings.custom(path),
             stop=stop,
         )
     return 0
 
 
-async def _check(path: Path, *, once: bool, as_json: bool) -> int:
+async def _check(path: Path, custom: CustomFolder, *, once: bool, as_json: bool) -> int:
     from agent.check.connection import check_connection
     from agent.check.measurement import measure
     from agent.check.table import lines
 
     clock = SystemClock()
     connection = await check_connection(path=path, clock=clock)
-    with Collection(collectors=every_collector(processes=True, commands=True, workers=Workers())) as collection:
+    collectors = every_collector(processes=True, commands=True, workers=Workers(custom=custom))
+    with Collection(collectors=collectors) as collection:
         while True:
             measurement = await measure(collection=collection, clock=clock)
             if as_json:

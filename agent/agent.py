@@ -10,6 +10,8 @@ from agent.budget.budget import Budget
 from agent.budget.cpu import CPU_SHARE, CpuBudget
 from agent.budget.memory import MEMORY_BYTES, MemoryBudget
 from agent.collection import Collection, Workers, every_collector
+from agent.collectors.custom.folder import CustomFolder
+from agent.collectors.custom.settings import CustomSettings
 from agent.host import KnownHost
 from agent.identity import Identity
 from agent.sampler.orders import Orders, Wanted
@@ -37,16 +39,20 @@ async def run_agent(
     stop: asyncio.Event,
     cpu_share: float = CPU_SHARE,
     memory_bytes: int = MEMORY_BYTES,
+    custom: CustomSettings | None = None,
     flush_s: float = FLUSH_S,
 ) -> None:
     """Measure and stream until `stop` is set; then give what waits `flush_s` seconds to be acked.
 
     Measuring takes at most `cpu_share` of a processor, and the agent `memory_bytes` of memory; collectors go without
-    rather than that it takes more.
+    rather than that it takes more. `custom` says where metrics of people's own come from; None: nowhere.
 
     The spool in the file `spool_path` keeps the rest for the next time.
     """
-    workers = Workers(budget=Budget(cpu=CpuBudget(share=cpu_share), memory=MemoryBudget(most_bytes=memory_bytes)))
+    workers = Workers(
+        budget=Budget(cpu=CpuBudget(share=cpu_share), memory=MemoryBudget(most_bytes=memory_bytes)),
+        custom=CustomFolder(settings=custom) if custom else None,
+    )
 
     def open_collection(wanted: Wanted) -> Collection:
         make = partial(every_collector, processes=wanted.processes, commands=wanted.commands, workers=workers)

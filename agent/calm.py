@@ -15,12 +15,21 @@ class Calm(Generic[T]):
         ask: what to call; whatever it raises is raised to who wants to know, until a later call returns.
         every_s: at most how often.
         late_s: after so long without an answer it counts as failed. It is not asked again before it has answered.
+        first_within_s: how long the first answer is waited for.
     """
 
-    def __init__(self, *, ask: Callable[[], T], every_s: float, late_s: float = 20.0) -> None:
+    def __init__(
+        self,
+        *,
+        ask: Callable[[], T],
+        every_s: float,
+        late_s: float = 20.0,
+        first_within_s: float = _FIRST_WITHIN_S,
+    ) -> None:
         self._ask = ask
         self._every_s = every_s
         self._late_s = late_s
+        self._first_within_s = first_within_s
         self._asked_at_s: float | None = None
         self._thread: threading.Thread | None = None
         self._answer: T | None = None
@@ -38,7 +47,7 @@ class Calm(Generic[T]):
             self._thread = threading.Thread(target=self._run, daemon=True, name="calm")
             self._thread.start()
             if first:
-                self._thread.join(_FIRST_WITHIN_S)
+                self._thread.join(self._first_within_s)
         elif self._thread is not None and self._asked_at_s is not None and now_s - self._asked_at_s > self._late_s:
             raise TimeoutError(f"no answer within {self._late_s:g} s")
         if self._error is not None:

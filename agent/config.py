@@ -1,10 +1,21 @@
 """What the agent is told at its start."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.budget.cpu import CPU_SHARE
 from agent.budget.memory import LEAST_BYTES, MEMORY_BYTES
+from agent.collectors.custom.settings import (
+    FOLDER_NAME,
+    INTERVAL_S,
+    LEAST_INTERVAL_S,
+    LEAST_TIMEOUT_S,
+    MOST_INTERVAL_S,
+    STALE_S,
+    TIMEOUT_S,
+    CustomSettings,
+)
 from agent.spool.limits import MAX_AGE_S, MAX_BYTES
 from flick.config import ConfigError, setting
 
@@ -25,6 +36,11 @@ class AgentConfig:
             collectors are left out. Default 0.05.
         memory_budget: how many bytes the agent may hold resident; beyond that it gives back what is free, and then
             leaves out the collectors that hold most. At least 16 MiB, default 80.
+        custom_dir: the folder of executables and text files with metrics of one's own. Default: `custom` beside the
+            identity file, if it is there.
+        custom_interval_s: how often each executable there is run, 5 s to an hour. Default 60.
+        custom_timeout_s: how long it may run, less than that. Default 10.
+        custom_stale_s: a text file that was not written for longer is told as failing. Default 90000: 25 h.
         log_level: the least severe log records that are written. Default INFO.
     """
 
@@ -34,6 +50,10 @@ class AgentConfig:
     spool_max_age_s: int = setting("FLICK_AGENT_SPOOL_MAX_AGE_S", default=MAX_AGE_S)
     cpu_budget: float = setting("FLICK_AGENT_CPU_BUDGET", default=CPU_SHARE)
     memory_budget: int = setting("FLICK_AGENT_MEMORY_BUDGET", default=MEMORY_BYTES)
+    custom_dir: Path | None = setting("FLICK_AGENT_CUSTOM_DIR", default=None)
+    custom_interval_s: float = setting("FLICK_AGENT_CUSTOM_INTERVAL_S", default=INTERVAL_S)
+    custom_timeout_s: float = setting("FLICK_AGENT_CUSTOM_TIMEOUT_S", default=TIMEOUT_S)
+    custom_stale_s: float = setting("FLICK_AGENT_CUSTOM_STALE_S", default=STALE_S)
     log_level: str = setting("FLICK_LOG_LEVEL", default="INFO")
 
     def __post_init__(self) -> None:
@@ -47,3 +67,20 @@ class AgentConfig:
         ):
             if value < least:
                 raise ConfigError(f"{name} is {value}, but must be at least {least}; leave it out for the default.")
+        for name, seconds, least_s, most_s in (
+            ("FLICK_AGENT_CUSTOM_INTERVAL_S", self.custom_interval_s, LEAST_INTERVAL_S, MOST_INTERVAL_S),
+            ("FLICK_AGENT_CUSTOM_TIMEOUT_S", self.custom_timeout_s, LEAST_TIMEOUT_S, self.custom_interval_s),
+            ("FLICK_AGENT_CUSTOM_STALE_S", self.custom_stale_s, 1.0, math.inf),
+        ):
+            if not least_s <= seconds <= most_s:
+                raise ConfigError(f"{name} is {seconds:g}, but must be {least_s:g} to {most_s:g}.")
+
+    def custom(self, identity: Path) -> CustomSettings:
+        """Where custom metrics come from; `identity` is the identity file."""
+        return CustomSettings(
+            folder=self.custom_dir or identity.parent / FOLDER_NAME,
+            required=self.custom_dir is not None,
+            interval_s=self.custom_interval_s,
+            timeout_s=self.custom_timeout_s,
+            stale_s=self.custom_stale_s,
+        )

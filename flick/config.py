@@ -57,6 +57,10 @@ REGISTRY: Mapping[str, str] = {
     "FLICK_GATEWAY_ALLOWED_ORIGINS": "Further web origins whose pages may open the WebSocket, separated by commas.",
     # agent
     "FLICK_AGENT_IDENTITY": "The agent's identity file.",
+    "FLICK_AGENT_CUSTOM_DIR": "Folder of executables and .prom files with metrics of one's own.",
+    "FLICK_AGENT_CUSTOM_INTERVAL_S": "How often each of those executables is run, in seconds.",
+    "FLICK_AGENT_CUSTOM_STALE_S": "A .prom file that was not written for so many seconds is told as failing.",
+    "FLICK_AGENT_CUSTOM_TIMEOUT_S": "How long one of those executables may run, in seconds.",
     "FLICK_AGENT_SPOOL_DIR": "Folder in which the agent keeps samples that ingest has not acked yet.",
     "FLICK_AGENT_SPOOL_MAX_BYTES": "How many bytes of such samples are kept; then the oldest go.",
     "FLICK_AGENT_CPU_BUDGET": "How much of one processor measuring may take, for example 0.05.",

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from agent.catalog import CATALOG
 from agent.collection import Collection, Readings
-from agent.collectors.collector import Moment
+from agent.collectors.collector import CustomMetric, Moment
 from agent.collectors.failure import Failure
 from flick.clock import Clock
 from flick.v1 import telemetry_pb2
@@ -80,8 +80,11 @@ def described(readings: Readings, failing: Sequence[Failure]) -> Measurement:
     )
 
 
-def _value(number: int, label_values: tuple[str, ...], value: float) -> Value:
-    entry = CATALOG[number]
+def _value(metric: int | CustomMetric, label_values: tuple[str, ...], value: float) -> Value:
+    if isinstance(metric, CustomMetric):
+        labels = dict(zip(metric.label_keys, label_values, strict=True))
+        return Value(metric.name, labels, metric.unit, value if math.isfinite(value) else None)
+    entry = CATALOG[metric]
     fixed = dict(label.split("=", 1) for label in entry.fixed_labels)
     labels = {**fixed, **dict(zip(entry.label_keys, label_values, strict=True))}
     return Value(name=entry.name, labels=labels, unit=entry.unit, value=value if math.isfinite(value) else None)

@@ -14,5 +14,13 @@ class Failure:
     @classmethod
     def by(cls, error: Exception, *, collector: str, since_s: float) -> "Failure":
         """The failure that an error is. Names of files may hold bytes that are no text: they are replaced."""
-        reason = f"{type(error).__name__}: {error}"
-        return cls(collector, reason.encode(errors="replace").decode(), since_s)
+        return cls.told(f"{type(error).__name__}: {error}", collector=collector, since_s=since_s)
+
+    @classmethod
+    def told(cls, reason: str, *, collector: str, since_s: float) -> "Failure":
+        """A failure in words, which like the collector's name may hold such bytes."""
+        return cls(_text(collector), _text(reason), since_s)
+
+
+def _text(text: str) -> str:
+    return text.encode(errors="replace").decode()

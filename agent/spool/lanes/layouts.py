@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from agent.collectors.collector import SeriesKey
+from agent.collectors.collector import CustomMetric, SeriesKey
 from flick.v1 import catalog_pb2, telemetry_pb2
 
 _KEPT = 32  # beyond that, those that no held sample uses are forgotten
@@ -59,14 +59,26 @@ class Layouts:
 
 def series_of(layout: telemetry_pb2.Layout) -> tuple[SeriesKey, ...]:
     """The set of series that a layout stands for."""
-    return tuple((int(series.metric), tuple(series.label_values)) for series in layout.series)
+    custom = [_custom(metric) for metric in layout.custom_metrics]
+    return tuple(
+        (custom[series.custom_metric - 1] if series.custom_metric else int(series.metric), tuple(series.label_values))
+        for series in layout.series
+    )
+
+
+def _custom(metric: telemetry_pb2.CustomMetric) -> CustomMetric:
+    return CustomMetric(metric.name, metric.unit, metric.kind, metric.description, tuple(metric.label_keys))
 
 
 def _message(layout_id: int, series: tuple[SeriesKey, ...]) -> telemetry_pb2.Layout:
-    return telemetry_pb2.Layout(
-        layout_id=layout_id,
-        series=[
-            telemetry_pb2.Series(metric=catalog_pb2.Metric.ValueType(metric), label_values=labels)
-            for metric, labels in series
-        ],
-    )
+    layout = telemetry_pb2.Layout(layout_id=layout_id)
+    places: dict[CustomMetric, int] = {}
+    for metric, labels in series:
+        if isinstance(metric, CustomMetric):
+            if metric not in places:
+                places[metric] = len(places) + 1
+                layout.custom_metrics.add(**metric._asdict())
+            layout.series.add(custom_metric=places[metric], label_values=labels)
+        else:
+            layout.series.add(metric=catalog_pb2.Metric.ValueType(metric), label_values=labels)
+    return layout
