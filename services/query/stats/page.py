@@ -1,10 +1,11 @@
 """What a process of FLick told of itself at /metrics at one moment, and what two such pages say together. Pure."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
+
+from flick.histogram import quantile
 
 Labels = frozenset[tuple[str, str]]
 
@@ -78,18 +79,3 @@ class Span:
         known = earlier or {}
         grown = {labels: value - known.get(labels, 0.0) for labels, value in later.items()}
         return None if min(grown.values()) < 0 else grown
-
-
-def quantile(buckets: list[tuple[float, float]], share: float) -> float | None:
-    """A quantile of cumulative counts by upper bound, in order, linear within a bucket; None when all are 0."""
-    if not buckets or buckets[-1][1] <= 0:
-        return None
-    rank = share * buckets[-1][1]
-    below_bound = below_count = 0.0
-    for bound, count in buckets:
-        if count >= rank and count > below_count:
-            if math.isinf(bound):
-                return below_bound
-            return below_bound + (bound - below_bound) * (rank - below_count) / (count - below_count)
-        below_bound, below_count = bound, count
-    return below_bound

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from services.query.stats.page import Page, Span, quantile
+from services.query.stats.page import Page, Span
 from services.query.stats.targets import Target, parse_targets
 
 
@@ -46,21 +46,6 @@ def test_a_quantile_is_of_what_was_observed_between_the_pages() -> None:
     assert span.quantile("seconds", 0.25) == 1
     assert span.quantile("seconds", 1) == 2
     assert Span(before, before).quantile("seconds", 0.5) is None
-
-
-@pytest.mark.parametrize(
-    ("buckets", "share", "expected"),
-    [
-        ([], 0.5, None),
-        ([(1.0, 0.0), (float("inf"), 0.0)], 0.5, None),
-        ([(1.0, 10.0), (float("inf"), 10.0)], 0.5, 0.5),
-        ([(1.0, 0.0), (2.0, 10.0), (float("inf"), 10.0)], 0.99, 1.99),
-        ([(1.0, 5.0), (float("inf"), 10.0)], 0.99, 1.0),
-    ],
-    ids=["no bucket", "nothing observed", "linear in the first", "linear in the second", "beyond the last bound"],
-)
-def test_quantiles_of_a_histogram(buckets: list[tuple[float, float]], share: float, expected: float | None) -> None:
-    assert quantile(buckets, share) == (None if expected is None else pytest.approx(expected))
 
 
 def test_labels_tell_where_a_value_is_more_than_nothing() -> None:
