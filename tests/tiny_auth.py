@@ -144,6 +144,20 @@ class TinyAuth(access_pb2_grpc.AccessServiceServicer, auth_pb2_grpc.AuthServiceS
         key = auth_pb2.JsonWebKey(kid="k1", x=base64.urlsafe_b64encode(raw).decode().rstrip("="))
         return auth_pb2.JsonWebKeySet(keys=[key])
 
+    async def ListRetentions(
+        self, request: access_pb2.ListRetentionsRequest, context: Any
+    ) -> access_pb2.ListRetentionsResponse:
+        """In pages of two, so that there are several."""
+        servers = {one.server.server_id: one.server for one in self._granted if one.HasField("server")}
+        names = sorted(one for one in servers if one > request.page_token)
+        return access_pb2.ListRetentionsResponse(
+            servers=[
+                access_pb2.ServerRetention(server_id=one, retention_days=servers[one].settings.retention_days)
+                for one in names[:2]
+            ],
+            next_page_token=names[1] if len(names) > 2 else "",
+        )
+
     async def LookUpAccess(
         self, request: access_pb2.LookUpAccessRequest, context: Any
     ) -> access_pb2.LookUpAccessResponse:

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from flick.v1 import options_pb2 as flick_dot_v1_dot_options__pb2
 from flick.v1 import servers_pb2 as flick_dot_v1_dot_servers__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x66lick/v1/access.proto\x12\x08\x66lick.v1\x1a\x16\x66lick/v1/options.proto\x1a\x16\x66lick/v1/servers.proto\"\x14\n\x12WatchAccessRequest\"\x92\x01\n\x13WatchAccessResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x19\n\x11snapshot_complete\x18\x02 \x01(\x08\x12&\n\x07granted\x18\x03 \x03(\x0b\x32\x15.flick.v1.AccessEntry\x12&\n\x07revoked\x18\x04 \x03(\x0b\x32\x15.flick.v1.AccessEntry\"f\n\x13LookUpAccessRequest\x12\x10\n\x08user_ids\x18\x01 \x03(\t\x12\x12\n\nserver_ids\x18\x02 \x03(\t\x12\x0f\n\x07key_ids\x18\x03 \x03(\t\x12\x18\n\x10organization_ids\x18\x04 \x03(\t\"P\n\x14LookUpAccessResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12&\n\x07granted\x18\x02 \x03(\x0b\x32\x15.flick.v1.AccessEntry\"N\n\x12\x46indServersRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x03 \x01(\t\")\n\x13\x46indServersResponse\x12\x12\n\nserver_ids\x18\x01 \x03(\t\";\n\x12ReportHostsRequest\x12%\n\x07reports\x18\x01 \x03(\x0b\x32\x14.flick.v1.HostReport\"T\n\nHostReport\x12\x11\n\tserver_id\x18\x01 \x01(\t\x12\x1c\n\x04host\x18\x02 \x01(\x0b\x32\x0e.flick.v1.Host\x12\x15\n\ragent_version\x18\x03 \x01(\t\"=\n\x13ReportHostsResponse\x12&\n\x07refused\x18\x01 \x03(\x0b\x32\x15.flick.v1.HostRefusal\"0\n\x0bHostRefusal\x12\x11\n\tserver_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\x9e\x01\n\x0b\x41\x63\x63\x65ssEntry\x12/\n\nmembership\x18\x01 \x01(\x0b\x32\x19.flick.v1.MembershipEntryH\x00\x12\'\n\x06server\x18\x02 \x01(\x0b\x32\x15.flick.v1.ServerEntryH\x00\x12,\n\tagent_key\x18\x03 \x01(\x0b\x32\x17.flick.v1.AgentKeyEntryH\x00\x42\x07\n\x05\x65ntry\"Y\n\x0fMembershipEntry\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x1c\n\x04role\x18\x03 \x01(\x0e\x32\x0e.flick.v1.Role\"e\n\x0bServerEntry\x12\x11\n\tserver_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12*\n\x08settings\x18\x03 \x01(\x0b\x32\x18.flick.v1.ServerSettings\"b\n\rAgentKeyEntry\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x11\n\tserver_id\x18\x02 \x01(\t\x12\x17\n\x0forganization_id\x18\x03 \x01(\t\x12\x15\n\rsecret_sha256\x18\x04 \x01(\x0c\x32\x95\x03\n\rAccessService\x12\x64\n\x0bWatchAccess\x12\x1c.flick.v1.WatchAccessRequest\x1a\x1d.flick.v1.WatchAccessResponse\"\x16\x8a\xb5\x18\x12\n\x01\x04*\x06ingest*\x05query0\x01\x12\x65\n\x0cLookUpAccess\x12\x1d.flick.v1.LookUpAccessRequest\x1a\x1e.flick.v1.LookUpAccessResponse\"\x16\x8a\xb5\x18\x12\n\x01\x04*\x06ingest*\x05query\x12Z\n\x0b\x46indServers\x12\x1c.flick.v1.FindServersRequest\x1a\x1d.flick.v1.FindServersResponse\"\x0e\x8a\xb5\x18\n\n\x01\x04*\x05query\x12[\n\x0bReportHosts\x12\x1c.flick.v1.ReportHostsRequest\x1a\x1d.flick.v1.ReportHostsResponse\"\x0f\x8a\xb5\x18\x0b\n\x01\x04*\x06ingestb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x66lick/v1/access.proto\x12\x08\x66lick.v1\x1a\x16\x66lick/v1/options.proto\x1a\x16\x66lick/v1/servers.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12WatchAccessRequest\"\x92\x01\n\x13WatchAccessResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x19\n\x11snapshot_complete\x18\x02 \x01(\x08\x12&\n\x07granted\x18\x03 \x03(\x0b\x32\x15.flick.v1.AccessEntry\x12&\n\x07revoked\x18\x04 \x03(\x0b\x32\x15.flick.v1.AccessEntry\"f\n\x13LookUpAccessRequest\x12\x10\n\x08user_ids\x18\x01 \x03(\t\x12\x12\n\nserver_ids\x18\x02 \x03(\t\x12\x0f\n\x07key_ids\x18\x03 \x03(\t\x12\x18\n\x10organization_ids\x18\x04 \x03(\t\"P\n\x14LookUpAccessResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12&\n\x07granted\x18\x02 \x03(\x0b\x32\x15.flick.v1.AccessEntry\"N\n\x12\x46indServersRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x03 \x01(\t\")\n\x13\x46indServersResponse\x12\x12\n\nserver_ids\x18\x01 \x03(\t\";\n\x12ReportHostsRequest\x12%\n\x07reports\x18\x01 \x03(\x0b\x32\x14.flick.v1.HostReport\"T\n\nHostReport\x12\x11\n\tserver_id\x18\x01 \x01(\t\x12\x1c\n\x04host\x18\x02 \x01(\x0b\x32\x0e.flick.v1.Host\x12\x15\n\ragent_version\x18\x03 \x01(\t\"=\n\x13ReportHostsResponse\x12&\n\x07refused\x18\x01 \x03(\x0b\x32\x15.flick.v1.HostRefusal\"0\n\x0bHostRefusal\x12\x11\n\tserver_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\">\n\x15ListRetentionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"]\n\x16ListRetentionsResponse\x12*\n\x07servers\x18\x01 \x03(\x0b\x32\x19.flick.v1.ServerRetention\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"m\n\x0fServerRetention\x12\x11\n\tserver_id\x18\x01 \x01(\t\x12\x16\n\x0eretention_days\x18\x02 \x01(\x05\x12/\n\x0b\x64\x65lete_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9e\x01\n\x0b\x41\x63\x63\x65ssEntry\x12/\n\nmembership\x18\x01 \x01(\x0b\x32\x19.flick.v1.MembershipEntryH\x00\x12\'\n\x06server\x18\x02 \x01(\x0b\x32\x15.flick.v1.ServerEntryH\x00\x12,\n\tagent_key\x18\x03 \x01(\x0b\x32\x17.flick.v1.AgentKeyEntryH\x00\x42\x07\n\x05\x65ntry\"Y\n\x0fMembershipEntry\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x1c\n\x04role\x18\x03 \x01(\x0e\x32\x0e.flick.v1.Role\"e\n\x0bServerEntry\x12\x11\n\tserver_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12*\n\x08settings\x18\x03 \x01(\x0b\x32\x18.flick.v1.ServerSettings\"b\n\rAgentKeyEntry\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x11\n\tserver_id\x18\x02 \x01(\t\x12\x17\n\x0forganization_id\x18\x03 \x01(\t\x12\x15\n\rsecret_sha256\x18\x04 \x01(\x0c\x32\xfb\x03\n\rAccessService\x12\x64\n\x0bWatchAccess\x12\x1c.flick.v1.WatchAccessRequest\x1a\x1d.flick.v1.WatchAccessResponse\"\x16\x8a\xb5\x18\x12\n\x01\x04*\x06ingest*\x05query0\x01\x12\x65\n\x0cLookUpAccess\x12\x1d.flick.v1.LookUpAccessRequest\x1a\x1e.flick.v1.LookUpAccessResponse\"\x16\x8a\xb5\x18\x12\n\x01\x04*\x06ingest*\x05query\x12Z\n\x0b\x46indServers\x12\x1c.flick.v1.FindServersRequest\x1a\x1d.flick.v1.FindServersResponse\"\x0e\x8a\xb5\x18\n\n\x01\x04*\x05query\x12\x64\n\x0eListRetentions\x12\x1f.flick.v1.ListRetentionsRequest\x1a .flick.v1.ListRetentionsResponse\"\x0f\x8a\xb5\x18\x0b\n\x01\x04*\x06ingest\x12[\n\x0bReportHosts\x12\x1c.flick.v1.ReportHostsRequest\x1a\x1d.flick.v1.ReportHostsResponse\"\x0f\x8a\xb5\x18\x0b\n\x01\x04*\x06ingestb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,36 +40,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCESSSERVICE'].methods_by_name['LookUpAccess']._serialized_options = b'\212\265\030\022\n\001\004*\006ingest*\005query'
   _globals['_ACCESSSERVICE'].methods_by_name['FindServers']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['FindServers']._serialized_options = b'\212\265\030\n\n\001\004*\005query'
+  _globals['_ACCESSSERVICE'].methods_by_name['ListRetentions']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['ListRetentions']._serialized_options = b'\212\265\030\013\n\001\004*\006ingest'
   _globals['_ACCESSSERVICE'].methods_by_name['ReportHosts']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['ReportHosts']._serialized_options = b'\212\265\030\013\n\001\004*\006ingest'
-  _globals['_WATCHACCESSREQUEST']._serialized_start=83
-  _globals['_WATCHACCESSREQUEST']._serialized_end=103
-  _globals['_WATCHACCESSRESPONSE']._serialized_start=106
-  _globals['_WATCHACCESSRESPONSE']._serialized_end=252
-  _globals['_LOOKUPACCESSREQUEST']._serialized_start=254
-  _globals['_LOOKUPACCESSREQUEST']._serialized_end=356
-  _globals['_LOOKUPACCESSRESPONSE']._serialized_start=358
-  _globals['_LOOKUPACCESSRESPONSE']._serialized_end=438
-  _globals['_FINDSERVERSREQUEST']._serialized_start=440
-  _globals['_FINDSERVERSREQUEST']._serialized_end=518
-  _globals['_FINDSERVERSRESPONSE']._serialized_start=520
-  _globals['_FINDSERVERSRESPONSE']._serialized_end=561
-  _globals['_REPORTHOSTSREQUEST']._serialized_start=563
-  _globals['_REPORTHOSTSREQUEST']._serialized_end=622
-  _globals['_HOSTREPORT']._serialized_start=624
-  _globals['_HOSTREPORT']._serialized_end=708
-  _globals['_REPORTHOSTSRESPONSE']._serialized_start=710
-  _globals['_REPORTHOSTSRESPONSE']._serialized_end=771
-  _globals['_HOSTREFUSAL']._serialized_start=773
-  _globals['_HOSTREFUSAL']._serialized_end=821
-  _globals['_ACCESSENTRY']._serialized_start=824
-  _globals['_ACCESSENTRY']._serialized_end=982
-  _globals['_MEMBERSHIPENTRY']._serialized_start=984
-  _globals['_MEMBERSHIPENTRY']._serialized_end=1073
-  _globals['_SERVERENTRY']._serialized_start=1075
-  _globals['_SERVERENTRY']._serialized_end=1176
-  _globals['_AGENTKEYENTRY']._serialized_start=1178
-  _globals['_AGENTKEYENTRY']._serialized_end=1276
-  _globals['_ACCESSSERVICE']._serialized_start=1279
-  _globals['_ACCESSSERVICE']._serialized_end=1684
+  _globals['_WATCHACCESSREQUEST']._serialized_start=116
+  _globals['_WATCHACCESSREQUEST']._serialized_end=136
+  _globals['_WATCHACCESSRESPONSE']._serialized_start=139
+  _globals['_WATCHACCESSRESPONSE']._serialized_end=285
+  _globals['_LOOKUPACCESSREQUEST']._serialized_start=287
+  _globals['_LOOKUPACCESSREQUEST']._serialized_end=389
+  _globals['_LOOKUPACCESSRESPONSE']._serialized_start=391
+  _globals['_LOOKUPACCESSRESPONSE']._serialized_end=471
+  _globals['_FINDSERVERSREQUEST']._serialized_start=473
+  _globals['_FINDSERVERSREQUEST']._serialized_end=551
+  _globals['_FINDSERVERSRESPONSE']._serialized_start=553
+  _globals['_FINDSERVERSRESPONSE']._serialized_end=594
+  _globals['_REPORTHOSTSREQUEST']._serialized_start=596
+  _globals['_REPORTHOSTSREQUEST']._serialized_end=655
+  _globals['_HOSTREPORT']._serialized_start=657
+  _globals['_HOSTREPORT']._serialized_end=741
+  _globals['_REPORTHOSTSRESPONSE']._serialized_start=743
+  _globals['_REPORTHOSTSRESPONSE']._serialized_end=804
+  _globals['_HOSTREFUSAL']._serialized_start=806
+  _globals['_HOSTREFUSAL']._serialized_end=854
+  _globals['_LISTRETENTIONSREQUEST']._serialized_start=856
+  _globals['_LISTRETENTIONSREQUEST']._serialized_end=918
+  _globals['_LISTRETENTIONSRESPONSE']._serialized_start=920
+  _globals['_LISTRETENTIONSRESPONSE']._serialized_end=1013
+  _globals['_SERVERRETENTION']._serialized_start=1015
+  _globals['_SERVERRETENTION']._serialized_end=1124
+  _globals['_ACCESSENTRY']._serialized_start=1127
+  _globals['_ACCESSENTRY']._serialized_end=1285
+  _globals['_MEMBERSHIPENTRY']._serialized_start=1287
+  _globals['_MEMBERSHIPENTRY']._serialized_end=1376
+  _globals['_SERVERENTRY']._serialized_start=1378
+  _globals['_SERVERENTRY']._serialized_end=1479
+  _globals['_AGENTKEYENTRY']._serialized_start=1481
+  _globals['_AGENTKEYENTRY']._serialized_end=1579
+  _globals['_ACCESSSERVICE']._serialized_start=1582
+  _globals['_ACCESSSERVICE']._serialized_end=2089
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,11 @@ class AccessServiceStub:
                 request_serializer=flick_dot_v1_dot_access__pb2.FindServersRequest.SerializeToString,
                 response_deserializer=flick_dot_v1_dot_access__pb2.FindServersResponse.FromString,
                 _registered_method=True)
+        self.ListRetentions = channel.unary_unary(
+                '/flick.v1.AccessService/ListRetentions',
+                request_serializer=flick_dot_v1_dot_access__pb2.ListRetentionsRequest.SerializeToString,
+                response_deserializer=flick_dot_v1_dot_access__pb2.ListRetentionsResponse.FromString,
+                _registered_method=True)
         self.ReportHosts = channel.unary_unary(
                 '/flick.v1.AccessService/ReportHosts',
                 request_serializer=flick_dot_v1_dot_access__pb2.ReportHostsRequest.SerializeToString,
@@ -82,6 +87,13 @@ class AccessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRetentions(self, request, context):
+        """How long the samples of every server are kept, deleted servers included: for who takes away what is too old.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportHosts(self, request, context):
         """What agents tell of their hosts, so that the registry stays true after enrolment. A report that can't be taken is answered with the
         reason; the others are taken all the same.
@@ -107,6 +119,11 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     servicer.FindServers,
                     request_deserializer=flick_dot_v1_dot_access__pb2.FindServersRequest.FromString,
                     response_serializer=flick_dot_v1_dot_access__pb2.FindServersResponse.SerializeToString,
+            ),
+            'ListRetentions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRetentions,
+                    request_deserializer=flick_dot_v1_dot_access__pb2.ListRetentionsRequest.FromString,
+                    response_serializer=flick_dot_v1_dot_access__pb2.ListRetentionsResponse.SerializeToString,
             ),
             'ReportHosts': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportHosts,
@@ -196,6 +213,33 @@ class AccessService:
             '/flick.v1.AccessService/FindServers',
             flick_dot_v1_dot_access__pb2.FindServersRequest.SerializeToString,
             flick_dot_v1_dot_access__pb2.FindServersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRetentions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/flick.v1.AccessService/ListRetentions',
+            flick_dot_v1_dot_access__pb2.ListRetentionsRequest.SerializeToString,
+            flick_dot_v1_dot_access__pb2.ListRetentionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class AccessServiceStub:
     """What is granted now to or on the parties named. Asked on each call while the watch is broken."""
     FindServers: _grpc.UnaryUnaryMultiCallable[_access_pb2.FindServersRequest, _access_pb2.FindServersResponse]
     """Which of a user's servers a filter matches: tags, groups and names stand in auth and are not told to every service."""
+    ListRetentions: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListRetentionsRequest, _access_pb2.ListRetentionsResponse]
+    """How long the samples of every server are kept, deleted servers included: for who takes away what is too old."""
     ReportHosts: _grpc.UnaryUnaryMultiCallable[_access_pb2.ReportHostsRequest, _access_pb2.ReportHostsResponse]
     """What agents tell of their hosts, so that the registry stays true after enrolment. A report that can't be taken is answered with the
     reason; the others are taken all the same.
@@ -55,6 +57,8 @@ class AccessServiceAsyncStub(AccessServiceStub):
     """What is granted now to or on the parties named. Asked on each call while the watch is broken."""
     FindServers: _aio.UnaryUnaryMultiCallable[_access_pb2.FindServersRequest, _access_pb2.FindServersResponse]  # type: ignore[assignment]
     """Which of a user's servers a filter matches: tags, groups and names stand in auth and are not told to every service."""
+    ListRetentions: _aio.UnaryUnaryMultiCallable[_access_pb2.ListRetentionsRequest, _access_pb2.ListRetentionsResponse]  # type: ignore[assignment]
+    """How long the samples of every server are kept, deleted servers included: for who takes away what is too old."""
     ReportHosts: _aio.UnaryUnaryMultiCallable[_access_pb2.ReportHostsRequest, _access_pb2.ReportHostsResponse]  # type: ignore[assignment]
     """What agents tell of their hosts, so that the registry stays true after enrolment. A report that can't be taken is answered with the
     reason; the others are taken all the same.
@@ -86,6 +90,14 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.FindServersResponse, _abc.Awaitable[_access_pb2.FindServersResponse]]:
         """Which of a user's servers a filter matches: tags, groups and names stand in auth and are not told to every service."""
+
+    @_abc_1.abstractmethod
+    def ListRetentions(
+        self,
+        request: _access_pb2.ListRetentionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ListRetentionsResponse, _abc.Awaitable[_access_pb2.ListRetentionsResponse]]:
+        """How long the samples of every server are kept, deleted servers included: for who takes away what is too old."""
 
     @_abc_1.abstractmethod
     def ReportHosts(

@@ -21,7 +21,9 @@ STUBS = ROOT / "flick" / "v1"
 DESCRIPTORS = descriptor_pb2.FileDescriptorSet.FromString((STUBS / "descriptors.binpb").read_bytes())
 FILES = [file for file in DESCRIPTORS.file if file.package == "flick.v1"]
 # Methods that only FLick's own parts call: they are not public, so they have no route.
-INTERNAL = {"StreamTelemetry", "IssueServiceToken", "WatchAccess", "LookUpAccess", "FindServers", "ReportHosts"}
+INTERNAL = {
+    "StreamTelemetry", "IssueServiceToken", "WatchAccess", "LookUpAccess", "FindServers", "ReportHosts", "ListRetentions",
+}  # fmt: skip
 
 
 def methods() -> Iterator[tuple[str, descriptor_pb2.MethodDescriptorProto]]:

@@ -123,6 +123,7 @@ def ingest_only() -> Row:
 
 METHODS: Mapping[str, Row] = {
     "AccessService.FindServers": query_only(),
+    "AccessService.ListRetentions": ingest_only(),
     "AccessService.LookUpAccess": services(),
     "AccessService.ReportHosts": ingest_only(),
     "AccessService.WatchAccess": services(),

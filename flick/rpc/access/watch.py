@@ -136,6 +136,24 @@ class AccessWatch:
             raise told from error
         return answer.refused
 
+    async def retentions(self) -> Sequence[access_pb2.ServerRetention]:
+        """How long the samples of every server are kept, deleted ones included. Only auth knows, so it is always asked.
+
+        Raises FlickError when auth does not tell all of it.
+        """
+        found: list[access_pb2.ServerRetention] = []
+        request = access_pb2.ListRetentionsRequest()
+        try:
+            while True:
+                metadata = await self._identity.metadata()
+                answer = await self._stub.ListRetentions(request, metadata=metadata, timeout=REPORT_TIMEOUT_S)
+                found += answer.servers
+                if not answer.next_page_token:
+                    return found
+                request.page_token = answer.next_page_token
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+
     def listen(self, tell: Callable[[], None], *, server_id: str) -> AbstractContextManager[None]:
         """Call `tell` whenever something about the server or its keys changes, while entered."""
         return self._grants.listen(tell, server_id=server_id)

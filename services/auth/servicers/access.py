@@ -12,7 +12,7 @@ from flick.v1 import access_pb2, access_pb2_grpc
 from services.auth.bell import Bell
 from services.auth.filters.conditions import condition
 from services.auth.rules.joining import checked_agent_version, checked_host
-from services.auth.store.access import FIRST_FREE, AccessStore
+from services.auth.store.access import FIRST, FIRST_FREE, AccessStore
 from services.auth.store.hosts import HostStore, ToldHost
 from services.auth.telemetry import AuthMetrics
 
@@ -63,6 +63,20 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
             if len(getattr(request, field)) > MAX_IDS:
                 raise invalid(field, f"names more than {MAX_IDS}; ask several times.")
         return await self._store.look_up(request)
+
+    async def ListRetentions(
+        self, request: access_pb2.ListRetentionsRequest, context: Context
+    ) -> access_pb2.ListRetentionsResponse:
+        """See the contract."""
+        if not 0 <= request.page_size <= MAX_IDS:
+            raise invalid("page_size", f"is {request.page_size}; give 0 to {MAX_IDS}.")
+        after = parse_id(request.page_token) if request.page_token else FIRST
+        if after is None:
+            raise invalid("page_token", "is not of the page before.")
+        limit = request.page_size or MAX_IDS
+        servers = await self._store.retentions(after=after, limit=limit)
+        more = len(servers) == limit
+        return access_pb2.ListRetentionsResponse(servers=servers, next_page_token=servers[-1].server_id if more else "")
 
     async def FindServers(
         self, request: access_pb2.FindServersRequest, context: Context

@@ -17,7 +17,7 @@ FIRST_FREE = 4  # the first parameter that find_matching_servers leaves to a fil
 CHUNK = 1_000  # entries in a message: below 500 KiB
 
 _SQL = load_queries(QUERIES / "access.sql")
-_FIRST = UUID(int=0)
+FIRST = UUID(int=0)  # before the id of every server, person and key
 
 Identity = tuple[str, ...]  # the kind of an entry and its identifying fields
 
@@ -36,6 +36,10 @@ class AccessStore:
 
     def __init__(self, *, pool: Pool) -> None:
         self._pool = pool
+
+    async def retentions(self, *, after: UUID, limit: int) -> Sequence[access_pb2.ServerRetention]:
+        """How long the samples of servers after the given one are kept, by id; deleted servers are among them."""
+        return [rows.retention(row) for row in await self._pool.fetch(_SQL["page_retentions"], after, limit)]
 
     async def role(self, *, user_id: str, organization_id: str) -> int:
         """See `AccessSource`."""
@@ -70,15 +74,15 @@ class AccessStore:
 
         Each chunk shows its own moment. Read the revision first: applying the changes since then makes them one.
         """
-        position = (_FIRST, _FIRST)
+        position = (FIRST, FIRST)
         while page := await self._pool.fetch(_SQL["page_memberships"], *position, CHUNK):
             yield [rows.membership_entry(row) for row in page]
             position = (page[-1]["user_id"], page[-1]["organization_id"])
-        last = _FIRST
+        last = FIRST
         while page := await self._pool.fetch(_SQL["page_servers"], last, CHUNK):
             yield [rows.server_entry(row) for row in page]
             last = page[-1]["server_id"]
-        last = _FIRST
+        last = FIRST
         while page := await self._pool.fetch(_SQL["page_agent_keys"], last, CHUNK):
             yield [rows.agent_key_entry(row) for row in page]
             last = page[-1]["key_id"]

@@ -138,6 +138,14 @@ def server_name(*, server_id: UUID) -> access_pb2.AccessEntry:
     return access_pb2.AccessEntry(server=access_pb2.ServerEntry(server_id=str(server_id)))
 
 
+def retention(row: Row) -> access_pb2.ServerRetention:
+    """How long a server's samples are kept."""
+    if row["delete_time"] is not None:
+        return access_pb2.ServerRetention(server_id=str(row["server_id"]), delete_time=timestamp(row["delete_time"]))
+    days = row["retention_days"] or DEFAULTS.retention_days
+    return access_pb2.ServerRetention(server_id=str(row["server_id"]), retention_days=days)
+
+
 def agent_key_entry(row: Row) -> access_pb2.AccessEntry:
     """A valid agent key, as a fact about access."""
     return access_pb2.AccessEntry(

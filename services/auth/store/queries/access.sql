@@ -34,6 +34,15 @@ where server_id > $1
 order by server_id
 limit $2;
 
+-- name: page_retentions
+-- How long samples of servers after the given one are kept, and which are deleted.
+select servers.server_id, effective_settings.retention_days, servers.delete_time
+from auth.servers
+left join auth.effective_settings using (server_id)
+where servers.server_id > $1
+order by servers.server_id
+limit $2;
+
 -- name: page_agent_keys
 -- Valid keys after the given one.
 select key_id, agent_keys.server_id, agent_keys.organization_id, secret_sha256
