@@ -30,9 +30,8 @@ class Asked:
         self._now_s = itertools.count(1000.0, step=LOOK_EVERY_S)
         self.now_s = 0.0
 
-    def ask(self, *, later_s: float = 0.0) -> Readings:
-        self.now_s = max(self.now_s, next(self._now_s)) + later_s
-        self._now_s = itertools.count(self.now_s + LOOK_EVERY_S, step=LOOK_EVERY_S)
+    def ask(self) -> Readings:
+        self.now_s = next(self._now_s)
         return self._collection.collect(Moment(monotonic_s=self.now_s, boottime_s=self.now_s))
 
     @property
@@ -179,8 +178,11 @@ def test_a_series_that_is_gone_keeps_its_place_for_an_hour(folder: Path) -> None
     asked.until(lambda found: found == {"a": 1.0})
     (folder / "a.prom").unlink()
     asked.until(lambda found: math.isnan(found["a"]))
+    gone_s = asked.now_s
+    while asked.now_s < gone_s + KEEP_S - 2 * LOOK_EVERY_S:
+        assert values(asked.ask()).keys() == {"a"}
 
-    assert values(asked.ask(later_s=KEEP_S)) == {}
+    assert asked.until(lambda found: not found) == {}
 
 
 def test_too_many_series_are_cut_and_told(folder: Path) -> None:
