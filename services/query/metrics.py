@@ -48,3 +48,11 @@ class QueryMetrics:
         self.redis_keys = Gauge(
             "flick_query_redis_keys", "Keys that Redis holds, read once a minute.", registry=registry
         )
+        self.agents = Gauge(
+            "flick_query_agents_connected", "Agents with an open stream, read once a minute.", registry=registry
+        )
+        self.spooled = Gauge(
+            "flick_query_agents_spooled_samples",
+            "Samples that wait in the spools of connected agents, read once a minute.",
+            registry=registry,
+        )

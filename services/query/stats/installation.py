@@ -87,6 +87,13 @@ class Installation:
             self._metrics.redis_keys.set(facts.key_count)
         return facts
 
+    async def agents(self) -> stats_pb2.AgentStats:
+        """The agents of all organizations, noted in query's own metrics. Raises as `flick.db.pool` says."""
+        answer = tell_agents(await self._database.agents(None))
+        self._metrics.agents.set(answer.connected_count)
+        self._metrics.spooled.set(answer.spools.held_samples)
+        return answer
+
     async def size(self) -> SizeRows:
         """How large the database is, a minute old at most. Raises as `flick.db.pool` says."""
         return await self._size.get()
@@ -102,7 +109,7 @@ class Installation:
         leading = leaders(self._overseer.of("ingest"))
         if leading is not None:
             answer.housekeeping.leader_count = leading
-        answer.agents.CopyFrom(tell_agents(await self._database.agents(None)))
+        answer.agents.CopyFrom(await self.agents())
         now_s = self._clock.time_unix_nano() / 1e9
         oldest = house.unsealed["oldest"]
         retention_days = await self._retention_days(house.server_ids)

@@ -70,7 +70,7 @@ class Stats:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Stats"]:
-        """Keep query's own metrics of database and Redis fresh while entered."""
+        """Keep query's own metrics of agents, database and Redis fresh while entered."""
         async with background(self._keep_looking(), name="sizes"):
             yield self
 
@@ -78,8 +78,9 @@ class Stats:
         while True:
             try:
                 await self._house.size()
+                await self._house.agents()
             except (FlickError, *LOST) as error:
-                logger.warning("the database's size is not known", extra={"why": str(error)})
+                logger.warning("the database can't be looked at", extra={"why": str(error)})
             await self._house.look_at_redis()
             await self._clock.sleep(SIZE_KEPT_S)
 

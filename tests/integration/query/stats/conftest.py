@@ -40,6 +40,7 @@ class StatsHouse:
     gateway: GatewayMetrics
     operator_id: str
     operator: Metadata
+    registry: CollectorRegistry
     data_dir: Path
     targets: tuple[str, ...]
 
@@ -144,6 +145,7 @@ async def house(postgres: DatabaseServer, redis_url: str, tmp_path: Path) -> Asy
             gateway=gateway,
             operator_id=operator_id,
             operator=operator,
+            registry=registry,
             data_dir=tmp_path,
             targets=tuple(targets),
         )

@@ -225,3 +225,16 @@ async def test_while_a_table_is_locked_the_rest_is_told(house: StatsHouse) -> No
     assert answer.installation.database.trouble
     assert answer.installation.versions.redis
     assert not answer.installation.redis.trouble
+
+
+async def test_query_s_own_metrics_tell_of_agents_database_and_redis(house: StatsHouse) -> None:
+    await house.stream(house.operator_id, spool=ingest_pb2.SpoolStatus(held_samples=12))
+    answer = (await house.ask()).installation
+
+    def value(name: str) -> float | None:
+        return house.registry.get_sample_value(f"flick_query_{name}")
+
+    assert value("database_bytes") == answer.database.total_bytes
+    assert value("redis_used_bytes") == answer.redis.used_bytes
+    assert value("redis_keys") == answer.redis.key_count
+    assert (value("agents_connected"), value("agents_spooled_samples")) == (1, 12)
