@@ -22,7 +22,8 @@ DESCRIPTORS = descriptor_pb2.FileDescriptorSet.FromString((STUBS / "descriptors.
 FILES = [file for file in DESCRIPTORS.file if file.package == "flick.v1"]
 # Methods that only FLick's own parts call: they are not public, so they have no route.
 INTERNAL = {
-    "StreamTelemetry", "IssueServiceToken", "WatchAccess", "LookUpAccess", "FindServers", "ReportHosts", "ListRetentions",
+    "StreamTelemetry", "IssueServiceToken", "WatchAccess", "LookUpAccess", "FindServers", "ReportHosts",
+    "ListRetentions",
 }  # fmt: skip
 
 
