@@ -13,6 +13,9 @@ from agent.collectors.collector import SeriesKey
 from agent.collectors.custom.listing import Listed, list_folder
 from agent.collectors.custom.program import run_program
 from agent.collectors.custom.reading import CustomKey, Meter, Told, read_told
+from agent.collectors.custom.scrape import ENDING as SCRAPE_ENDING
+from agent.collectors.custom.scrape import EVERY_S as SCRAPE_EVERY_S
+from agent.collectors.custom.scrape import Scrape
 from agent.collectors.custom.settings import CustomSettings
 from agent.collectors.custom.text_file import TextFile
 
@@ -96,7 +99,9 @@ class CustomFolder:
     def _open(self, listed: Listed) -> _File:
         every_s = self._settings.interval_s
         ask: Callable[[], Told] = partial(self._run, listed)
-        if listed.is_text:
+        if listed.name.endswith(SCRAPE_ENDING):
+            every_s, ask = SCRAPE_EVERY_S, Scrape(path=listed.path).read
+        elif listed.is_text:
             every_s, ask = LOOK_EVERY_S, TextFile(path=listed.path, stale_s=self._settings.stale_s).read
         return _File(listed, Calm(ask=ask, every_s=every_s, late_s=NEVER_S, first_within_s=0.0), Meter())
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from agent.collectors.custom.scrape import ENDING as SCRAPE_ENDING
+
 MAX_FILES = 50
 TEXT_ENDING = ".prom"
 
@@ -13,7 +15,12 @@ _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Listed(NamedTuple):
-    """A file of the folder. `fault`: why it can't be used, with the fix; empty when it can."""
+    """A file of the folder.
+
+    Attributes:
+        is_text: it is read and never run: metrics, or where they are to be had. That takes no rights from anybody.
+        fault: why it can't be used, with the fix; empty when it can.
+    """
 
     name: str
     path: str
@@ -48,7 +55,7 @@ def _is_passed_over(name: str) -> bool:
 
 
 def _look_at(path: Path, user: int, above: str) -> Listed:
-    is_text = path.name.endswith(TEXT_ENDING)
+    is_text = path.name.endswith((TEXT_ENDING, SCRAPE_ENDING))
     try:
         fault = "" if is_text else _find_fault(path, user, above)
     except OSError as error:

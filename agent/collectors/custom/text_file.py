@@ -3,6 +3,7 @@
 import os
 import stat
 import time
+from typing import BinaryIO
 
 from agent.collectors.custom.program import MAX_OUTPUT_BYTES
 from agent.collectors.custom.reading import Told, read_told
@@ -28,12 +29,8 @@ class TextFile:
         Raises OSError when it can't be read, ValueError when it tells nonsense or too much, TimeoutError when it is
         stale.
         """
-        # Without waiting: a pipe of this name would have the agent wait for who writes to it.
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise ValueError("is no file")
+        with open_file(self._path) as file:
+            status = os.fstat(file.fileno())
             age_s = time.time() - status.st_mtime
             if age_s > self._stale_s:
                 raise TimeoutError(f"not written for {_duration(age_s)}")
@@ -44,6 +41,16 @@ class TextFile:
                     raise ValueError(f"has more than {MAX_OUTPUT_BYTES} bytes")
                 self._told, self._version = read_told(text, at_s=status.st_mtime_ns / 1e9), version
         return self._told
+
+
+def open_file(path: str) -> BinaryIO:
+    """A file to read from. Raises OSError when it can't be, ValueError for what is none."""
+    # Without waiting: a pipe of this name would have the agent wait for who writes to it.
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ValueError("is no file")
+    return file
 
 
 def _duration(seconds: float) -> str:
