@@ -75,7 +75,9 @@ async def _serve(config: GatewayConfig, backends: Backends, registry: CollectorR
         clock=clock,
         random=random.random,
     )
-    app = build_app(descriptors=read_descriptors(), backends=backends, live=live, version=version("flick"))
+    app = build_app(
+        descriptors=read_descriptors(), backends=backends, live=live, origins=origins, version=version("flick")
+    )
     edge = Edge(application=app, origins=origins, metrics=metrics, clock=clock, make_request_id=lambda: str(new_id()))
 
     async with serve_http(

@@ -6,6 +6,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from starlette.routing import WebSocketRoute
 
 from gateway.backends import Backends
+from gateway.http.origin import OriginPolicy
+from gateway.http.wire import header
 from gateway.live.hub import LiveHub
 from gateway.reference.document import describe
 from gateway.reference.page import PAGE_POLICY, render
@@ -13,11 +15,15 @@ from gateway.transcode import Options, Transcoder
 
 API = "/api/v1"
 MAX_BODY_BYTES = 1024 * 1024  # no request of the contract needs more
+CALL_TIMEOUT_S = 15.0  # what a call with one answer may take whose client says nothing
+STREAM_TIMEOUT_S = 3600.0  # what any call may take; a client that watches on comes back
 
 
-def build_app(*, descriptors: FileDescriptorSet, backends: Backends, live: LiveHub, version: str) -> FastAPI:
+def build_app(
+    *, descriptors: FileDescriptorSet, backends: Backends, live: LiveHub, origins: OriginPolicy, version: str
+) -> FastAPI:
     """The application. Raises ContractError when a rule of the contract can't be served."""
-    transcoder = Transcoder(descriptors, backends.by_service, options=Options(max_body_bytes=MAX_BODY_BYTES))
+    transcoder = Transcoder(descriptors, backends.by_service, options=_options(origins))
     document = describe(transcoder, descriptors, version=version)
     page = render(document)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
@@ -50,3 +56,15 @@ def build_app(*, descriptors: FileDescriptorSet, backends: Backends, live: LiveH
     app.router.routes.append(WebSocketRoute(f"{API}/ws", live.serve))
     app.mount("/", transcoder)
     return app
+
+
+def _options(origins: OriginPolicy) -> Options:
+    return Options(
+        default_timeout_s=CALL_TIMEOUT_S,
+        stream_timeout_s=STREAM_TIMEOUT_S,
+        max_timeout_s=STREAM_TIMEOUT_S,
+        max_body_bytes=MAX_BODY_BYTES,
+        admit_origin=lambda scope: origins.admits(
+            header(scope, "origin"), scheme=scope["scheme"], host=header(scope, "host") or ""
+        ),
+    )

@@ -12,25 +12,35 @@ from gateway.transcode.codec.encode import Encoder, EncoderSet, json_bytes
 from gateway.transcode.codec.fault import JsonError
 from gateway.transcode.codec.text import parse_json
 from gateway.transcode.codec.types import Types
+from gateway.transcode.marshal.formats import Binary, Json, Marshaler
 from gateway.transcode.openapi import About
 from gateway.transcode.options import Options
-from gateway.transcode.profile import DEFAULT, Profile
+from gateway.transcode.profile import DEFAULT, GRPC_GATEWAY_V2, PROFILES, Decoding, Profile
+from gateway.transcode.routing.overlap import Overlap, find_overlaps
 from gateway.transcode.routing.rules import Binding, ContractError
 
 __all__ = [
     "DEFAULT",
+    "GRPC_GATEWAY_V2",
+    "PROFILES",
     "About",
+    "Binary",
     "Binding",
     "ContractError",
     "Decoder",
     "DecoderSet",
+    "Decoding",
     "Encoder",
     "EncoderSet",
+    "Json",
     "JsonError",
+    "Marshaler",
     "Options",
+    "Overlap",
     "Profile",
     "Transcoder",
     "Types",
+    "find_overlaps",
     "json_bytes",
     "parse_json",
 ]

@@ -1,7 +1,8 @@
 """What a request is refused with, and how gRPC status codes read in HTTP.
 
     RefusedError                 an HTTP status, a gRPC code, a public message, details
-      bad_request(...)      INVALID_ARGUMENT with a google.rpc.BadRequest that names the field
+      bad_request(...)           INVALID_ARGUMENT with a google.rpc.BadRequest that names the field
+      too_large(...)             413
 
 Table and body: google.rpc.Status as JSON, as grpc-gateway v2 answers (runtime/errors.go).
 """
@@ -62,3 +63,9 @@ def bad_request(field: str, description: str) -> RefusedError:
     return RefusedError(
         code_pb2.INVALID_ARGUMENT, message, details=(error_details_pb2.BadRequest(field_violations=[violation]),)
     )
+
+
+def too_large(limit_bytes: int) -> RefusedError:
+    """413 for a body, or for one message of a stream."""
+    message = f"the request body is larger than {limit_bytes} bytes"
+    return RefusedError(code_pb2.INVALID_ARGUMENT, message, status=413)

@@ -15,7 +15,9 @@ from google.protobuf.message import Message
 from gateway.transcode.codec import wellknown_decode
 from gateway.transcode.codec.fault import JsonError, check_depth
 from gateway.transcode.codec.scalars import DROPPED, reader
+from gateway.transcode.codec.text import Doubled, members
 from gateway.transcode.codec.types import Types, map_entry
+from gateway.transcode.marshal.formats import Json
 
 Fill = Callable[[Any, Any, int], None]
 """Fill a message from a JSON value at a depth."""
@@ -51,10 +53,11 @@ class Decoder:
 
 
 class DecoderSet:
-    """Compiled decoders by full name of the message."""
+    """Compiled decoders by full name of the message; of `style` only counts what becomes of unknown fields."""
 
-    def __init__(self, types: Types) -> None:
+    def __init__(self, types: Types, *, style: Json | None = None) -> None:
         self.types = types
+        self._discard_unknown = (style or Json()).discard_unknown
         self._compiled: dict[str, Fill] = {}
 
     def message(self, descriptor: Descriptor) -> Fill:
@@ -63,7 +66,9 @@ class DecoderSet:
         known = self._compiled.get(name)
         if known is not None:
             return known
-        special = wellknown_decode.decoder(descriptor, types=self.types, message=self.message)
+        special = wellknown_decode.decoder(
+            descriptor, types=self.types, message=self.message, discard_unknown=self._discard_unknown
+        )
         if special is not None:
             self._compiled[name] = special
             return special
@@ -89,7 +94,7 @@ class DecoderSet:
             plan = _Plan(field.number, _oneof(field), _takes_null(field), self.store(field))
             plans[field.name] = plan
             plans[field.json_name] = plan
-        return _message_filler(plans)
+        return _message_filler(plans, unknown=None if self._discard_unknown else descriptor.name)
 
     def _store_list(self, field: FieldDescriptor) -> Store:
         name, takes_null = field.name, _takes_null(field)
@@ -113,10 +118,8 @@ class DecoderSet:
         put = self._put_in_map(entry.fields_by_name["value"])
 
         def store(message: Any, value: Any, depth: int) -> None:
-            if type(value) is not dict:
-                raise JsonError("must be an object")
             target = getattr(message, name)
-            for key, item in value.items():
+            for key, item in members(value).items():
                 try:
                     put(target, read_key(key), item, depth)
                 except JsonError as fault:
@@ -147,10 +150,12 @@ class DecoderSet:
         return put_scalar
 
 
-def _message_filler(plans: dict[str, _Plan]) -> Fill:
+def _message_filler(plans: dict[str, _Plan], *, unknown: str | None) -> Fill:
+    """`unknown` is the name to tell with a field that the message does not have; None: such a field is ignored."""
+
     def fill(message: Any, value: Any, depth: int) -> None:
-        if type(value) is not dict:
-            raise JsonError("must be an object")
+        if type(value) is not dict or unknown is not None:
+            _check_names(value, plans, unknown)
         check_depth(depth)
         seen: set[int | str] = set()
         for key, item in value.items():
@@ -172,6 +177,18 @@ def _message_filler(plans: dict[str, _Plan]) -> Fill:
                 raise fault.within(key) from None
 
     return fill
+
+
+def _check_names(value: Any, plans: dict[str, _Plan], unknown: str | None) -> None:
+    """Of names that stand twice only those of fields are a fault, and of unknown names where they are not ignored."""
+    if not isinstance(value, dict):
+        raise JsonError("must be an object")
+    doubled = value.doubled & plans.keys() if isinstance(value, Doubled) else None
+    if doubled:
+        raise JsonError("is given twice").within(min(doubled))
+    others = value.keys() - plans.keys() if unknown is not None else None
+    if others:
+        raise JsonError(f"is no field of {unknown}").within(min(others))
 
 
 def _store_scalar(field: FieldDescriptor) -> Store:
@@ -238,4 +255,4 @@ def _oneof(field: FieldDescriptor) -> str | None:
 
 def _takes_null(field: FieldDescriptor) -> bool:
     kind = field.message_type or field.enum_type
-    return kind is not None and kind.full_name in _TAKES_NULL and not (field.is_repeated and field.message_type is None)
+    return kind is not None and kind.full_name in _TAKES_NULL

@@ -1,8 +1,8 @@
 """Messages to JSON by encoders compiled once per descriptor.
 
-The shape is grpc-gateway's: lowerCamelCase; zero scalars, `[]` and `{}` emitted; `null` for an unset singular message
-or wrapper; members of a oneof and proto3 `optional` left out when unset; 64-bit integers as strings; enums by name;
-bytes in base64; NaN and the infinities as strings.
+By default the shape is grpc-gateway's: lowerCamelCase; zero scalars, `[]` and `{}` emitted; `null` for an unset
+singular message or wrapper; members of a oneof and proto3 `optional` left out when unset; 64-bit integers as strings;
+enums by name; bytes in base64; NaN and the infinities as strings.
 """
 
 import json
@@ -13,8 +13,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from gateway.transcode.codec import wellknown_encode
-from gateway.transcode.codec.scalars import writer
+from gateway.transcode.codec.scalars import bare_writer, writer
 from gateway.transcode.codec.types import Types, map_entry
+from gateway.transcode.marshal.formats import Json
 
 JsonValue = Any
 Convert = Callable[[Any], JsonValue]
@@ -49,10 +50,11 @@ class Encoder:
 
 
 class EncoderSet:
-    """Compiled encoders by full name of the message."""
+    """Compiled encoders by full name of the message, all in one style."""
 
-    def __init__(self, types: Types) -> None:
+    def __init__(self, types: Types, *, style: Json | None = None) -> None:
         self.types = types
+        self._style = style or Json()
         self._compiled: dict[str, Convert] = {}
 
     def message(self, descriptor: Descriptor) -> Convert:
@@ -61,7 +63,7 @@ class EncoderSet:
         known = self._compiled.get(name)
         if known is not None:
             return known
-        special = wellknown_encode.encoder(descriptor, types=self.types, message=self.message)
+        special = wellknown_encode.encoder(descriptor, types=self.types, message=self.message, style=self._style)
         if special is not None:
             self._compiled[name] = special
             return special
@@ -70,12 +72,13 @@ class EncoderSet:
         self._compiled[name] = self._compile(descriptor)
         return self._compiled[name]
 
-    def field(self, field: FieldDescriptor) -> Convert | None:
-        """The converter of a field's value as `ListFields` gives it; None where the value is JSON already."""
+    def field(self, field: FieldDescriptor, *, bare: bool = False) -> Convert | None:
+        """The converter of a field's value as `ListFields` gives it; None where the value is JSON already. `bare`: the
+        value is a whole answer, see `scalars.bare_writer`."""
         entry = map_entry(field)
         if entry is not None:
-            return self._map(entry)
-        one = self._single(field)
+            return self._map(entry, bare=bare)
+        one = self._single(field, bare=bare)
         if not field.is_repeated:
             return one
         if one is None:
@@ -84,6 +87,8 @@ class EncoderSet:
 
     def empty(self, field: FieldDescriptor) -> JsonValue:
         """What an unset field shows, or `OMITTED`."""
+        if not self._style.emit_unpopulated:
+            return OMITTED
         if map_entry(field) is not None:
             return {}
         if field.is_repeated:
@@ -96,9 +101,9 @@ class EncoderSet:
         return field.default_value if convert is None else convert(field.default_value)
 
     def _compile(self, descriptor: Descriptor) -> Convert:
-        empties = {field.json_name: self.empty(field) for field in descriptor.fields}
+        empties = {self._name(field): self.empty(field) for field in descriptor.fields}
         defaults = {name: empty for name, empty in empties.items() if empty is not OMITTED}
-        table = _Table({field: (field.json_name, self.field(field)) for field in descriptor.fields})
+        table = _Table({field: (self._name(field), self.field(field)) for field in descriptor.fields})
         fresh = defaults.copy
 
         def encode(message: Message) -> JsonValue:
@@ -110,14 +115,17 @@ class EncoderSet:
 
         return encode
 
-    def _single(self, field: FieldDescriptor) -> Convert | None:
+    def _name(self, field: FieldDescriptor) -> str:
+        return str(field.name if self._style.use_proto_names else field.json_name)
+
+    def _single(self, field: FieldDescriptor, *, bare: bool = False) -> Convert | None:
         if field.message_type is not None:
             return self.message(field.message_type)
-        return writer(field)
+        return bare_writer(field, style=self._style) if bare else writer(field, style=self._style)
 
-    def _map(self, entry: Descriptor) -> Convert:
+    def _map(self, entry: Descriptor, *, bare: bool) -> Convert:
         key = _map_key if entry.fields_by_name["key"].type == FieldDescriptor.TYPE_BOOL else str
-        value = self._single(entry.fields_by_name["value"])
+        value = self._single(entry.fields_by_name["value"], bare=bare)
         if value is None:
             return lambda items: {key(name): item for name, item in items.items()}
         return lambda items: {key(name): value(item) for name, item in items.items()}

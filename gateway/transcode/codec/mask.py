@@ -16,7 +16,7 @@ _FREE_FORM = frozenset({"google.protobuf.Struct", "google.protobuf.Value"})
 def camel_path(path: str) -> str:
     """`server.display_name` as `server.displayName`; ValueError if the way back would differ."""
     camel = _SNAKE.sub(lambda found: found.group(1).upper(), path)
-    if _snake(camel) != path:
+    if _snake(camel) != path or _PATH.fullmatch(path) is None:
         raise ValueError(f"the path {path!r} has no JSON spelling")
     return camel
 
@@ -59,10 +59,14 @@ def _message_paths(value: dict[str, Any], descriptor: Descriptor) -> list[str]:
 def _field_paths(value: Any, field: FieldDescriptor) -> list[str]:
     """Paths below a field; empty when the field itself is the leaf."""
     kind = field.message_type
-    if kind is None or field.is_repeated or not isinstance(value, dict):
+    if field.is_repeated or not isinstance(value, dict):
+        return []
+    if kind is None:
+        if value:
+            raise JsonError("is no message")
         return []
     if kind.full_name == "google.protobuf.Any":
-        if value and "@type" not in value:
+        if "@type" not in value:
             raise JsonError('needs an "@type"')
         return []
     if kind.full_name in _FREE_FORM:

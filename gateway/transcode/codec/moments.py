@@ -6,13 +6,17 @@ Source: comments of google/protobuf/timestamp.proto and duration.proto; time.Par
 
 import re
 from datetime import date
-from fractions import Fraction
 from functools import lru_cache
 
-_MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:(Z)|([+-])(\d\d):(\d\d))", re.ASCII)
-_DURATION = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?s", re.ASCII)
+# Go's time.Parse takes an hour of one digit, a comma before the fraction, and any number of digits in it.
+_MOMENT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)T(\d{1,2}):(\d\d):(\d\d)(?:[.,](\d+))?(?:(Z)|([+-])(\d\d):(\d\d))", re.ASCII
+)
+_DURATION = re.compile(r"([+-]?)(?:(0|[1-9]\d*)(?:\.(\d{0,9}))?|\.(\d{0,9}))s", re.ASCII)
 _GO_DURATION = re.compile(r"([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
-_GO_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_GO_PART = re.compile(r"(\d*)(\.\d*)?(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_GO_DIGITS = 19  # of the largest 64-bit integer
+_GO_MAX_NS = 2**63 - 1
 _GO_UNITS_NS = {
     "ns": 1,
     "us": 1000,
@@ -29,6 +33,8 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _MINUTES = [f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(1440)]
 _SECONDS = [f"{second:02d}" for second in range(60)]
 _NANOS = 10**9
+_NANOS_DIGITS = 9
+_DURATION_DIGITS = 12
 FIRST_SECOND = -62135596800
 """0001-01-01T00:00:00Z."""
 LAST_SECOND = 253402300799
@@ -52,7 +58,16 @@ def _day(days: int) -> str:
 
 
 def parse_moment(text: str) -> tuple[int, int]:
-    """Read RFC 3339 with a zone; ValueError says what is wrong."""
+    """Read RFC 3339 with a zone, as the JSON mapping has it; ValueError says what is wrong."""
+    point = text.rfind(".")
+    if point >= 0 and len(text[point + 1 :].rstrip("Z").partition("+")[0].partition("-")[0]) > _NANOS_DIGITS:
+        raise ValueError("the fraction of a second has more than nine digits")
+    return parse_go_moment(text)
+
+
+def parse_go_moment(text: str) -> tuple[int, int]:
+    """Read RFC 3339 with a zone as Go's time package does; of a fraction nine digits count. ValueError says what is
+    wrong."""
     found = _MOMENT.fullmatch(text)
     if found is None:
         raise ValueError("expected RFC 3339 with a zone, such as 2026-01-31T12:30:00Z")
@@ -70,7 +85,7 @@ def _zone_s(found: re.Match[str]) -> int:
     if found.group(8):
         return 0
     hours, minutes = int(found.group(10)), int(found.group(11))
-    if hours > 23 or minutes > 59:
+    if hours > 24 or minutes > 60:  # as Go, since people do write offsets of 24 hours or 60 minutes
         raise ValueError("the zone offset is out of range")
     return (hours * 3600 + minutes * 60) * (-1 if found.group(9) == "-" else 1)
 
@@ -86,10 +101,13 @@ def format_duration(seconds: int, nanos: int) -> str:
 def parse_duration(text: str) -> tuple[int, int]:
     """Read the JSON form `1.5s`; ValueError says what is wrong."""
     found = _DURATION.fullmatch(text)
-    if found is None:
+    if found is None or text.lstrip("+-") == "s":
         raise ValueError("expected seconds with an s behind, such as 1.5s")
-    sign = -1 if found.group(1) else 1
-    return _checked_duration(sign * int(found.group(2)), sign * _nanos(found.group(3)))
+    sign = -1 if found.group(1) == "-" else 1
+    whole = found.group(2) or "0"
+    if len(whole) > _DURATION_DIGITS or int(whole) > MAX_DURATION_S:
+        raise ValueError("the duration exceeds ten thousand years")
+    return sign * int(whole), sign * _nanos(found.group(3) or found.group(4))
 
 
 def parse_go_duration(text: str) -> tuple[int, int]:
@@ -99,16 +117,23 @@ def parse_go_duration(text: str) -> tuple[int, int]:
     found = _GO_DURATION.fullmatch(text)
     if found is None:
         raise ValueError("expected numbers with units ns, us, ms, s, m or h, such as 1h30m or 250ms")
-    total = sum(int(Fraction(number) * _GO_UNITS_NS[unit]) for number, unit in _GO_PART.findall(found.group(2)))
+    negative = found.group(1) == "-"
+    total = 0
+    for whole, fraction, unit in _GO_PART.findall(found.group(2)):
+        total += _go_part_ns(whole, fraction, _GO_UNITS_NS[unit])
+        if total > _GO_MAX_NS + negative:
+            raise ValueError("the duration exceeds 292 years")
     seconds, nanos = divmod(total, _NANOS)
-    sign = -1 if found.group(1) == "-" else 1
-    return _checked_duration(sign * seconds, sign * nanos)
+    return (-seconds, -nanos) if negative else (seconds, nanos)
 
 
-def _checked_duration(seconds: int, nanos: int) -> tuple[int, int]:
-    if abs(seconds) > MAX_DURATION_S:
-        raise ValueError("the duration exceeds ten thousand years")
-    return seconds, nanos
+def _go_part_ns(whole: str, fraction: str, unit_ns: int) -> int:
+    """Nanoseconds of one number with its unit, with the rounding of Go, which counts fractions in floating point."""
+    if len(whole.lstrip("0")) > _GO_DIGITS:
+        raise ValueError("the duration exceeds 292 years")
+    total = int(whole or "0") * unit_ns
+    digits = fraction[1 : 1 + _GO_DIGITS - 1]  # further ones don't fit into 64 bits, and are worth nothing
+    return total + int(int(digits) * (unit_ns / 10 ** len(digits))) if digits else total
 
 
 def _fraction(nanos: int) -> str:
@@ -122,4 +147,4 @@ def _fraction(nanos: int) -> str:
 
 
 def _nanos(digits: str | None) -> int:
-    return int(digits.ljust(9, "0")) if digits else 0
+    return int(digits[:_NANOS_DIGITS].ljust(_NANOS_DIGITS, "0")) if digits else 0

@@ -30,6 +30,22 @@ def json_float(value: float) -> float | int | str:
     return json_double(float(f"{value:.9g}"))
 
 
+def finite_double(value: float) -> float | int:
+    """A double as JSON number; ValueError for the three that are none."""
+    return _finite(json_double(value))
+
+
+def finite_float(value: float) -> float | int:
+    """A float32 as JSON number; ValueError for the three that are none."""
+    return _finite(json_float(value))
+
+
+def _finite(number: float | int | str) -> float | int:
+    if isinstance(number, str):
+        raise ValueError(f"{number} has no form as JSON number")
+    return number
+
+
 def special_name(value: float) -> str:
     """`NaN`, `Infinity` or `-Infinity`."""
     if isnan(value):

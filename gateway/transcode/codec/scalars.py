@@ -4,8 +4,7 @@ Reading is strict as Go's protojson is, and every reader raises JsonError.
 """
 
 import re
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from base64 import b64encode
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -13,7 +12,9 @@ from typing import Any
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from gateway.transcode.codec.fault import JsonError
-from gateway.transcode.codec.numbers import FLOAT_OVERFLOW, json_double, json_float
+from gateway.transcode.codec.numbers import FLOAT_OVERFLOW, finite_double, finite_float, json_double, json_float
+from gateway.transcode.codec.octets import decode_standard, decode_url
+from gateway.transcode.marshal.formats import Json
 
 Read = Callable[[Any], Any]
 Write = Callable[[Any], Any]
@@ -51,11 +52,19 @@ def reader(field: FieldDescriptor) -> Read:
     return _READERS[field.type]
 
 
-def writer(field: FieldDescriptor) -> Write | None:
+def writer(field: FieldDescriptor, *, style: Json) -> Write | None:
     """The converter of one value of a scalar or enum field to JSON; None where the value is JSON already."""
     if field.enum_type is not None:
-        return _enum_writer(field.enum_type)
+        return _enum_writer(field.enum_type, numbers=style.use_enum_numbers)
     return _WRITERS.get(field.type)
+
+
+def bare_writer(field: FieldDescriptor, *, style: Json) -> Write | None:
+    """The same for a value that is a whole answer, which grpc-gateway writes as Go's own JSON does: 64-bit integers are
+    numbers, and NaN and the infinities have no form (ValueError)."""
+    if field.enum_type is not None:
+        return _enum_writer(field.enum_type, numbers=style.use_enum_numbers)
+    return _BARE_WRITERS.get(field.type)
 
 
 def integer(low: int, high: int) -> Read:
@@ -126,13 +135,13 @@ def string(value: Any) -> str:
 
 
 def octets(value: Any) -> bytes:
-    """Bytes in base64 of either alphabet, padded or not."""
+    """Bytes in base64 of either alphabet; padded when the length is a multiple of four, else not."""
     if not isinstance(value, str):
         raise JsonError("must be base64 text")
-    text = value.replace("-", "+").replace("_", "/").rstrip("=")
+    decode = decode_url if "-" in value or "_" in value else decode_standard
     try:
-        return b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (Base64Error, ValueError):  # ValueError: not ASCII
+        return decode(value, padded=len(value) % 4 == 0)
+    except ValueError:
         raise JsonError("must be base64 text") from None
 
 
@@ -156,9 +165,11 @@ def _enum_reader(enum: EnumDescriptor) -> Read:
     return read
 
 
-def _enum_writer(enum: EnumDescriptor) -> Write:
+def _enum_writer(enum: EnumDescriptor, *, numbers: bool) -> Write | None:
     if enum.full_name == "google.protobuf.NullValue":
         return lambda _: None
+    if numbers:
+        return None
     names = {value.number: value.name for value in reversed(enum.values)}
     return lambda number: names.get(number, number)
 
@@ -179,4 +190,9 @@ _WRITERS: dict[int, Write] = {
     FieldDescriptor.TYPE_DOUBLE: json_double,
     FieldDescriptor.TYPE_FLOAT: json_float,
     FieldDescriptor.TYPE_BYTES: lambda value: b64encode(value).decode("ascii"),
+}
+_BARE_WRITERS: dict[int, Write] = {
+    FieldDescriptor.TYPE_DOUBLE: finite_double,
+    FieldDescriptor.TYPE_FLOAT: finite_float,
+    FieldDescriptor.TYPE_BYTES: _WRITERS[FieldDescriptor.TYPE_BYTES],
 }

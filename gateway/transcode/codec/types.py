@@ -34,9 +34,16 @@ WRAPPERS = frozenset(
     f"google.protobuf.{name}Value"
     for name in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
 )
+HTTP_BODY = "google.api.HttpBody"
+EMPTY = "google.protobuf.Empty"
 # Inside an Any these stand under "value"; every other type spreads its fields beside "@type".
-VALUE_TYPES = WRAPPERS | frozenset(
-    f"google.protobuf.{name}" for name in ("Timestamp", "Duration", "FieldMask", "Struct", "Value", "ListValue", "Any")
+VALUE_TYPES = (
+    WRAPPERS
+    | {EMPTY}
+    | {
+        f"google.protobuf.{name}"
+        for name in ("Timestamp", "Duration", "FieldMask", "Struct", "Value", "ListValue", "Any")
+    }
 )
 
 
@@ -50,7 +57,10 @@ class Types:
     def __init__(self, descriptors: descriptor_pb2.FileDescriptorSet | None = None) -> None:
         self.pool = descriptor_pool.DescriptorPool() if descriptors is not None else descriptor_pool.Default()
         for file in _in_order(descriptors) if descriptors is not None else ():
-            self.pool.Add(file)
+            try:
+                self.pool.Add(file)
+            except TypeError as error:  # names what the file refers to and the set does not have
+                raise ValueError(f"the descriptor set does not hold together: {error}") from None
 
     def find(self, full_name: str) -> Descriptor | None:
         """The message type of that name, or None."""

@@ -9,41 +9,46 @@ from gateway.transcode.codec.fault import JsonError, check_depth
 from gateway.transcode.codec.mask import snake_path
 from gateway.transcode.codec.moments import parse_duration, parse_moment
 from gateway.transcode.codec.scalars import double, reader, string
-from gateway.transcode.codec.types import VALUE_TYPES, WRAPPERS, Types
+from gateway.transcode.codec.text import members
+from gateway.transcode.codec.types import EMPTY, VALUE_TYPES, WRAPPERS, Types
 
 Fill = Callable[[Any, Any, int], None]
 
 
-def decoder(descriptor: Descriptor, *, types: Types, message: Callable[[Descriptor], Fill]) -> Fill | None:
+def decoder(
+    descriptor: Descriptor, *, types: Types, message: Callable[[Descriptor], Fill], discard_unknown: bool
+) -> Fill | None:
     """The decoder of a well-known type, or None for an ordinary message; `message` gives that of any type."""
     name = descriptor.full_name
     if name in WRAPPERS:
         return _wrapper(descriptor)
     if name == "google.protobuf.Any":
-        return _any(types, message)
+        return _any(types, message, discard_unknown=discard_unknown)
     return _SIMPLE.get(name)
 
 
-def _any(types: Types, message: Callable[[Descriptor], Fill]) -> Fill:
+def _any(types: Types, message: Callable[[Descriptor], Fill], *, discard_unknown: bool) -> Fill:
     def fill(packed: Any, value: Any, depth: int) -> None:
-        """Pack the message that "@type" names; `{}` is the empty Any."""
-        if type(value) is not dict:
-            raise JsonError("must be an object")
+        """Pack the message that "@type" names. Without it all fields are unknown: where such are ignored it is an empty
+        Any, as `{}` is."""
         check_depth(depth)
-        if not value:
+        if "@type" not in members(value):
+            if value and not discard_unknown:
+                raise JsonError('needs an "@type", such as type.googleapis.com/google.protobuf.Duration')
             return
-        url = value.get("@type")
+        url = value["@type"]
         if not isinstance(url, str) or not url:
-            raise JsonError('needs an "@type", such as type.googleapis.com/google.protobuf.Duration')
+            raise JsonError("must name a type, such as type.googleapis.com/google.protobuf.Duration").within("@type")
         name = url.rpartition("/")[2]
         descriptor = types.find(name)
         if descriptor is None:
             raise JsonError(f"the type {name!r} is unknown").within("@type")
         inner = types.message_class(descriptor)()
         if name in VALUE_TYPES:
-            if "value" not in value:
+            if "value" in value:
+                message(descriptor)(inner, value["value"], depth + 1)
+            elif name != EMPTY:
                 raise JsonError(f'a {name} in an Any stands under "value"')
-            message(descriptor)(inner, value["value"], depth + 1)
         else:
             rest = {key: item for key, item in value.items() if key != "@type"}
             message(descriptor)(inner, rest, depth + 1)
@@ -75,7 +80,7 @@ def _from_text(parse: Callable[[str], tuple[int, int]]) -> Fill:
 
 
 def _field_mask(message: Any, value: Any, _: int) -> None:
-    text = string(value)
+    text = string(value).strip()
     try:
         message.paths.extend(map(snake_path, text.split(",")) if text else ())
     except ValueError as error:
@@ -83,10 +88,8 @@ def _field_mask(message: Any, value: Any, _: int) -> None:
 
 
 def _struct(message: Any, value: Any, depth: int) -> None:
-    if type(value) is not dict:
-        raise JsonError("must be an object")
     check_depth(depth)
-    for key, item in value.items():
+    for key, item in members(value).items():
         try:
             _value(message.fields[string(key)], item, depth + 2)  # the map's entry is a message too
         except JsonError as fault:

@@ -8,18 +8,21 @@ from google.protobuf.message import DecodeError
 
 from gateway.transcode.codec.mask import camel_path
 from gateway.transcode.codec.moments import format_duration, format_moment
-from gateway.transcode.codec.numbers import json_double
+from gateway.transcode.codec.numbers import finite_double
 from gateway.transcode.codec.scalars import writer
 from gateway.transcode.codec.types import VALUE_TYPES, WRAPPERS, Types
+from gateway.transcode.marshal.formats import Json
 
 Convert = Callable[[Any], Any]
 
 
-def encoder(descriptor: Descriptor, *, types: Types, message: Callable[[Descriptor], Convert]) -> Convert | None:
+def encoder(
+    descriptor: Descriptor, *, types: Types, message: Callable[[Descriptor], Convert], style: Json
+) -> Convert | None:
     """The encoder of a well-known type, or None for an ordinary message; `message` gives that of any type."""
     name = descriptor.full_name
     if name in WRAPPERS:
-        convert = writer(descriptor.fields_by_name["value"])
+        convert = writer(descriptor.fields_by_name["value"], style=style)
         return (lambda wrapper: wrapper.value) if convert is None else (lambda wrapper: convert(wrapper.value))
     if name == "google.protobuf.Any":
         return _any(types, message)
@@ -74,16 +77,9 @@ def _value(message: Any) -> Any:
     return _KINDS[kind](getattr(message, kind))
 
 
-def _finite(value: float) -> float | int | str:
-    number = json_double(value)
-    if isinstance(number, str):
-        raise ValueError(f"a google.protobuf.Value cannot hold {number}")
-    return number
-
-
 _KINDS: dict[str, Callable[[Any], Any]] = {
     "null_value": lambda _: None,
-    "number_value": _finite,
+    "number_value": finite_double,
     "string_value": str,
     "bool_value": bool,
     "struct_value": _struct,

@@ -3,130 +3,113 @@
 from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
-from google.rpc import code_pb2
 
 from gateway.transcode.codec.decode import DecoderSet
 from gateway.transcode.codec.fault import JsonError
 from gateway.transcode.codec.mask import mask_paths
-from gateway.transcode.codec.text import is_blank, parse_json
-from gateway.transcode.errors import RefusedError, bad_request
+from gateway.transcode.codec.types import HTTP_BODY, Types
+from gateway.transcode.errors import bad_request
+from gateway.transcode.marshal.codecs import Codec
+from gateway.transcode.options import Options
 from gateway.transcode.profile import Profile
-from gateway.transcode.request.query import QueryReader
-from gateway.transcode.request.values import DOTTED, PLAIN, put
+from gateway.transcode.request.populate import Populator
+from gateway.transcode.request.query import QueryReader, parse_query
+from gateway.transcode.request.variables import PathVariable
 from gateway.transcode.routing.fields import resolve
 from gateway.transcode.routing.rules import Binding
 
-_HTTP_BODY = "google.api.HttpBody"
 _FIELD_MASK = "google.protobuf.FieldMask"
 
 
 class RequestReader:
-    """Compiled for one binding; `read` is called for every request."""
+    """Compiled for one binding and one way to read bodies; `read` is called for every request."""
 
-    def __init__(self, binding: Binding, *, codec: DecoderSet, profile: Profile) -> None:
+    def __init__(self, binding: Binding, *, types: Types, codec: Codec, profile: Profile, options: Options) -> None:
         descriptor = binding.method.input_type
-        self._class = codec.types.message_class(descriptor)
-        self._body = _body_reader(binding, codec) if binding.body else None
+        texts = DecoderSet(types)  # JSON inside of text is read alike, whatever the body is written in
+        populator = Populator(texts)
+        self._class = types.message_class(descriptor)
+        self._body = _body_reader(binding, codec, profile) if binding.body else None
         self._variables = tuple(
-            _Variable(resolve(descriptor, variable.path), codec) for variable in binding.template.variables
+            PathVariable(
+                resolve(descriptor, variable.path),
+                codec=texts,
+                populator=populator,
+                profile=profile,
+                separator=options.path_list_separator,
+            )
+            for variable in binding.template.variables
         )
-        self._query = None if binding.body == "*" else _query_reader(binding, codec, profile)
+        self._query = _query_reader(binding, populator, profile)
 
-    def read(self, *, body: bytes, content_type: str, values: Sequence[str], query: bytes) -> Message:
-        """The message that the parts of a request describe; raises RefusedError naming what is wrong."""
+    def read(
+        self, *, body: bytes, content_type: str, values: Sequence[str], query: bytes, form: bytes = b""
+    ) -> Message:
+        """The message that the parts of a request describe; a `form` goes before the query. Raises RefusedError naming
+        what is wrong."""
         message = self._class()
         if self._body is not None:
             self._body.read(message, body, content_type)
         for variable, value in zip(self._variables, values, strict=True):
             variable.set(message, value)
-        if query and self._query is not None:
-            self._query.read(query, message)
+        if (query or form) and self._query is not None:
+            self._query.fill(parse_query(b"&".join((form, query))), message)
         return message
 
 
-def _query_reader(binding: Binding, codec: DecoderSet, profile: Profile) -> QueryReader:
+def _query_reader(binding: Binding, populator: Populator, profile: Profile) -> QueryReader | None:
+    """None where the query can say nothing."""
+    if binding.body == "*":
+        return None
     excluded = [variable.path for variable in binding.template.variables]
     if binding.body:
         excluded.append(tuple(binding.body.split(".")))
-    return QueryReader(binding.method.input_type, excluded=excluded, codec=codec, profile=profile)
-
-
-class _Variable:
-    """A path variable and the field it sets."""
-
-    def __init__(self, fields: Sequence[FieldDescriptor], codec: DecoderSet) -> None:
-        self.name = ".".join(field.name for field in fields)
-        self._parents = [field.name for field in fields[:-1]]
-        self._field = fields[-1]
-        action = put(fields[-1], codec, forms=PLAIN if len(fields) == 1 else DOTTED)
-        assert action is not None, "rules.py admits only variables that have a form as text"
-        self._put = action
-
-    def set(self, message: Any, text: str) -> None:
-        """Overwrite the field; raises RefusedError naming the variable."""
-        holder = message
-        for name in self._parents:
-            holder = getattr(holder, name)
-        holder.ClearField(self._field.name)
-        try:
-            for part in text.split(",") if self._field.is_repeated else (text,):
-                self._put(holder, part)
-        except ValueError as error:
-            raise RefusedError(
-                code_pb2.INVALID_ARGUMENT,
-                f"type mismatch, parameter: {self.name}, error: {error}",
-                details=bad_request(self.name, str(error)).details,
-            ) from None
+    strict = profile.unknown_query_is_an_error
+    if not strict and {field.name for field in binding.method.input_type.fields} <= {
+        ".".join(path) for path in excluded
+    }:
+        return None
+    return QueryReader(binding.method.input_type, excluded=excluded, populator=populator, strict=strict)
 
 
 class _WholeBody:
     """`body: "*"`: the body is the request message."""
 
-    def __init__(self, binding: Binding, codec: DecoderSet) -> None:
-        self._fill = codec.message(binding.method.input_type)
+    def __init__(self, binding: Binding, codec: Codec) -> None:
+        self._fill = codec.whole(binding.method.input_type)
 
     def read(self, message: Any, body: bytes, _: str) -> None:
         """Fill the message; an empty body is an empty message."""
-        if is_blank(body):
-            return
         try:
-            self._fill(message, parse_json(body), 0)
+            self._fill(message, body)
         except JsonError as fault:
             raise bad_request(fault.field, fault.reason) from None
 
 
 class _FieldBody:
-    """`body: "field"`: the body is one field's JSON; a PATCH derives the field mask from it."""
+    """`body: "field"`: the body is one field; a PATCH derives the field mask from its JSON."""
 
-    def __init__(self, binding: Binding, codec: DecoderSet) -> None:
-        fields = resolve(binding.method.input_type, binding.body.split("."))
+    def __init__(self, binding: Binding, codec: Codec) -> None:
+        *parents, self._field = resolve(binding.method.input_type, binding.body.split("."))
         self._name = binding.body
-        self._parents = [field.name for field in fields[:-1]]
-        self._field = fields[-1]
-        self._store = codec.store(fields[-1])
+        self._parents = [field.name for field in parents]
+        self._fill = codec.field(self._field, depth=len(parents))
         self._mask = _mask_field(binding)
 
     def read(self, message: Any, body: bytes, _: str) -> None:
         """Set the field; an empty body leaves it unset."""
-        if is_blank(body):
-            return
         holder = message
         for name in self._parents:
             holder = getattr(holder, name)
         try:
-            value = parse_json(body)
-            if value is None:
-                raise JsonError("must not be null")
-            self._store(holder, value, len(self._parents))
-            self._derive_mask(message, value)
+            self._derive_mask(message, self._fill(holder, body))
         except JsonError as fault:
             raise bad_request(fault.field or self._name, fault.reason) from None
 
     def _derive_mask(self, message: Any, value: Any) -> None:
         kind = self._field.message_type
-        if self._mask is None or kind is None or self._field.is_repeated:
+        if value is None or self._mask is None or kind is None or self._field.is_repeated:
             return
         mask = getattr(message, self._mask)
         if not mask.paths:
@@ -148,14 +131,18 @@ class _RawBody:
         holder.data = body
 
 
-def _body_reader(binding: Binding, codec: DecoderSet) -> _WholeBody | _FieldBody | _RawBody:
-    request = binding.method.input_type
-    if binding.body == "*":
-        return _RawBody(binding) if request.full_name == _HTTP_BODY else _WholeBody(binding, codec)
-    last = resolve(request, binding.body.split("."))[-1]
-    if last.message_type is not None and last.message_type.full_name == _HTTP_BODY and not last.is_repeated:
+def _body_reader(binding: Binding, codec: Codec, profile: Profile) -> _WholeBody | _FieldBody | _RawBody:
+    if profile.raw_uploads and takes_raw_body(binding):
         return _RawBody(binding)
-    return _FieldBody(binding, codec)
+    return _WholeBody(binding, codec) if binding.body == "*" else _FieldBody(binding, codec)
+
+
+def takes_raw_body(binding: Binding) -> bool:
+    """Whether the body of the binding is a google.api.HttpBody."""
+    if binding.body == "*":
+        return bool(binding.method.input_type.full_name == HTTP_BODY)
+    last = resolve(binding.method.input_type, binding.body.split("."))[-1]
+    return last.message_type is not None and last.message_type.full_name == HTTP_BODY and not last.is_repeated
 
 
 def _mask_field(binding: Binding) -> str | None:
@@ -165,6 +152,6 @@ def _mask_field(binding: Binding) -> str | None:
     masks = [
         field.name
         for field in binding.method.input_type.fields
-        if field.message_type is not None and field.message_type.full_name == _FIELD_MASK and not field.is_repeated
+        if field.message_type is not None and field.message_type.full_name == _FIELD_MASK
     ]
     return masks[0] if len(masks) == 1 else None

@@ -10,29 +10,27 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.transcode.codec.decode import DecoderSet, map_key_reader
 from gateway.transcode.codec.fault import check_depth
 from gateway.transcode.codec.mask import field_by_any_name
 from gateway.transcode.codec.types import map_entry
 from gateway.transcode.errors import RefusedError, bad_request
-from gateway.transcode.profile import Profile
-from gateway.transcode.request.values import DOTTED, Put, put, scalar
+from gateway.transcode.request.populate import Populator, descend
 
-_BRACKET = re.compile(r"(?P<name>[^\[\]]+)\[(?P<key>.*)\]", re.DOTALL)
+_BRACKET = re.compile(r"(?P<name>.*)\[(?P<key>.*)\]")
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
-def parse_query(query: bytes) -> list[tuple[str, str]]:
-    """Keys and values in order; raises RefusedError for a broken escape, text that is not UTF-8, or a bare `;`."""
-    pairs: list[tuple[str, str]] = []
+def parse_query(query: bytes) -> dict[str, list[str]]:
+    """The values of each key in order; raises RefusedError for a broken escape, a bare `;`, or what is not UTF-8."""
+    pairs: dict[str, list[str]] = {}
     for part in query.split(b"&"):
         if not part:
             continue
         if b";" in part:
             raise bad_request("query", "parameters are separated by '&'; a semicolon in a value is written %3B")
         key, _, value = part.partition(b"=")
-        pairs.append((_text(key), _text(value)))
+        pairs.setdefault(_text(key), []).append(_text(value))
     return pairs
 
 
@@ -47,131 +45,92 @@ def _text(raw: bytes) -> str:
 
 
 class _UnknownKeyError(Exception):
-    """A key, or its part `name`, is no field of `holder`."""
+    """The part `name` of a key is no field of `holder`; `known` are the fields before it."""
 
-    def __init__(self, holder: Descriptor, name: str, prefix: str) -> None:
+    def __init__(self, holder: Descriptor, name: str, known: Sequence[FieldDescriptor], prefix: str) -> None:
         super().__init__(name)
         self.holder = holder
         self.name = name
+        self.known = tuple(known)
         self.prefix = prefix
 
 
 class QueryReader:
     """Reads the query of one binding into its request message.
 
-    `excluded` are the field paths (proto names) that the body or the path fill: their keys are skipped.
+    `excluded` are the field paths (proto names) that the body or the path fill: their keys are skipped. `strict`: a key
+    that is no field is refused; else it is ignored.
     """
 
     def __init__(
-        self, descriptor: Descriptor, *, excluded: Sequence[tuple[str, ...]], codec: DecoderSet, profile: Profile
+        self, descriptor: Descriptor, *, excluded: Sequence[tuple[str, ...]], populator: Populator, strict: bool
     ) -> None:
         self._descriptor = descriptor
         self._excluded = tuple(excluded)
-        self._codec = codec
-        self._strict = profile.unknown_query_is_an_error
-        self._puts: dict[str, Put | None] = {}
+        self._populator = populator
+        self._strict = strict
 
     def read(self, query: bytes, message: Any) -> None:
         """Set the fields that the query names; raises RefusedError naming the key."""
+        self.fill(parse_query(query), message)
+
+    def fill(self, parameters: dict[str, list[str]], message: Any) -> None:
+        """Set the fields that parsed parameters name; raises RefusedError naming the key."""
         given: set[tuple[str, ...]] = set()
-        for key, value in parse_query(query):
+        for key, values in parameters.items():
             try:
-                self._set(message, key, value, given)
+                self._set(message, key, values, given)
             except _UnknownKeyError as error:
                 if self._strict:
-                    raise self._unknown(key, error) from None
+                    raise _unknown(key, error) from None
             except ValueError as error:
                 raise bad_request(key, str(error)) from None
 
-    def _set(self, message: Any, key: str, value: str, given: set[tuple[str, ...]]) -> None:
-        path, bracket = self._resolve(key)
-        names = tuple(field.name for field in path)
-        if any(names[: len(skipped)] == skipped for skipped in self._excluded):
-            return
-        field = path[-1]
-        if not field.is_repeated and names in given:
-            raise ValueError("has too many values, the field takes one")
-        _refuse_second_of_oneof(path, message, names, given)
-        holder = message
-        for parent in path[:-1]:
-            holder = getattr(holder, parent.name)
-        entry = map_entry(field)
-        if bracket is not None and entry is not None:
-            self._set_map(getattr(holder, field.name), entry, bracket, value)
-        else:
-            self._put(field)(holder, value)
-        given.add(names)
-
-    def _resolve(self, key: str) -> tuple[list[FieldDescriptor], str | None]:
-        """The fields along a key, and the text between brackets behind it."""
+    def _set(self, message: Any, key: str, values: list[str], given: set[tuple[str, ...]]) -> None:
         found = _BRACKET.fullmatch(key)
         bare, bracket = (found["name"], found["key"]) if found else (key, None)
+        try:
+            path = self._resolve(bare)
+        except _UnknownKeyError as error:
+            if not self._strict and not self._is_excluded(bare.split(".")):
+                descend(message, error.known)
+            raise
+        names = tuple(field.name for field in path)
+        if self._is_excluded(names):
+            return
+        field = path[-1]
+        if bracket is not None:
+            if self._strict and map_entry(field) is None:
+                raise _UnknownKeyError(self._descriptor, f"{bare}[{bracket}]", (), "")
+            values = [bracket, *values]
+        elif not field.is_repeated and names in given:
+            raise ValueError("has too many values, the field takes one")
+        self._populator.set(message, path, values)
+        given.add(names)
+
+    def _is_excluded(self, names: Sequence[str]) -> bool:
+        return any(tuple(names[: len(skipped)]) == skipped for skipped in self._excluded)
+
+    def _resolve(self, bare: str) -> list[FieldDescriptor]:
+        """The fields along a dotted path; raises _UnknownKeyError, or ValueError where it passes what has no fields."""
         fields: list[FieldDescriptor] = []
-        holder = self._descriptor
+        holder: Descriptor | None = self._descriptor
         prefix = ""
         for name in bare.split("."):
             check_depth(len(fields))
-            if fields:
-                holder = _below(fields[-1])
+            if holder is None:
+                raise ValueError(f"{fields[-1].name!r} is not a message, nothing can be named below it")
             field = field_by_any_name(holder, name)
             if field is None:
-                raise _UnknownKeyError(holder, name, prefix)
+                raise _UnknownKeyError(holder, name, fields, prefix)
             fields.append(field)
+            holder = None if field.is_repeated else field.message_type
             prefix += f"{name}."
-        if bracket is not None and map_entry(fields[-1]) is None:
-            raise _UnknownKeyError(holder, f"{name}[{bracket}]", prefix.removesuffix(f"{name}."))
-        return fields, bracket
-
-    def _put(self, field: FieldDescriptor) -> Put:
-        if field.full_name not in self._puts:
-            self._puts[field.full_name] = put(field, self._codec, forms=DOTTED)
-        action = self._puts[field.full_name]
-        if action is None:
-            raise ValueError(_no_text(field))
-        return action
-
-    def _set_map(self, target: Any, entry: Descriptor, key_text: str, value: str) -> None:
-        key = map_key_reader(entry.fields_by_name["key"])(key_text)
-        value_field = entry.fields_by_name["value"]
-        if key in target:
-            raise ValueError("is given twice")
-        if value_field.message_type is None:
-            target[key] = scalar(value_field)(value)
-            return
-        holder: Any = self._codec.types.message_class(entry)()
-        self._put(value_field)(holder, value)
-        target[key].CopyFrom(holder.value)
-
-    def _unknown(self, key: str, error: _UnknownKeyError) -> RefusedError:
-        names = {field.json_name: field.name for field in error.holder.fields}
-        close = get_close_matches(error.name, [*names, *names.values()], n=1, cutoff=0.5)
-        hint = f", did you mean {error.prefix + close[0]!r}?" if close else ""
-        return bad_request(key, f"is no parameter of this request{hint}")
+        return fields
 
 
-def _no_text(field: FieldDescriptor) -> str:
-    if map_entry(field) is not None:
-        return "is a map, write the key in brackets: name[key]=value"
-    kind = field.message_type.name if field.message_type is not None else ""
-    return f"is a {kind}, which has no form as text: name a field in it"
-
-
-def _below(field: FieldDescriptor) -> Descriptor:
-    if field.message_type is None or field.is_repeated:
-        raise ValueError(f"{field.name!r} is not a message, nothing can be named below it")
-    return field.message_type
-
-
-def _refuse_second_of_oneof(
-    path: Sequence[FieldDescriptor], message: Any, names: tuple[str, ...], given: set[tuple[str, ...]]
-) -> None:
-    """Refuse a member of a oneof when another of it is set, at any level of the path."""
-    holder = message
-    for field in path:
-        oneof = field.containing_oneof
-        if oneof is not None:
-            taken = holder.WhichOneof(oneof.name)
-            if taken is not None and taken != field.name:
-                raise ValueError(f"excludes {taken!r}: only one of {oneof.name!r} may be set")
-        if field.message_type is not None and not field.is_repeated:
-            holder = getattr(holder, field.name)
+def _unknown(key: str, error: _UnknownKeyError) -> RefusedError:
+    names = {field.json_name: field.name for field in error.holder.fields}
+    close = get_close_matches(error.name, [*names, *names.values()], n=1, cutoff=0.5)
+    hint = f", did you mean {error.prefix + close[0]!r}?" if close else ""
+    return bad_request(key, f"is no parameter of this request{hint}")

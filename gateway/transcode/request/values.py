@@ -1,9 +1,5 @@
 """Text of a path variable or query parameter to field values; every converter's ValueError says what it wants."""
 
-import json
-import re
-from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,53 +7,52 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from gateway.transcode.codec.decode import DecoderSet
-from gateway.transcode.codec.moments import parse_duration, parse_go_duration, parse_moment
-from gateway.transcode.codec.numbers import FLOAT_OVERFLOW
+from gateway.transcode.codec.moments import parse_duration, parse_go_duration, parse_go_moment, parse_moment
 from gateway.transcode.codec.scalars import INTEGER_RANGES
-from gateway.transcode.codec.text import parse_json
+from gateway.transcode.codec.text import is_blank, parse_json
 from gateway.transcode.codec.types import WRAPPERS
+from gateway.transcode.request.gosyntax import parse_bool, parse_bytes, parse_double, parse_float, parse_integer
 
 Put = Callable[[Any, str], None]
 """Put the value that a text spells into the message that holds the field; a repeated field grows by it."""
 Parse = Callable[[str], Any]
 
-_INTEGER = re.compile(r"[+-]?\d{1,40}", re.ASCII)
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_HEX_FLOAT = re.compile(r"[+-]?0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?\d+", re.ASCII)
-_SPECIAL = re.compile(r"[+-]?(inf|infinity)|nan", re.ASCII | re.IGNORECASE)
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_INT32 = INTEGER_RANGES[FieldDescriptor.TYPE_INT32]
 
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """How moments and durations are spelt; each gives seconds and nanoseconds."""
+    """How values are spelt. Moments and durations give seconds and nanoseconds."""
 
     moment: Callable[[str], tuple[int, int]]
     duration: Callable[[str], tuple[int, int]]
+    any_base: bool
+    """Whether integers may have a base prefix, a leading zero for octal, and underscores."""
 
 
-def _unquoted(text: str) -> str:
-    if not text.startswith('"'):
-        return text
-    try:
-        return str(json.loads(text))
-    except ValueError:
-        raise ValueError("the quotes do not close") from None
+def _json_moment(text: str) -> tuple[int, int]:
+    return parse_moment(text.strip('"'))
 
 
-PLAIN = Forms(lambda text: parse_moment(_unquoted(text)), lambda text: parse_duration(_unquoted(text)))
+def _json_duration(text: str) -> tuple[int, int]:
+    return parse_duration(text.strip('"'))
+
+
+PLAIN = Forms(_json_moment, _json_duration, any_base=False)
 """In a path variable without dots: the JSON forms, bare or quoted."""
-DOTTED = Forms(parse_moment, parse_go_duration)
+PLAIN_OF_ANY_BASE = Forms(_json_moment, _json_duration, any_base=True)
+"""The same, with integers as Go source code spells them."""
+DOTTED = Forms(parse_go_moment, parse_go_duration, any_base=False)
 """In dotted path variables and in the query: RFC 3339, and Go's durations."""
 
 
-def scalar(field: FieldDescriptor) -> Parse:
+def scalar(field: FieldDescriptor, *, forms: Forms) -> Parse:
     """The converter of text for a scalar or enum field."""
     if field.enum_type is not None:
-        return _enum(field.enum_type)
+        return _enum(field.enum_type, any_base=forms.any_base)
     if field.type in INTEGER_RANGES:
-        return _integer(*INTEGER_RANGES[field.type])
+        low, high = INTEGER_RANGES[field.type]
+        return lambda text: parse_integer(text, low, high, any_base=forms.any_base)
     return _OTHER[field.type]
 
 
@@ -66,7 +61,7 @@ def put(field: FieldDescriptor, codec: DecoderSet, *, forms: Forms) -> Put | Non
     if field.message_type is not None:
         fill = _message(field.message_type, codec, forms)
         return None if fill is None else _putting_message(field, fill)
-    parse, name = scalar(field), field.name
+    parse, name = scalar(field, forms=forms), field.name
     if field.is_repeated:
         return lambda message, text: getattr(message, name).append(parse(text))
     return lambda message, text: setattr(message, name, parse(text))
@@ -91,17 +86,16 @@ def _putting_message(field: FieldDescriptor, fill: Put) -> Put:
 def _message(kind: Descriptor, codec: DecoderSet, forms: Forms) -> Put | None:
     name = kind.full_name
     if name in WRAPPERS:
-        parse = scalar(kind.fields_by_name["value"])
+        parse = scalar(kind.fields_by_name["value"], forms=forms)
         return lambda message, text: setattr(message, "value", parse(text))
     if name == "google.protobuf.Timestamp":
         return _clock(forms.moment)
     if name == "google.protobuf.Duration":
         return _clock(forms.duration)
     if name == "google.protobuf.FieldMask":
-        return lambda message, text: message.paths.extend(text.split(",") if text else ())
+        return lambda message, text: message.paths.extend(text.split(","))
     if name in ("google.protobuf.Struct", "google.protobuf.Value"):
-        fill = codec.message(kind)
-        return lambda message, text: fill(message, parse_json(text.encode()), 0)
+        return _json(kind, codec)
     return None
 
 
@@ -112,68 +106,30 @@ def _clock(parse: Callable[[str], tuple[int, int]]) -> Put:
     return fill
 
 
-def _integer(low: int, high: int) -> Parse:
-    def parse(text: str) -> int:
-        if _INTEGER.fullmatch(text) is None:
-            raise ValueError("must be a whole number in base 10")
-        number = int(text)
-        if not low <= number <= high:
-            raise ValueError(f"must be between {low} and {high}")
-        return number
+def _json(kind: Descriptor, codec: DecoderSet) -> Put:
+    read = codec.message(kind)
 
-    return parse
+    def fill(message: Any, text: str) -> None:
+        raw = text.encode()
+        if is_blank(raw):
+            raise ValueError("must be JSON")
+        read(message, parse_json(raw, whole=True), 0)
 
-
-def _double(text: str) -> float:
-    if _SPECIAL.fullmatch(text):
-        return float(text)
-    if _DECIMAL.fullmatch(text):
-        number = float(text)
-    elif _HEX_FLOAT.fullmatch(text):
-        number = _from_hex(text)
-    else:
-        raise ValueError("must be a number")
-    if number - number != 0.0:
-        raise ValueError("is too large for a floating-point number")
-    return number
+    return fill
 
 
-def _from_hex(text: str) -> float:
-    try:
-        return float.fromhex(text)
-    except OverflowError:
-        return float("inf")
-
-
-def _float(text: str) -> float:
-    number = _double(text)
-    if number - number == 0.0 and abs(number) >= FLOAT_OVERFLOW:
-        raise ValueError("is too large for a 32-bit floating-point number")
-    return number
-
-
-def _boolean(text: str) -> bool:
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    raise ValueError("must be true or false")
-
-
-def _octets(text: str) -> bytes:
-    try:
-        return b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
-    except (Base64Error, ValueError):  # ValueError: not ASCII
-        raise ValueError("must be base64 with its padding") from None
-
-
-def _enum(enum: EnumDescriptor) -> Parse:
+def _enum(enum: EnumDescriptor, *, any_base: bool) -> Parse:
     names = {value.name: value.number for value in enum.values}
     numbers = frozenset(names.values())
 
     def parse(text: str) -> int:
         number = names.get(text)
-        if number is None and _INTEGER.fullmatch(text) and int(text) in numbers:
-            number = int(text)
         if number is None:
+            try:
+                number = parse_integer(text, *_INT32, any_base=any_base)
+            except ValueError:
+                number = None
+        if number not in numbers:
             raise ValueError(f"must be one of {', '.join(names)}")
         return number
 
@@ -181,9 +137,9 @@ def _enum(enum: EnumDescriptor) -> Parse:
 
 
 _OTHER: dict[int, Parse] = {
-    FieldDescriptor.TYPE_DOUBLE: _double,
-    FieldDescriptor.TYPE_FLOAT: _float,
-    FieldDescriptor.TYPE_BOOL: _boolean,
+    FieldDescriptor.TYPE_DOUBLE: parse_double,
+    FieldDescriptor.TYPE_FLOAT: parse_float,
+    FieldDescriptor.TYPE_BOOL: parse_bool,
     FieldDescriptor.TYPE_STRING: str,
-    FieldDescriptor.TYPE_BYTES: _octets,
+    FieldDescriptor.TYPE_BYTES: parse_bytes,
 }

@@ -1,11 +1,11 @@
-"""Pairs of routes that a single path can match both of, for a report at start: specificity decides between them."""
+"""Pairs of routes that a single path can match both of, for a report: the router decides between them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 
-from gateway.transcode.routing.router import Router
+from gateway.transcode.routing.match import Router
 from gateway.transcode.routing.rules import Binding
 from gateway.transcode.routing.template import Segment, Template, Wildcard
 

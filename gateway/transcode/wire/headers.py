@@ -6,18 +6,18 @@ the peer appended, X-Forwarded-Host, and what the options pass through. Out: `Gr
 
 import logging
 import re
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gateway.transcode.codec.octets import decode_standard
 from gateway.transcode.errors import bad_request
-from gateway.transcode.options import Metadata, Options
+from gateway.transcode.options import Metadata, Options, Rename
 
 _log = logging.getLogger(__name__)
 
 HTTP_CODE_KEY = "x-http-code"
-"""Metadata by which a service sets the HTTP status of a success, such as 201 or 204."""
+"""Metadata by which a service sets the HTTP status, such as 201 or 204, or 405 of an error."""
 _PREFIX = "grpc-metadata-"
 # IANA's "permanent message header field names" that grpc-gateway forwards; Authorization and Host go their own ways.
 _PERMANENT = frozenset(
@@ -31,6 +31,7 @@ _TRANSPORT = frozenset({"content-type", "content-length", "host", "te", "user-ag
 _VOUCHED = frozenset({"x-forwarded-for", "x-forwarded-host"})
 _KEY = re.compile(r"[0-9a-z._-]+")
 _SUCCESS = re.compile(r"2[0-9][0-9]")
+_FAILURE = re.compile(r"[45][0-9][0-9]")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 
 
@@ -63,6 +64,9 @@ def call_metadata(scope: Mapping[str, Any], options: Options) -> Metadata:
 
 def _keys(name: str, options: Options) -> tuple[str, ...]:
     """Under which metadata keys a header travels; none when it is dropped."""
+    if options.incoming_header is not None:
+        key = options.incoming_header(name)
+        return ("authorization",) * (name == "authorization") + (() if key is None else (key.lower(),))
     if name == "authorization":
         return "authorization", "grpcgateway-authorization"
     if name in options.forwarded_headers:
@@ -84,8 +88,8 @@ def _append(metadata: list[tuple[str, str | bytes]], key: str, value: str) -> No
 
 def _binary(key: str, value: str) -> bytes:
     try:
-        return b64decode(value + "=" * (-len(value) % 4), validate=True)
-    except (Base64Error, ValueError):  # ValueError: not ASCII
+        return decode_standard(value, padded=len(value) % 4 == 0)
+    except ValueError:
         raise bad_request(key, "a header ending in -Bin carries base64") from None
 
 
@@ -97,25 +101,42 @@ def _with_extra(metadata: list[tuple[str, str | bytes]], scope: Mapping[str, Any
     return (*(item for item in metadata if item[0] not in replaced), *extra)
 
 
-def response_headers(metadata: Iterable[tuple[str, Any]]) -> list[tuple[str, str]]:
+def response_headers(metadata: Iterable[tuple[str, Any]], options: Options) -> list[tuple[str, str]]:
     """Header metadata of the service as HTTP headers; the status hint is not among them."""
+    return _renamed(metadata, options.outgoing_header)
+
+
+def trailers(metadata: Iterable[tuple[str, Any]], options: Options) -> list[tuple[str, str]]:
+    """Trailer metadata of the service as HTTP trailers; neither gRPC's own nor the status hint is among them."""
+    return _renamed(((key, value) for key, value in metadata if not key.startswith("grpc-")), options.outgoing_trailer)
+
+
+def _renamed(metadata: Iterable[tuple[str, Any]], rename: Rename) -> list[tuple[str, str]]:
     headers: list[tuple[str, str]] = []
     for key, value in metadata:
-        if key == HTTP_CODE_KEY:
-            continue
+        name = None if key == HTTP_CODE_KEY else rename(key)
         text = b64encode(value).decode("ascii") if isinstance(value, bytes) else str(value)
-        if _VALUE.fullmatch(text):
-            headers.append((f"grpc-metadata-{key}", text))
+        if name is not None and _VALUE.fullmatch(text):
+            headers.append((name, text))
     return headers
 
 
 def success_status(*metadata: Iterable[tuple[str, Any]]) -> int:
     """The HTTP status that the service asks for with `x-http-code` (200 to 299), else 200."""
+    return _asked_status(metadata, _SUCCESS) or 200
+
+
+def error_status(*metadata: Iterable[tuple[str, Any]]) -> int | None:
+    """The HTTP status that the service asks for with `x-http-code` (400 to 599) when it fails."""
+    return _asked_status(metadata, _FAILURE)
+
+
+def _asked_status(metadata: Iterable[Iterable[tuple[str, Any]]], allowed: re.Pattern[str]) -> int | None:
     for items in metadata:
         for key, value in items:
-            if key == HTTP_CODE_KEY and _SUCCESS.fullmatch(str(value)):
+            if key == HTTP_CODE_KEY and allowed.fullmatch(str(value)):
                 return int(value)
-    return 200
+    return None
 
 
 def header(scope: Mapping[str, Any], name: bytes) -> str:

@@ -2,19 +2,22 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc.aio
-from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, status_pb2
 
-from gateway.transcode.codec.encode import EncoderSet, json_bytes
 from gateway.transcode.errors import RefusedError, http_status
-from gateway.transcode.wire.headers import response_headers
+from gateway.transcode.marshal.codecs import Codec
+from gateway.transcode.options import Options
+from gateway.transcode.profile import Profile
+from gateway.transcode.wire.headers import error_status, response_headers, trailers
 
 _DETAILS_KEY = "grpc-status-details-bin"
+_TYPE = "content-type"
+_JSON = "application/json"
 _UNMARSHALLABLE = b'{"code": 13, "message": "failed to marshal error message"}'
 INTERNAL_TEXT = "internal error"
 """All that a client learns of a failure that carries no status of its own."""
@@ -27,54 +30,57 @@ _CONNECTION_TEXT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ErrorAnswer:
-    """An error ready to be sent."""
+    """An error ready to be sent: as an answer, or as the line that ends a stream."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
-
-    @property
-    def line(self) -> bytes:
-        """The same error as one line of a stream."""
-        return b'{"error":' + self.body + b"}\n"
+    line: bytes
+    trailers: tuple[tuple[str, str], ...] = ()
 
 
 class ErrorWriter:
-    """Turns whatever went wrong into an answer."""
+    """Turns whatever went wrong into an answer, written by one codec."""
 
-    def __init__(self, encoders: EncoderSet) -> None:
-        self._expand = encoders.message(any_pb2.Any.DESCRIPTOR)
+    def __init__(self, codec: Codec, *, profile: Profile, options: Options) -> None:
+        self._codec = codec
+        self._tells_failures = profile.tells_failures
+        self._options = options
 
     def of_refusal(self, refusal: RefusedError) -> ErrorAnswer:
         """An error found by the transcoder itself."""
-        body = _status_body(refusal.code, refusal.message, [self._detail(detail) for detail in refusal.details])
-        return ErrorAnswer(refusal.status, refusal.headers, body)
+        status = status_pb2.Status(code=refusal.code, message=refusal.message)
+        for detail in refusal.details:
+            status.details.add().Pack(detail)
+        return self._answer(status, refusal.status, refusal.headers)
 
     def of_call(self, error: grpc.aio.AioRpcError) -> ErrorAnswer:
         """The status that a call ended with."""
-        headers = response_headers(error.initial_metadata() or ())
+        initial, trailing = error.initial_metadata() or (), error.trailing_metadata() or ()
+        headers = response_headers(initial, self._options)
         status = _status(error)
-        try:
-            details = [self._expand(detail) for detail in status.details]
-        except ValueError:
-            return ErrorAnswer(500, (), _UNMARSHALLABLE)
         if status.code == code_pb2.UNAUTHENTICATED:
             headers.append(("www-authenticate", _header_text(status.message)))
-        body = _status_body(status.code, status.message, details)
-        return ErrorAnswer(http_status(status.code), tuple(headers), body)
+        http = error_status(initial, trailing) or http_status(status.code)
+        answer = self._answer(status, http, tuple(headers))
+        return replace(answer, trailers=tuple(trailers(trailing, self._options)))
 
-    def of_failure(self) -> ErrorAnswer:
-        """A failure without a status: a fixed text, whatever happened."""
-        return ErrorAnswer(500, (), _status_body(code_pb2.UNKNOWN, INTERNAL_TEXT, []))
+    def of_failure(self, error: Exception) -> ErrorAnswer:
+        """A failure without a status; what it says is told where the profile says so."""
+        text = str(error) if self._tells_failures else INTERNAL_TEXT
+        return self._answer(status_pb2.Status(code=code_pb2.UNKNOWN, message=text), 500, ())
 
-    def _detail(self, message: Message) -> Any:
-        packed = any_pb2.Any()
-        packed.Pack(message)
-        return self._expand(packed)
+    def _answer_of(self, shown: Any) -> bytes:
+        return self._codec.answer(shown.DESCRIPTOR, "")(shown)
 
-
-def _status_body(code: int, message: str, details: list[Any]) -> bytes:
-    return json_bytes({"code": code, "message": message, "details": details})
+    def _answer(self, status: status_pb2.Status, http: int, headers: tuple[tuple[str, str], ...]) -> ErrorAnswer:
+        rewrite = self._options.rewrite
+        try:
+            shown: Message = status if rewrite is None else rewrite(status)
+            body = self._answer_of(shown)
+        except ValueError:
+            return ErrorAnswer(500, ((_TYPE, _JSON),), _UNMARSHALLABLE, self._codec.error_line(_UNMARSHALLABLE))
+        return ErrorAnswer(http, ((_TYPE, self._codec.content_type), *headers), body, self._codec.error_line(body))
 
 
 def _status(error: grpc.aio.AioRpcError) -> status_pb2.Status:

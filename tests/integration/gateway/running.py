@@ -79,7 +79,7 @@ async def run_gateway(
             random=random.random,
             limits=limits,
         )
-        app = build_app(descriptors=read_descriptors(), backends=opened, live=hub, version="0")
+        app = build_app(descriptors=read_descriptors(), backends=opened, live=hub, origins=origins, version="0")
         edge = Edge(
             application=app, origins=origins, metrics=metrics, clock=clock, make_request_id=lambda: str(new_id())
         )

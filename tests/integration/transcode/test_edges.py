@@ -178,7 +178,7 @@ async def test_one_field_may_be_the_whole_answer(http: httpx.AsyncClient) -> Non
     assert none.json() is None
 
 
-async def test_a_websocket_that_nobody_serves_is_closed(transcoder: Transcoder) -> None:
+async def test_a_websocket_is_closed_where_the_host_wants_none(backend: Backend) -> None:
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -187,7 +187,8 @@ async def test_a_websocket_that_nobody_serves_is_closed(transcoder: Transcoder) 
     async def send(event: Any) -> None:
         sent.append(event)
 
-    await transcoder({"type": "websocket", "path": "/v1/x", "headers": []}, receive, send)
+    async with serving(backend, Options(serve_websockets=False)) as app:
+        await app({"type": "websocket", "path": "/v1/x", "headers": []}, receive, send)
 
     assert sent == [{"type": "websocket.close", "code": 1000}]
 

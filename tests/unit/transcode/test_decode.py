@@ -133,7 +133,7 @@ def test_json_is_read(text: str, fields: dict[str, Any]) -> None:
         ('{"duration":"315576000001s"}', "duration", "ten thousand years"),
         ('{"mask":"a_b"}', "mask", "lowerCamelCase"),
         ('{"wrappedLong":{"value":1}}', "wrappedLong", "must be an integer"),
-        ('{"any":{"number":1}}', "any", '"@type"'),
+        ('{"any":{"@type":5}}', "any.@type", "must name a type"),
         ('{"any":{"@type":"x.io/no.such"}}', "any.@type", "no.such"),
         ('{"any":{"@type":"x.io/google.protobuf.Duration"}}', "any", '"value"'),
         ('{"structure":[]}', "structure", "must be an object"),

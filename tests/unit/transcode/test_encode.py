@@ -168,7 +168,7 @@ def test_details_of_errors_are_known_without_the_contract() -> None:
         (duration_pb2.Duration(seconds=1, nanos=-1), "two signs"),
         (duration_pb2.Duration(seconds=315_576_000_001), "out of range"),
         (struct_pb2.Value(), "holds nothing"),
-        (struct_pb2.Value(number_value=float("nan")), "cannot hold NaN"),
+        (struct_pb2.Value(number_value=float("nan")), "NaN has no form"),
         (any_pb2.Any(type_url="x.io/no.such.Type"), "no.such.Type"),
         (any_pb2.Any(type_url="x.io/library.v1.Chapter", value=b"\xff"), "library.v1.Chapter"),
     ],

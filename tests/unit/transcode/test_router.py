@@ -1,26 +1,29 @@
 """Which route a path finds, and what its variables hold."""
 
 import itertools
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from gateway.transcode import DEFAULT
 from gateway.transcode.routing.escape import EscapeError
-from gateway.transcode.routing.router import (
+from gateway.transcode.routing.match import (
     BadPathError,
     DuplicateRouteError,
     NoRouteError,
     Router,
     WrongMethodError,
 )
+from gateway.transcode.routing.specific import MostSpecific
 from gateway.transcode.routing.template import parse_template
 
 
 def router(*routes: str, allow_empty: bool = False) -> Router[str]:
     """Routes given as `GET /path`; each leads to its own text."""
-    made: Router[str] = Router(allow_empty=allow_empty)
+    made: Router[str] = MostSpecific(profile=replace(DEFAULT, empty_segments_match=allow_empty))
     for route in routes:
         method, _, path = route.partition(" ")
         made.add(method, parse_template(path), route)
@@ -140,8 +143,11 @@ def test_a_broken_escape_in_a_variable_is_refused(path: bytes) -> None:
         router("GET /v1/{id}").match("GET", path)
 
 
-def test_a_broken_escape_elsewhere_matches_byte_for_byte() -> None:
-    assert router("GET /v1/*").match("GET", b"/v1/%zz").values == ()
+def test_a_broken_escape_is_refused_wherever_it_stands() -> None:
+    with pytest.raises(EscapeError, match="%zz"):
+        router("GET /v1/*").match("GET", b"/v1/%zz")
+    with pytest.raises(EscapeError, match="%4"):
+        router("GET /v1").match("GET", b"/v2/%4")
 
 
 @pytest.mark.parametrize(

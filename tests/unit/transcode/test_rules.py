@@ -119,9 +119,12 @@ def test_a_method_without_a_rule_has_no_route(tmp_path: Path) -> None:
     assert bindings(tmp_path, "rpc Quiet(M) returns (M);", "rpc Stream(stream M) returns (stream M);") == ()
 
 
-def test_a_client_stream_with_a_rule_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="client streams are not served over HTTP"):
-        bindings(tmp_path, rpc('post: "/v1" body: "*"', request="stream M"))
+def test_a_client_stream_may_have_a_rule_but_no_path_variable(tmp_path: Path) -> None:
+    found = bindings(tmp_path, rpc('post: "/v1" body: "*"', request="stream M"))
+
+    assert [str(binding) for binding in found] == ["POST /v1 (t.S/Do)"]
+    with pytest.raises(ContractError, match="a client stream has no one message for a path variable"):
+        bindings(tmp_path, rpc('post: "/v1/{id}" body: "*"', request="stream M"))
 
 
 def test_a_service_without_a_channel_is_refused() -> None:

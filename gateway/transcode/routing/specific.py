@@ -4,49 +4,26 @@ Order, independent of registration: a route with a verb before one without; then
 `*` before `**`; of several `**` the one with the longer fixed tail. Pure: knows nothing of HTTP servers or messages.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from gateway.transcode.routing.escape import Unescape, unescape_all, unescape_unreserved
+from gateway.transcode.profile import Profile
+from gateway.transcode.routing.escape import PathSplitter, Unescape, as_text, unescaper
+from gateway.transcode.routing.match import DuplicateRouteError, Match, absence, rooted
 from gateway.transcode.routing.template import Segment, Template, Wildcard
 
 Target = TypeVar("Target")
 
 
-class NoRouteError(Exception):
-    """No template of any HTTP method matches the path."""
-
-
-class WrongMethodError(Exception):
-    """The path exists, but not for this HTTP method; `allowed` are those it exists for."""
-
-    def __init__(self, allowed: tuple[str, ...]) -> None:
-        super().__init__("Method Not Allowed")
-        self.allowed = allowed
-
-
-class BadPathError(Exception):
-    """The path has no leading slash."""
-
-
-class DuplicateRouteError(ValueError):
-    """Two routes match exactly the same requests."""
-
-
-@dataclass(frozen=True, slots=True)
-class Match(Generic[Target]):
-    """The route found and its variables' values, decoded, in the order of the template."""
-
-    target: Target
-    values: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class _Span:
+    """What a variable captures: segments of its template, and how those beside `**` and those of `**` are decoded."""
+
     start: int
     stop: int
-    unescape: Unescape
+    one: Unescape
+    many: Unescape
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +37,23 @@ class _Entry(Generic[Target]):
     binds_deep_alone: bool
 
     def values(self, parts: Sequence[str]) -> tuple[str, ...]:
-        """The variables' decoded text; raises EscapeError for a broken escape."""
+        """The variables' decoded text; raises EscapeError when it is no text."""
         if not self.spans:
             return ()
         shift = len(parts) - len(self.template.segments)
-        return tuple(
-            span.unescape(
-                "/".join(parts[_moved(span.start, self.deep, shift) : _moved(span.stop, self.deep, shift)])
-                + ("/" if self._ends_in_nothing(span, shift) else "")
+        return tuple(as_text(self._captured(span, parts, shift)) for span in self.spans)
+
+    def _captured(self, span: _Span, parts: Sequence[str], shift: int) -> str:
+        start, stop = _moved(span.start, self.deep, shift), _moved(span.stop, self.deep, shift)
+        if stop - start == 1:
+            decode = span.many if self.deep <= start <= self.deep + shift else span.one
+            captured = decode(parts[start])
+        else:
+            deep = range(self.deep, self.deep + shift + 1)
+            captured = "/".join(
+                (span.many if index in deep else span.one)(parts[index]) for index in range(start, stop)
             )
-            for span in self.spans
-        )
+        return captured + "/" if self._ends_in_nothing(span, shift) else captured
 
     def _ends_in_nothing(self, span: _Span, shift: int) -> bool:
         """`{name=o/**}` on `/o` captures `o/`: the deep wildcard took no segment, its slash stays."""
@@ -90,11 +73,13 @@ class _Node(Generic[Target]):
     deep: list[tuple[tuple[Segment, ...], _Entry[Target]]] = field(default_factory=list)
 
 
-class Router(Generic[Target]):
-    """Compiled routes. Build with `add`, then `match`; `allow_empty` lets an empty path component match `*`."""
+class MostSpecific(Generic[Target]):
+    """Compiled routes in a tree. Two that match the same requests are refused."""
 
-    def __init__(self, *, allow_empty: bool = False) -> None:
-        self._allow_empty = allow_empty
+    def __init__(self, *, profile: Profile) -> None:
+        self._profile = profile
+        self._split = PathSplitter(profile)
+        self._allow_empty = profile.empty_segments_match
         self._trees: dict[str, dict[str, _Node[Target]]] = {}
 
     def add(self, http_method: str, template: Template, target: Target) -> None:
@@ -102,7 +87,7 @@ class Router(Generic[Target]):
         node = self._trees.setdefault(http_method, {}).setdefault(template.verb, _Node())
         for index, segment in enumerate(template.segments):
             if segment is Wildcard.MANY:
-                self._add_deep(node, template.segments[index + 1 :], _entry(template, target))
+                self._add_deep(node, template.segments[index + 1 :], self._entry(template, target))
                 return
             if isinstance(segment, str):
                 node = node.literals.setdefault(segment, _Node())
@@ -111,7 +96,7 @@ class Router(Generic[Target]):
                 node = node.star
         if node.entry is not None:
             raise DuplicateRouteError(f"{template} matches the same paths as {node.entry.template}")
-        node.entry = _entry(template, target)
+        node.entry = self._entry(template, target)
 
     def _add_deep(self, node: _Node[Target], tail: tuple[Segment, ...], entry: _Entry[Target]) -> None:
         for known, other in node.deep:
@@ -123,20 +108,14 @@ class Router(Generic[Target]):
     def match(self, http_method: str, raw_path: bytes) -> Match[Target]:
         """Find the route of an undecoded path (no query).
 
-        Raises BadPathError, NoRouteError, WrongMethodError, or EscapeError for a captured part with a broken escape.
+        Raises BadPathError, NoRouteError, WrongMethodError, or EscapeError for a broken escape.
         """
-        path = raw_path.decode("latin-1")
-        if not path.startswith("/"):
-            raise BadPathError
-        parts = path[1:].split("/")
+        parts = self._split(rooted(raw_path))
         found = self._search(http_method, parts)
         if found is not None:
             entry, fitted = found
             return Match(entry.target, entry.values(fitted))
-        allowed = tuple(sorted(other for other in self._trees if self._search(other, parts) is not None))
-        if allowed:
-            raise WrongMethodError(allowed)
-        raise NoRouteError
+        raise absence(self._trees, lambda method: self._search(method, parts) is not None)
 
     def _search(self, http_method: str, parts: list[str]) -> tuple[_Entry[Target], list[str]] | None:
         trees = self._trees.get(http_method, {})
@@ -188,19 +167,16 @@ class Router(Generic[Target]):
             for segment, part in zip(tail, parts, strict=True)
         )
 
+    def _entry(self, template: Template, target: Target) -> _Entry[Target]:
+        deep = template.deep
+        where = len(template.segments) if deep is None else deep
+        spans = tuple(self._span(template, variable.start, variable.stop) for variable in template.variables)
+        alone = deep is not None and any((span.start, span.stop) == (deep, deep + 1) for span in spans)
+        return _Entry(template, target, where, spans, alone)
 
-def _entry(template: Template, target: Target) -> _Entry[Target]:
-    deep = template.deep
-    where = len(template.segments) if deep is None else deep
-    spans = tuple(
-        _Span(variable.start, variable.stop, _unescape_for(template, variable.start, variable.stop))
-        for variable in template.variables
-    )
-    alone = deep is not None and any((span.start, span.stop) == (deep, deep + 1) for span in spans)
-    return _Entry(template, target, where, spans, alone)
-
-
-def _unescape_for(template: Template, start: int, stop: int) -> Callable[[str], str]:
-    """One segment is decoded in full; in several an escaped slash must stay distinct from a real one."""
-    single = stop - start == 1 and template.segments[start] is not Wildcard.MANY
-    return unescape_all if single else unescape_unreserved
+    def _span(self, template: Template, start: int, stop: int) -> _Span:
+        """One segment is decoded in full; in several an escaped slash must stay distinct from a real one."""
+        one = unescaper(self._profile.decoding, many=False)
+        many = unescaper(self._profile.decoding, many=True)
+        single = stop - start == 1 and template.segments[start] is not Wildcard.MANY
+        return _Span(start, stop, one if single or self._profile.decodes_wildcards_alone else many, many)

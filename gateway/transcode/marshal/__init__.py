@@ -1,0 +1,1 @@
+"""How messages become bytes and back, by media type."""
