@@ -30,6 +30,7 @@ from services.query.answers.gate import Gate
 from services.query.answers.history import History
 from services.query.answers.latest import Latest
 from services.query.answers.top import Top
+from services.query.custom.descriptions import CustomMetrics
 from services.query.deliveries import Deliveries
 from services.query.gaps import Gaps
 from services.query.layouts import Layouts
@@ -102,6 +103,7 @@ def assemble(parts: Parts) -> Assembled:
     hub = Hub(wire=wire, store=store, access=access, clock=clock, metrics=metrics, times=parts.times)
     servicer = QueryServicer(
         catalog=catalog,
+        custom=CustomMetrics(pool=parts.pool, catalog=catalog),
         history=History(
             collector=collector,
             gaps=Gaps(pool=parts.pool, samples=samples),

@@ -7,6 +7,7 @@ from pathlib import Path
 from flick.db.pool import Pool
 from flick.db.queries import load_queries
 from flick.v1 import telemetry_pb2
+from services.query.rules.catalog import Selector
 from services.query.rules.series import Layout
 
 QUERIES = Path(__file__).with_name("queries.sql")
@@ -60,4 +61,23 @@ class Layouts:
 
 def parse_layout(packed: bytes) -> Layout:
     """A layout as it is stored: a serialized `Layout`."""
-    return [(one.metric, tuple(one.label_values)) for one in telemetry_pb2.Layout.FromString(packed).series]
+    layout = telemetry_pb2.Layout.FromString(packed)
+    custom = [_selector(metric) for metric in layout.custom_metrics]
+    return [
+        (custom[one.custom_metric - 1] if one.custom_metric else one.metric, tuple(one.label_values))
+        for one in layout.series
+    ]
+
+
+def _selector(metric: telemetry_pb2.CustomMetric) -> Selector:
+    return Selector(
+        number=0,
+        name=metric.name,
+        unit=metric.unit,
+        kind=metric.kind,
+        column="",
+        fixed_labels={},
+        label_keys=tuple(metric.label_keys),
+        description=metric.description,
+        custom=True,
+    )

@@ -22,8 +22,9 @@ from services.query.answers.fleet import Fleet
 from services.query.answers.history import History, Question
 from services.query.answers.latest import Latest
 from services.query.answers.top import Top
+from services.query.custom.descriptions import CustomMetrics
 from services.query.rules import measured
-from services.query.rules.catalog import Catalog
+from services.query.rules.catalog import Catalog, Wanted
 from services.query.rules.plan import Span, check_moment
 from services.query.rules.zones import find_zone
 from services.query.store import Store
@@ -43,6 +44,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self,
         *,
         catalog: Catalog,
+        custom: CustomMetrics,
         history: History,
         fleet_history: FleetHistory,
         changes: Changes,
@@ -58,6 +60,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         clock: Clock,
     ) -> None:
         self._catalog = catalog
+        self._custom = custom
         self._history = history
         self._fleet_history = fleet_history
         self._changes = changes
@@ -76,7 +79,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self, request: query_pb2.GetLatestMetricsRequest, context: Context
     ) -> query_pb2.GetLatestMetricsResponse:
         """See the contract."""
-        wanted = self._wanted(request.names)
+        wanted = await self._wanted([request.server_id], request.names)
         sample = (await self._latest.newest([request.server_id])).get(request.server_id)
         if sample is None:
             return query_pb2.GetLatestMetricsResponse()
@@ -89,6 +92,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self, request: query_pb2.QueryMetricsRequest, context: Context
     ) -> query_pb2.QueryMetricsResponse:
         """See the contract."""
+        await self._custom.check([request.server_id], request.names)
         intervals_us = await self._access.intervals_us([request.server_id])
         return await self._history.query(
             Question(
@@ -108,6 +112,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     ) -> query_pb2.QueryFleetMetricsResponse:
         """See the contract."""
         server_ids = list(dict.fromkeys(request.server_ids))
+        await self._custom.check(server_ids, request.names)
         return await self._fleet_history.query(
             FleetQuestion(
                 server_ids=server_ids,
@@ -128,6 +133,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self, request: query_pb2.QueryMetricChangesRequest, context: Context
     ) -> query_pb2.QueryMetricChangesResponse:
         """See the contract."""
+        await self._custom.check([request.server_id], request.names)
         return await self._changes.query(
             ChangesQuestion(
                 server_id=request.server_id,
@@ -142,6 +148,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
 
     async def ExportMetrics(self, request: query_pb2.ExportMetricsRequest, context: Context) -> AsyncIterator[HttpBody]:
         """See the contract."""
+        await self._custom.check([request.server_id], request.names)
         asked = ExportQuestion(
             server_id=request.server_id,
             names=request.names,
@@ -161,7 +168,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         server_ids = list(dict.fromkeys(request.server_ids))
         if len(server_ids) > MAX_WATCHED:
             raise invalid("server_ids", f"names {len(server_ids)} servers; watch at most {MAX_WATCHED} in one call.")
-        wanted = self._wanted(request.names)
+        wanted = await self._wanted(server_ids, request.names)
         caller = current_caller()
         with self._hub.watching(server_ids, user_id=caller.user_id) as backlog:
             await context.send_initial_metadata(())  # the viewer learns that it is let in before the first value
@@ -219,8 +226,17 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         """See the contract."""
         return query_pb2.ListMetricDescriptorsResponse(metrics=self._catalog.descriptors())
 
-    def _wanted(self, names: Sequence[str]) -> frozenset[int]:
-        return frozenset(one.number for one in self._catalog.resolve(names))
+    async def ListServerMetricDescriptors(
+        self, request: query_pb2.ListServerMetricDescriptorsRequest, context: Context
+    ) -> query_pb2.ListServerMetricDescriptorsResponse:
+        """See the contract."""
+        found = await self._custom.descriptors(request.server_id)
+        return query_pb2.ListServerMetricDescriptorsResponse(metrics=found)
+
+    async def _wanted(self, server_ids: Sequence[str], names: Sequence[str]) -> Wanted:
+        wanted = self._catalog.wanted(names)
+        await self._custom.check(server_ids, names)
+        return wanted
 
 
 def _start(request: Message) -> int | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import EnumValueDescriptor
 
+from flick.custom_metrics import name_fault
 from flick.errors import FlickError, invalid
 from flick.v1 import catalog_pb2, options_pb2, query_pb2
 
@@ -27,6 +28,8 @@ class Selector:
         fixed_labels: labels that every value of the row has.
         label_keys: keys whose values differ from series to series, in the order of a layout's label values.
         description: the contract's comment.
+        custom: whether it is no row of the catalogue but a metric of a server's own. Its number is 0. One that is asked
+            for has but a name, or not even that, and stands for whatever layouts call so.
     """
 
     number: int
@@ -37,14 +40,29 @@ class Selector:
     fixed_labels: Mapping[str, str]
     label_keys: tuple[str, ...]
     description: str
+    custom: bool = False
 
     def labels(self, values: Sequence[str]) -> dict[str, str]:
         """All labels of the series that a layout declares with `values`."""
         return {**self.fixed_labels, **dict(zip(self.label_keys, values, strict=True))}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a viewer wants: rows of the catalogue by number, custom metrics by name; `any_custom`: all of these."""
+
+    numbers: frozenset[int]
+    names: frozenset[str]
+    any_custom: bool
+
+    def __contains__(self, metric: int | Selector) -> bool:
+        if isinstance(metric, Selector):
+            return self.any_custom or metric.name in self.names
+        return metric in self.numbers
+
+
 class Catalog:
-    """Every built-in metric."""
+    """Every built-in metric. What is called as no built-in one can be is taken for a custom one."""
 
     def __init__(self, *, selectors: Iterable[Selector]) -> None:
         self._by_number = {one.number: one for one in sorted(selectors, key=lambda one: one.number)}
@@ -60,18 +78,37 @@ class Catalog:
         values = (one for one in catalog_pb2.Metric.DESCRIPTOR.values if one.number)
         return cls(selectors=[_selector(one, comments[one.name]) for one in values])
 
+    @property
+    def rows(self) -> Sequence[Selector]:
+        """Every row of the catalogue, by number."""
+        return tuple(self._by_number.values())
+
     def find(self, number: int) -> Selector | None:
         """The row of a metric's number, or None when this version does not know it."""
         return self._by_number.get(number)
 
     def resolve(self, names: Sequence[str], *, field: str = "names") -> tuple[Selector, ...]:
-        """The rows of `names`, each name once and in their order; of an empty list all rows.
+        """The rows of `names`, each name once and in their order; of an empty list all rows and whatever is custom.
 
-        Raises INVALID_ARGUMENT naming the closest name when one is not known.
+        Raises INVALID_ARGUMENT naming the closest name when one is not known and can't be that of a custom metric.
         """
         if not names:
-            return tuple(self._by_number.values())
+            return (*self.rows, _custom(""))
         return tuple(row for name in dict.fromkeys(names) for row in self._rows(name, field))
+
+    def wanted(self, names: Sequence[str]) -> Wanted:
+        """The metrics of `names`; of an empty list all. Raises as `resolve`."""
+        selectors = self.resolve(names)
+        return Wanted(
+            numbers=frozenset(one.number for one in selectors if not one.custom),
+            names=frozenset(one.name for one in selectors if one.custom),
+            any_custom=not names,
+        )
+
+    def closest(self, name: str, others: Iterable[str] = ()) -> str:
+        """The name that was most likely meant, of the catalogue's and `others`."""
+        shown = name[:100]
+        return max((*self._by_name, *others), key=lambda one: (len(_words(one) & _words(shown)), _likeness(one, shown)))
 
     def descriptors(self) -> list[query_pb2.MetricDescriptor]:
         """What the API tells of each metric, by name."""
@@ -79,14 +116,30 @@ class Catalog:
 
     def _rows(self, name: str, field: str) -> tuple[Selector, ...]:
         rows = self._by_name.get(name)
+        if rows is None and not name_fault(name):
+            return (_custom(name),)
         if rows is None:
             raise self._unknown(name, field)
         return rows
 
     def _unknown(self, name: str, field: str) -> FlickError:
         shown = name if len(name) <= 100 else f"{name[:100]}…"
-        closest = max(self._by_name, key=lambda one: (len(_words(one) & _words(shown)), _likeness(one, shown)))
-        return invalid(field, f"{shown!r} is no metric of the catalogue; the closest is {closest!r}.")
+        return invalid(field, f"{shown!r} is no metric of the catalogue; the closest is {self.closest(name)!r}.")
+
+
+def _custom(name: str) -> Selector:
+    """A custom metric that is asked for; empty: each."""
+    return Selector(
+        number=0,
+        name=name,
+        unit="",
+        kind=options_pb2.METRIC_KIND_UNSPECIFIED,
+        column="",
+        fixed_labels={},
+        label_keys=(),
+        description="",
+        custom=True,
+    )
 
 
 def _words(name: str) -> set[str]:

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from flick.errors import FlickError, Kind
 from flick.v1 import query_pb2, telemetry_pb2
-from services.query.rules.catalog import Catalog
+from services.query.rules.catalog import Catalog, Selector, Wanted
 from services.query.rules.series import Layout
 
 
@@ -34,15 +34,16 @@ def from_sample(sample: telemetry_pb2.Sample, layout: Layout) -> Measured:
     return Measured(time_us=sample.time_unix_nano // 1000, core=sample.core, layout=layout, labelled=sample.labelled)
 
 
-def values(measured: Measured, *, catalog: Catalog, wanted: frozenset[int]) -> list[query_pb2.MetricValue]:
-    """What was measured of the metrics numbered `wanted`, in the order of the catalogue, then of the layout."""
+def values(measured: Measured, *, catalog: Catalog, wanted: Wanted) -> list[query_pb2.MetricValue]:
+    """What was measured of the metrics that are wanted, in the order of the catalogue, then of the layout."""
     found = []
     for number, value in enumerate(measured.core, start=1):
         selector = catalog.find(number) if number in wanted else None
         if selector is not None and value is not None and not math.isnan(value):
             found.append(query_pb2.MetricValue(name=selector.name, labels=selector.fixed_labels, value=value))
-    for (number, label_values), value in zip(measured.layout, measured.labelled, strict=False):
-        selector = catalog.find(number) if number in wanted else None
+    for (metric, label_values), value in zip(measured.layout, measured.labelled, strict=False):
+        known = metric if isinstance(metric, Selector) else catalog.find(metric)
+        selector = known if metric in wanted else None
         if selector is None or value is None or math.isnan(value) or len(label_values) != len(selector.label_keys):
             continue
         labels = selector.labels(label_values)

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from flick.v1 import query_pb2
-from services.query.rules.catalog import Catalog
+from services.query.rules.catalog import Catalog, Wanted
 from services.query.rules.measured import Measured, values
 from services.query.watch.backlog import Update
 
@@ -21,10 +21,10 @@ class Forms:
     def __init__(self, *, catalog: Catalog, max_kept: int = MAX_KEPT) -> None:
         self._catalog = catalog
         self._max_kept = max_kept
-        self._kept: OrderedDict[tuple[str, frozenset[int]], _Form] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Wanted], _Form] = OrderedDict()
 
-    def message(self, update: Update, wanted: frozenset[int]) -> query_pb2.WatchMetricsResponse | None:
-        """The values of the metrics numbered `wanted`; None when there are none."""
+    def message(self, update: Update, wanted: Wanted) -> query_pb2.WatchMetricsResponse | None:
+        """The values of the metrics that are `wanted`; None when there are none."""
         key = (update.server_id, wanted)
         form = self._kept.get(key)
         if form is None or not form.fits(update.measured):
@@ -38,7 +38,7 @@ class Forms:
 class _Form:
     """The message of a server's samples in which the same values are measured, to be filled with their numbers."""
 
-    def __init__(self, update: Update, wanted: frozenset[int], catalog: Catalog) -> None:
+    def __init__(self, update: Update, wanted: Wanted, catalog: Catalog) -> None:
         measured = update.measured
         self._layout = measured.layout
         self._shape = _shape(measured)

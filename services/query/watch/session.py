@@ -8,6 +8,7 @@ from flick.rpc.access.caller import Caller
 from flick.v1 import query_pb2
 from services.query.access import Access
 from services.query.answers.latest import Latest
+from services.query.rules.catalog import Wanted
 from services.query.watch.backlog import Backlog, Update
 from services.query.watch.forms import Forms
 from services.query.watch.times import WatchTimes
@@ -32,9 +33,9 @@ class Sessions:
         self._times = times
 
     async def follow(
-        self, *, caller: Caller, server_ids: Sequence[str], wanted: frozenset[int], backlog: Backlog
+        self, *, caller: Caller, server_ids: Sequence[str], wanted: Wanted, backlog: Backlog
     ) -> AsyncIterator[query_pb2.WatchMetricsResponse]:
-        """The values of the metrics numbered `wanted` of some servers, each server's in the order of time.
+        """The values of the metrics that are `wanted` of some servers, each server's in the order of time.
 
         `backlog` is filled by the hub meanwhile. Ends only by an error: UNAUTHENTICATED when the caller's token expires
         or it may not see a server any more, UNAVAILABLE when this process stops or access can't be checked.
@@ -72,7 +73,7 @@ class Sessions:
             raise unauthenticated("The token has expired. Refresh it and watch again.", reason="TOKEN_EXPIRED")
 
     def _respond(
-        self, update: Update, wanted: frozenset[int], sent_us: dict[str, int]
+        self, update: Update, wanted: Wanted, sent_us: dict[str, int]
     ) -> query_pb2.WatchMetricsResponse | None:
         """The message of an update; None when the viewer has it or a newer one, or it holds nothing that is wanted."""
         server_id, measured = update

@@ -40,7 +40,7 @@ CATALOG = Catalog.from_contract()
 CPU = "system.cpu.utilization"
 CORES = "system.cpu.core.utilization"  # eight series
 MEASURED = {*range(1, 26), *(one.metric for one in layout().series)}  # of the catalogue, by a bench's host
-EVERYTHING = tuple(dict.fromkeys(one.name for one in CATALOG.resolve([]) if one.number in MEASURED))
+EVERYTHING = tuple(dict.fromkeys(one.name for one in CATALOG.rows if one.number in MEASURED))
 # By how many series they are: the names, and how many points are asked for.
 QUESTIONS: Mapping[int, tuple[Sequence[str], int]] = {
     1: ((CPU,), 500),

@@ -5,20 +5,35 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flick.v1 import query_pb2
-from services.query.rules.catalog import Catalog
+from flick.v1 import options_pb2, query_pb2
+from services.query.rules.catalog import Catalog, Selector, Wanted
 from services.query.rules.measured import Measured, values
 from services.query.watch.backlog import Update
 from services.query.watch.forms import Forms
 
 CATALOG = Catalog.from_contract()
-EVERYTHING = frozenset(one.number for one in CATALOG.resolve([]))
-SOME = frozenset({1, 8, 500})
+EVERYTHING = CATALOG.wanted([])
+SOME = CATALOG.wanted(["system.cpu.utilization", "system.cpu.core.utilization", "backup_bytes"])
+BACKUP, JOBS = (
+    Selector(
+        number=0,
+        name=name,
+        unit="",
+        kind=options_pb2.METRIC_KIND_GAUGE,
+        column="",
+        fixed_labels={},
+        label_keys=keys,
+        description="",
+        custom=True,
+    )
+    for name, keys in (("backup_bytes", ("job",)), ("jobs", ()))
+)
 LAYOUTS = [
     (),
     [(500, ("0",)), (500, ("1",)), (520, ("eth0",))],
     [(520, ("eth0",)), (500, ("0",))],
     [(500, ("0",)), (9_999, ("unknown",)), (500, ("two", "many"))],
+    [(BACKUP, ("db",)), (500, ("0",)), (JOBS, ()), (BACKUP, ())],
 ]
 NUMBERS = st.one_of(st.none(), st.just(math.nan), st.floats(-1e300, 1e300))
 SAMPLES = st.builds(
@@ -29,7 +44,7 @@ SAMPLES = st.builds(
 )
 
 
-def made_anew(update: Update, wanted: frozenset[int]) -> query_pb2.WatchMetricsResponse | None:
+def made_anew(update: Update, wanted: Wanted) -> query_pb2.WatchMetricsResponse | None:
     found = values(update.measured, catalog=CATALOG, wanted=wanted)
     if not found:
         return None
@@ -43,7 +58,7 @@ def made_anew(update: Update, wanted: frozenset[int]) -> query_pb2.WatchMetricsR
     max_kept=st.integers(1, 4),
 )
 def test_a_message_holds_what_was_measured_whatever_came_before(
-    updates: list[tuple[str, Measured, frozenset[int]]], max_kept: int
+    updates: list[tuple[str, Measured, Wanted]], max_kept: int
 ) -> None:
     forms = Forms(catalog=CATALOG, max_kept=max_kept)
     for server_id, measured, wanted in updates:
