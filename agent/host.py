@@ -32,6 +32,10 @@ def this_host(*, root: Path = Path("/")) -> servers_pb2.Host:
     )
     if sys.platform == "linux":
         _add_facts(host, root)
+    else:
+        from agent.facts.portable import add_facts  # psutil is only needed there
+
+        add_facts(host)
     return host
 
 

@@ -12,6 +12,7 @@ Other keys are left to later versions. The spool's id is not here: it is made wi
 
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class Identity:
 
 def default_path() -> Path:
     """Where the file is when nothing else is said."""
-    if os.geteuid() == 0:
+    if sys.platform != "win32" and os.geteuid() == 0:
         return Path("/var/lib/flick-agent/identity.json")
     return Path.home() / ".local/state/flick-agent/identity.json"
 

@@ -1,6 +1,7 @@
 """Time as FLick's parts read it, so that tests can turn the hands."""
 
 import asyncio
+import sys
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -38,9 +39,12 @@ class SystemClock:
         return time.monotonic()
 
     def boottime_s(self) -> float:
-        """See `Clock`. Where the system has no such clock, the monotonic one."""
-        clock_id = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-        return time.clock_gettime(clock_id)
+        """See `Clock`."""
+        if sys.platform == "linux":
+            return time.clock_gettime(time.CLOCK_BOOTTIME)
+        if sys.platform == "win32":
+            return time.monotonic()
+        return time.clock_gettime(time.CLOCK_MONOTONIC)  # which on macOS goes on, unlike what Python calls monotonic
 
     async def sleep(self, seconds: float) -> None:
         """See `Clock`."""

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -11,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_SIGKILL = 9  # the signal module has no name for it on every system
 _CANCEL_AGAIN_S = 0.2
 
 logger = logging.getLogger(__name__)
@@ -21,12 +21,21 @@ async def stop_requested() -> AsyncIterator[asyncio.Event]:
     """An event that SIGTERM and SIGINT set. The process then drains and ends by itself."""
     event = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    if sys.platform == "win32":  # whose event loops take no signals
+        before = [signal.signal(number, lambda *_: loop.call_soon_threadsafe(event.set)) for number in numbers]
+        try:
+            yield event
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+        return
+    for number in numbers:
         loop.add_signal_handler(number, event.set)
     try:
         yield event
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 
@@ -49,7 +58,7 @@ async def end(task: "asyncio.Task[Any]") -> None:
         logger.error("background work failed", exc_info=error, extra={"work": task.get_name()})
 
 
-def die_with_parent(*, parent_pid: int, signal_number: int = signal.SIGKILL) -> None:
+def die_with_parent(*, parent_pid: int, signal_number: int = _SIGKILL) -> None:
     """Have the kernel send this process `signal_number` when its parent ends. Linux only; elsewhere nothing.
 
     Call it after privileges are dropped, which resets the wish. Ends the process at once if the parent is gone already.
@@ -71,5 +80,7 @@ def raise_file_limit() -> None:
 
     The limit that counts is low for the sake of programs that call select(), which nothing here does.
     """
+    import resource  # not there on every system, and the agent imports this module
+
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,9 +1,10 @@
 """The memory of this very process."""
 
 import gc
-import os
 import sys
 from pathlib import Path
+
+from agent.collectors.proc_file import PAGE_BYTES
 
 _STATM = Path("/proc/self/statm")
 
@@ -14,7 +15,7 @@ def resident_bytes() -> int:
         import psutil  # only needed there
 
         return int(psutil.Process().memory_info().rss)
-    return int(_STATM.read_bytes().split(None, 2)[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(_STATM.read_bytes().split(None, 2)[1]) * PAGE_BYTES
 
 
 def give_back() -> None:

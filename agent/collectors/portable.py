@@ -17,14 +17,98 @@ _MODES = {
     catalog.METRIC_CPU_UTILIZATION_STEAL: ("steal",),
     catalog.METRIC_CPU_UTILIZATION_INTERRUPT: ("irq", "softirq", "interrupt"),
 }
+_SPACE = (
+    catalog.METRIC_FILESYSTEM_USED,
+    catalog.METRIC_FILESYSTEM_FREE,
+    catalog.METRIC_FILESYSTEM_UTILIZATION,
+)
+_INTERFACE = {  # and the fields of psutil
+    catalog.METRIC_INTERFACE_RECEIVE: "bytes_recv",
+    catalog.METRIC_INTERFACE_TRANSMIT: "bytes_sent",
+    catalog.METRIC_INTERFACE_PACKETS_RECEIVE: "packets_recv",
+    catalog.METRIC_INTERFACE_PACKETS_TRANSMIT: "packets_sent",
+    catalog.METRIC_INTERFACE_ERRORS_RECEIVE: "errin",
+    catalog.METRIC_INTERFACE_ERRORS_TRANSMIT: "errout",
+    catalog.METRIC_INTERFACE_DROPPED_RECEIVE: "dropin",
+    catalog.METRIC_INTERFACE_DROPPED_TRANSMIT: "dropout",
+}
+_DISK = {
+    catalog.METRIC_DEVICE_READ: "read_bytes",
+    catalog.METRIC_DEVICE_WRITE: "write_bytes",
+    catalog.METRIC_DEVICE_OPERATIONS_READ: "read_count",
+    catalog.METRIC_DEVICE_OPERATIONS_WRITE: "write_count",
+}
+_KERNEL = {catalog.METRIC_CONTEXT_SWITCHES: "ctx_switches", catalog.METRIC_INTERRUPTS: "interrupts"}
+_OWN = ("flick-agent",)
+MEASURES: frozenset[int] = frozenset(
+    {
+        *_MODES,
+        *_SPACE,
+        *_INTERFACE,
+        *_DISK,
+        *_KERNEL,
+        catalog.METRIC_AGENT_CPU,
+        catalog.METRIC_AGENT_MEMORY,
+        catalog.METRIC_CPU_CORE_UTILIZATION,
+        catalog.METRIC_CPU_FREQUENCY,
+        catalog.METRIC_CPU_LOGICAL_COUNT,
+        catalog.METRIC_CPU_UTILIZATION,
+        catalog.METRIC_DISK_READ,
+        catalog.METRIC_DISK_WRITE,
+        catalog.METRIC_LOAD_1M,
+        catalog.METRIC_LOAD_5M,
+        catalog.METRIC_LOAD_15M,
+        catalog.METRIC_MEMORY_AVAILABLE,
+        catalog.METRIC_MEMORY_BUFFERS,
+        catalog.METRIC_MEMORY_CACHED,
+        catalog.METRIC_MEMORY_FREE,
+        catalog.METRIC_MEMORY_LIMIT,
+        catalog.METRIC_MEMORY_USED,
+        catalog.METRIC_MEMORY_UTILIZATION,
+        catalog.METRIC_NETWORK_RECEIVE,
+        catalog.METRIC_NETWORK_TRANSMIT,
+        catalog.METRIC_PROCESS_COUNT,
+        catalog.METRIC_SESSION_COUNT,
+        catalog.METRIC_SWAP_LIMIT,
+        catalog.METRIC_SWAP_USED,
+        catalog.METRIC_SWAP_UTILIZATION,
+        catalog.METRIC_UPTIME,
+    }
+)
+"""What psutil is asked for. docs/metrics.md tells it of every metric."""
+NOT_TOLD: Mapping[str, frozenset[int]] = {
+    "darwin": frozenset(
+        {
+            catalog.METRIC_CPU_UTILIZATION_IOWAIT,
+            catalog.METRIC_CPU_UTILIZATION_STEAL,
+            catalog.METRIC_CPU_UTILIZATION_INTERRUPT,
+            catalog.METRIC_MEMORY_BUFFERS,
+            catalog.METRIC_MEMORY_CACHED,
+        }
+    ),
+    "win32": frozenset(
+        {
+            catalog.METRIC_CPU_UTILIZATION_IOWAIT,
+            catalog.METRIC_CPU_UTILIZATION_STEAL,
+            catalog.METRIC_MEMORY_BUFFERS,
+            catalog.METRIC_MEMORY_CACHED,
+        }
+    ),
+}
+"""What of it psutil does not tell, by `sys.platform` and as its documentation has it."""
 _COUNTED_TWICE = ("guest", "guest_nice")  # contained in user and nice
 _LOOPBACK = ("lo", "lo0")
 _NOT_WORKING = ("idle", "iowait")
+_US_PER_S = 1_000_000
+_HZ_PER_MHZ = 1_000_000
 Times = Mapping[str, float]
 
 
 class PortableCollector:
-    """Processors, load, memory, swap, file systems, network, uptime and the number of processes; no list of them."""
+    """Processors, load, memory, swap, file systems, disks, network, people, uptime and the number of processes.
+
+    What a system's psutil does not know is a hole.
+    """
 
     name = "portable"
 
@@ -32,11 +116,20 @@ class PortableCollector:
         self._times: Times = {}
         self._core_times: list[Times] = []
         self._rates: dict[SeriesKey, Rate] = {}
+        self._me = psutil.Process()
+        self._own_rate = Rate(wraps=False)
 
     def collect(self, moment: Moment) -> Measured:
         """See `Collector`."""
-        labelled = {**self._cores(), **_filesystems(), **self._interfaces(moment)}
-        core = {**self._cpu(), **_load(), **_memory(), **_totals(labelled), **_system(moment)}
+        labelled = {**self._cores(), **_filesystems(), **self._counted_by_name(moment), **self._own(moment)}
+        core = {
+            **self._cpu(),
+            **_load(),
+            **_memory(),
+            **_totals(labelled),
+            **self._rates_of_all(moment),
+            **_system(moment),
+        }
         return Measured(core=core, series=tuple(labelled), values=list(labelled.values()))
 
     def close(self) -> None:
@@ -63,26 +156,42 @@ class PortableCollector:
             for number, times in enumerate(self._core_times)
         }
 
-    def _interfaces(self, moment: Moment) -> dict[SeriesKey, float]:
+    def _counted_by_name(self, moment: Moment) -> dict[SeriesKey, float]:
+        """Interfaces and disks."""
         found: dict[SeriesKey, float] = {}
-        for name, counted in psutil.net_io_counters(pernic=True).items():
-            if name in _LOOPBACK or name.startswith("veth"):
-                continue
-            counters: dict[int, int] = {
-                catalog.METRIC_INTERFACE_RECEIVE: counted.bytes_recv,
-                catalog.METRIC_INTERFACE_TRANSMIT: counted.bytes_sent,
-                catalog.METRIC_INTERFACE_PACKETS_RECEIVE: counted.packets_recv,
-                catalog.METRIC_INTERFACE_PACKETS_TRANSMIT: counted.packets_sent,
-                catalog.METRIC_INTERFACE_ERRORS_RECEIVE: counted.errin,
-                catalog.METRIC_INTERFACE_ERRORS_TRANSMIT: counted.errout,
-                catalog.METRIC_INTERFACE_DROPPED_RECEIVE: counted.dropin,
-                catalog.METRIC_INTERFACE_DROPPED_TRANSMIT: counted.dropout,
-            }
-            for metric, value in counters.items():
-                key = (metric, (name,))
-                found[key] = self._rates.setdefault(key, Rate()).update(value, moment.monotonic_s)
-        self._rates = {key: rate for key, rate in self._rates.items() if key in found}
+        for fields, all_counted in (
+            (_INTERFACE, psutil.net_io_counters(pernic=True)),
+            (_DISK, psutil.disk_io_counters(perdisk=True) or {}),
+        ):
+            for name, counted in all_counted.items():
+                if name in _LOOPBACK or name.startswith("veth"):
+                    continue
+                for metric, field in fields.items():
+                    key: SeriesKey = (metric, (name,))
+                    found[key] = self._rate(key, getattr(counted, field), moment)
+        for key in self._rates.keys() - found.keys():
+            if key[1]:
+                del self._rates[key]
         return found
+
+    def _rates_of_all(self, moment: Moment) -> dict[int, float]:
+        """Counters of the whole machine."""
+        disks, kernel = psutil.disk_io_counters(), psutil.cpu_stats()
+        counted = {metric: getattr(kernel, field) for metric, field in _KERNEL.items()}
+        if disks is not None:
+            counted |= {catalog.METRIC_DISK_READ: disks.read_bytes, catalog.METRIC_DISK_WRITE: disks.write_bytes}
+        return {metric: self._rate((metric, ()), value, moment) for metric, value in counted.items()}
+
+    def _own(self, moment: Moment) -> dict[SeriesKey, float]:
+        """What the agent itself takes."""
+        spent = self._me.cpu_times()
+        cpu, memory = (catalog.METRIC_AGENT_CPU, _OWN), (catalog.METRIC_AGENT_MEMORY, _OWN)
+        spent_us = round((spent.user + spent.system) * _US_PER_S)
+        used = self._own_rate.update(spent_us, moment.monotonic_s) / _US_PER_S
+        return {cpu: used, memory: float(self._me.memory_info().rss)}
+
+    def _rate(self, key: SeriesKey, value: int, moment: Moment) -> float:
+        return self._rates.setdefault(key, Rate()).update(value, moment.monotonic_s)
 
 
 def _counted(times: Any) -> Times:
@@ -130,11 +239,10 @@ def _filesystems() -> dict[SeriesKey, float]:
             usage = psutil.disk_usage(mount.mountpoint)
         except OSError:  # an empty drive, or not ours to ask
             continue
-        labels = (mount.device, mount.mountpoint)
-        found[catalog.METRIC_FILESYSTEM_USED, labels] = usage.used
-        found[catalog.METRIC_FILESYSTEM_FREE, labels] = usage.free
         usable = usage.used + usage.free
-        found[catalog.METRIC_FILESYSTEM_UTILIZATION, labels] = usage.used / usable if usable else math.nan
+        values = (usage.used, usage.free, usage.used / usable if usable else math.nan)
+        labels = (mount.device, mount.mountpoint)
+        found |= {(metric, labels): value for metric, value in zip(_SPACE, values, strict=True)}
     return found
 
 
@@ -150,4 +258,17 @@ def _totals(labelled: Mapping[SeriesKey, float]) -> dict[int, float]:
 
 
 def _system(moment: Moment) -> dict[int, float]:
-    return {catalog.METRIC_PROCESS_COUNT: len(psutil.pids()), catalog.METRIC_UPTIME: moment.boottime_s}
+    return {
+        catalog.METRIC_PROCESS_COUNT: len(psutil.pids()),
+        catalog.METRIC_SESSION_COUNT: len(psutil.users()),
+        catalog.METRIC_CPU_FREQUENCY: _frequency(),
+        catalog.METRIC_UPTIME: moment.boottime_s,
+    }
+
+
+def _frequency() -> float:
+    try:
+        found = psutil.cpu_freq()
+    except (AttributeError, OSError, NotImplementedError, RuntimeError):  # some systems and machines have none
+        return math.nan
+    return found.current * _HZ_PER_MHZ if found is not None and found.current else math.nan

@@ -1,9 +1,13 @@
 """A file of /proc that is read again and again: it stays open, and a reading is one system call."""
 
 import os
+import sys
 from pathlib import Path
 
 PROC = Path("/proc")
+# The units of its files. Windows has neither them nor this function, but imports this module all the same.
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if sys.platform == "linux" else 4096
+TICKS_PER_S = os.sysconf("SC_CLK_TCK") if sys.platform == "linux" else 100
 _FIRST_SIZE = 8192
 _LONGEST_NUMBER = 64  # with the blanks around it
 

@@ -1,12 +1,11 @@
 """The busiest processes: the first ten by processor time joined with the first ten by memory."""
 
 import heapq
-import os
 from operator import attrgetter, itemgetter
 from pathlib import Path
 
 from agent.collectors.collector import Measured, Moment
-from agent.collectors.proc_file import PROC
+from agent.collectors.proc_file import PROC, TICKS_PER_S
 from agent.collectors.processes.description import Description, ProcessDescriptions
 from agent.collectors.processes.pid_list import PidList
 from agent.collectors.processes.table import ProcessStat, ProcessTable
@@ -15,7 +14,6 @@ from agent.worker import Worker
 from flick.v1 import telemetry_pb2
 
 MOST_BY_EACH = 10
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _STATES = {
     b"R": "running",
     b"D": "disk-sleep",
@@ -57,7 +55,7 @@ class ProcessesCollector:
         listed = _busiest(found, grown)
         described = self._descriptions.of(listed, moment.monotonic_s)
         transfers = self._transfers.of(listed, moment.monotonic_s)
-        ticks_per_s = (moment.monotonic_s - before.monotonic_s) * _TICKS_PER_S
+        ticks_per_s = (moment.monotonic_s - before.monotonic_s) * TICKS_PER_S
         processes = [
             _process(stat, description, grown.get(stat.pid, 0) / ticks_per_s, transferred)
             for stat, description, transferred in zip(listed, described, transfers, strict=True)
@@ -81,7 +79,7 @@ def _grown(found: list[ProcessStat], known: dict[int, ProcessStat], before: Mome
             ticks = stat.ticks - earlier.ticks
         else:
             # One that started since then used all its time since then; of one that was only hidden nothing is known.
-            ticks = stat.ticks if stat.start_ticks >= before.boottime_s * _TICKS_PER_S - 1 else 0
+            ticks = stat.ticks if stat.start_ticks >= before.boottime_s * TICKS_PER_S - 1 else 0
         if ticks > 0:
             grown[stat.pid] = ticks
     return grown

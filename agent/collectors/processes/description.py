@@ -2,7 +2,6 @@
 
 import math
 import os
-import pwd
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -98,6 +97,8 @@ def _read(path: str) -> bytes:
 
 
 def _user_name(uid: int) -> str:
+    import pwd  # not there on every system
+
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

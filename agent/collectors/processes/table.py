@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from agent.collectors.proc_file import PROC
+from agent.collectors.proc_file import PAGE_BYTES, PROC
 
 _MAX_BYTES = 1024  # 52 numbers and a name; what is needed stands in the first half
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _KEPT_OPEN = 200  # of the 1024 files that a process may have open by default; each takes 4 KiB of the kernel's memory
 
 
@@ -88,5 +87,5 @@ def parse(text: bytes) -> ProcessStat:
         int(fields[11]) + int(fields[12]),
         int(fields[17]),
         int(fields[19]),
-        int(fields[21]) * _PAGE_BYTES,
+        int(fields[21]) * PAGE_BYTES,
     )

@@ -74,7 +74,7 @@ def _space(mount: Mount) -> tuple[float, ...]:
     return (*_shares(used, found.f_bavail * found.f_frsize), *_inodes(found))
 
 
-def _inodes(found: os.statvfs_result) -> tuple[float, float, float]:
+def _inodes(found: "os.statvfs_result") -> tuple[float, float, float]:
     if not found.f_files:  # btrfs, vfat and others make them as needed
         return (math.nan, math.nan, math.nan)
     return _shares(found.f_files - found.f_ffree, found.f_favail)

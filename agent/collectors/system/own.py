@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from agent.collectors.collector import Measured, Moment, SeriesKey
-from agent.collectors.proc_file import PROC, ProcFile
+from agent.collectors.proc_file import PAGE_BYTES, PROC, ProcFile
 from agent.collectors.rate import Rate
 from flick.v1 import catalog_pb2 as catalog
 
@@ -14,7 +14,6 @@ _SERIES: tuple[SeriesKey, ...] = (
     (catalog.METRIC_AGENT_MEMORY, _SERVICE),
 )
 _US_PER_S = 1_000_000
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class OwnCollector:
@@ -32,7 +31,7 @@ class OwnCollector:
         spent_us = round((spent.user + spent.system + spent.children_user + spent.children_system) * _US_PER_S)
         resident_pages = int(self._memory.read().split(None, 2)[1])
         used = self._cpu.update(spent_us, moment.monotonic_s) / _US_PER_S
-        return Measured(series=_SERIES, values=[used, float(resident_pages * _PAGE_BYTES)])
+        return Measured(series=_SERIES, values=[used, float(resident_pages * PAGE_BYTES)])
 
     def close(self) -> None:
         """See `Collector`."""
