@@ -95,6 +95,11 @@ class DataDir:
         return self.path / "agent" / "identity.json"
 
     @property
+    def agent_custom(self) -> Path:
+        """Custom metrics of this machine's own agent."""
+        return self.path / "agent" / "custom"
+
+    @property
     def logs(self) -> Path:
         """A log file for each part."""
         return self.path / "logs"

@@ -16,6 +16,7 @@ from deploy.local.data_dir import DataDir
 from deploy.local.errors import LocalError
 from deploy.local.machine.ports import free_port, is_free
 from deploy.local.output import Output
+from deploy.local.own_metrics import write_sources
 from deploy.local.parts import Stage
 from deploy.local.storage import StorageSettings, StorageStarter
 from deploy.local.supervision.supervisor import Supervisor
@@ -142,6 +143,7 @@ class Launch:
             for wave in parts.WAVES:
                 await asyncio.gather(*(self.supervisor.start(make(stage)) for make in wave))
             self._write_identity(stage, answer)
+            write_sources(self.data.agent_custom, addresses=stage.metrics)
             await self.supervisor.start(parts.agent(stage))
         except (LocalError, asyncio.CancelledError):
             if facts["password"] is not None:  # it is known nowhere else, and the next start makes no other

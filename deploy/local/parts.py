@@ -221,7 +221,9 @@ def agent(stage: Stage) -> Part:
     return Part(
         name="agent",
         command=[*_python("agent"), "run"],
-        environment=stage.environment(FLICK_AGENT_IDENTITY=stage.data.agent_identity),
+        environment=stage.environment(
+            FLICK_AGENT_IDENTITY=stage.data.agent_identity, FLICK_AGENT_CUSTOM_DIR=stage.data.agent_custom
+        ),
     )
 
 
