@@ -12,23 +12,26 @@ import pytest
 from agent.identity import Identity
 from flick.db.pool import Connection, connect
 from flick.v1 import ingest_pb2
+from tests.chaos.bare.streams import bare_streams
 from tests.chaos.checking.checker import check
 from tests.chaos.house.crowd import tls_settings
+from tests.chaos.house.instances import GRACE_S, two_instances
 from tests.chaos.house.real_agent import RealAgent, real_agent
 from tests.chaos.load.program import LoadProgram, Plan, load_program
 from tests.databases import DatabaseServer
-from tests.deployables import Program, program
 from tests.integration.agent.certificates import Authority
 from tests.integration.ingest.house import ingest_house
 from tests.integration.ingest.process import ingest_environment
 from tests.integration.ingest.schema import telemetry_template
 from tests.network.proxy import FaultProxy, Link
+from tests.report import report
 from tests.tiny_auth import Enrolled, make_auth
 from tests.waiting import until
 
 SEED = 16
-GRACE_S = 10.0  # what a supervisor gives a process that shall end
-GAP_S = 3.0  # the goal: between two samples of a server in the live view
+# The goal is 3 s between two samples of a server in the live view, where streams to servers that keep nothing take 2 s:
+# the second between two samples, and the one within which they come back. On a busy machine both take longer.
+GAP_RATIO = 1.5
 REAL_AGENTS = 2
 
 _ARRIVALS = """
@@ -37,60 +40,13 @@ _ARRIVALS = """
 """
 
 
-class _Instances:
-    """Ingests that share a balancer: who leaves gets no new connections."""
-
-    def __init__(self, *, environment: dict[str, str], folder: Path, rng: random.Random) -> None:
-        self._environment = environment
-        self._folder = folder
-        self._rng = rng
-        self._starts = 0
-        self._taking: dict[str, tuple[Program, AsyncExitStack]] = {}
-
-    @property
-    def logs(self) -> str:
-        return "".join(path.read_text() for path in self._folder.glob("ingest-*.log"))
-
-    def any_address(self) -> str:
-        return self._rng.choice(list(self._taking))
-
-    async def add(self) -> None:
-        self._starts += 1
-        stack = AsyncExitStack()
-        log = self._folder / f"ingest-{self._starts}.log"
-        one = await stack.enter_async_context(program("services.ingest", environment=self._environment, log=log))
-        self._taking[one.address] = (one, stack)
-
-    async def end(self, address: str) -> float:
-        """SIGTERM; the seconds until it ended by itself."""
-        one, stack = self._taking.pop(address)
-        began_s = time.monotonic()
-        one.process.terminate()
-        code = await asyncio.wait_for(one.process.wait(), timeout=2 * GRACE_S)
-        took_s = time.monotonic() - began_s
-        await stack.aclose()
-        assert code == 0, f"it ended with {code}"
-        return took_s
-
-    async def roll(self) -> list[float]:
-        """Replace each, one after the other; how long each took to end."""
-        took_s = []
-        for address in list(self._taking):
-            took_s.append(await self.end(address))
-            await self.add()
-        return took_s
-
-    async def aclose(self) -> None:
-        for address in list(self._taking):
-            await self.end(address)
-
-
 @pytest.mark.timeout(300)
 async def test_a_rolling_restart_moves_every_agent_without_a_complaint(
     postgres: DatabaseServer, redis_url: str, tmp_path: Path, long_form: bool
 ) -> None:
     rng, auth, authority = random.Random(SEED), make_auth(), Authority()
     simulated = [auth.enroll() for _ in range(200 if long_form else 20)]
+    interval_s = 1.0 if long_form else 0.5
     real = [auth.enroll() for _ in range(REAL_AGENTS)]
     for one in real:
         auth.change_settings(one, interval_s=1)
@@ -102,7 +58,9 @@ async def test_a_rolling_restart_moves_every_agent_without_a_complaint(
             **ingest_environment(postgres=postgres, database=database, redis_url=redis_url, auth_address=auth_address),
             **tls_settings(authority, tmp_path),
         }
-        instances = await stack.enter_async_context(_two_instances(environment, folder=tmp_path, rng=rng))
+        instances = await stack.enter_async_context(
+            two_instances("services.ingest", environment=environment, log=tmp_path / "ingest", rng=rng)
+        )
         proxy = FaultProxy(targets=instances.any_address, link=Link(), rng=rng)
         address = await stack.enter_async_context(proxy.serving())
         plan = Plan(
@@ -110,23 +68,38 @@ async def test_a_rolling_restart_moves_every_agent_without_a_complaint(
             agents={one.server_id: one.key for one in simulated},
             folder=str(tmp_path / "load"),
             ca_pem=authority.pem,
-            interval_s=1.0 if long_form else 0.5,
+            interval_s=interval_s,
         )
         load = await stack.enter_async_context(load_program(plan))
         agents = await stack.enter_async_context(_real_agents(real, address, authority, folder=tmp_path))
         owner = await connect(postgres.url(database=database), application_name="test")
         stack.push_async_callback(owner.close)
+        bare = await stack.enter_async_context(
+            bare_streams(plan, authority=authority, folder=tmp_path / "bare", rng=rng)
+        )
         await _streaming(load, agents)
-        took_s = [second for _ in range(5 if long_form else 1) for second in await instances.roll()]
+        took_s = []
+        for _ in range(5 if long_form else 1):
+            took_s += await instances.roll()
+            await bare.servers.roll()
         await load.all_acked_again(since_s=time.monotonic(), within_s=30)
         await load.settle()
         findings = await check(owner, load.agents)
+        bare_gaps_s = await bare.gaps_s()
         gaps_s = await _gaps_s(owner, [one.server_id for one in simulated])
         complaints = [line for agent in agents for line in agent.complaints()]
         moved = [agent.messages().count("ingest moves this agent's stream") for agent in agents]
         status = load.status
-    p99_s = gaps_s[int(len(gaps_s) * 0.99)]
-    print(f"\nended after {max(took_s):.1f} s at most, gap p99 {p99_s:.2f} s, longest {gaps_s[-1]:.2f} s; {status}")  # noqa: T201
+    p99_s, bare_p99_s = (of[int(len(of) * 0.99)] for of in (gaps_s, bare_gaps_s))
+    report(
+        "rolling restart",
+        ended_after_s=round(max(took_s), 1),
+        gap_p99_s=round(p99_s, 2),
+        gap_longest_s=round(gaps_s[-1], 2),
+        bare_p99_s=round(bare_p99_s, 2),
+        bare_longest_s=round(bare_gaps_s[-1], 2),
+        status=status,
+    )
 
     assert findings.clean, findings
     assert complaints == []
@@ -134,7 +107,7 @@ async def test_a_rolling_restart_moves_every_agent_without_a_complaint(
     assert (status.failures, status.fatals) == ({}, 0)
     assert status.connects > len(simulated)
     assert max(took_s) <= GRACE_S
-    assert p99_s <= GAP_S
+    assert p99_s <= GAP_RATIO * bare_p99_s
     assert '"level": "ERROR"' not in instances.logs
 
 
@@ -157,17 +130,6 @@ async def test_who_says_hello_to_an_ingest_that_leaves_is_sent_on_and_not_refuse
         await leaving
 
     assert ended is None
-
-
-@asynccontextmanager
-async def _two_instances(environment: dict[str, str], *, folder: Path, rng: random.Random) -> AsyncIterator[_Instances]:
-    instances = _Instances(environment=environment, folder=folder, rng=rng)
-    try:
-        for _ in range(2):
-            await instances.add()
-        yield instances
-    finally:
-        await instances.aclose()
 
 
 @asynccontextmanager
