@@ -50,6 +50,16 @@ def library() -> FileDescriptorSet:
 
 
 @functools.cache
+def talks() -> FileDescriptorSet:
+    """The descriptors of library.v1 with its second service, which has what the first has not."""
+    descriptors = compile_protos(_HERE, "library/v1/talks.proto")
+    for file in descriptors.file:
+        if file.name == "library/v1/library.proto":
+            del file.service[:]
+    return descriptors
+
+
+@functools.cache
 def types() -> Types:
     """The types of library.v1."""
     return Types(library())
