@@ -37,7 +37,7 @@ NAME = "ingest"
 AUTH = "auth"
 GC_AFTER_OBJECTS = 20_000  # new ones: those of about 2,000 samples
 HOUSEKEEPING_STATEMENT_S = 60.0  # nobody waits for it, and it may have to read an hour of thousands of servers
-CONNECTIONS = 4  # one writes, one stores layouts; the others are the ledger's
+CONNECTIONS = 5  # one writes, one stores layouts, one is that of pushes; the others are the ledger's
 
 
 @asynccontextmanager
@@ -90,7 +90,7 @@ async def running(
         server = await stack.enter_async_context(
             serve(
                 listen=config.listen,
-                registrations=[ingest.registration],
+                registrations=ingest.registrations,
                 aspects=assembly.aspects(source=access, keys=keys, registry=registry, clock=clock),
                 tls=config.tls(),
                 reuse_port=shares_port,

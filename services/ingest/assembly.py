@@ -5,6 +5,8 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import asyncpg
 from prometheus_client import CollectorRegistry
@@ -23,6 +25,7 @@ from flick.rpc.calls import DeadlineAspect, MetricsAspect
 from flick.rpc.faults import FaultAspect
 from flick.rpc.server import Registration
 from flick.telemetry import RpcMetrics
+from flick.v1 import push_pb2_grpc
 from services.ingest.duties import sealing_duties
 from services.ingest.hosts import Hosts, Report
 from services.ingest.housekeeping import LOCK, Housekeeping
@@ -34,6 +37,13 @@ from services.ingest.ledger.store import LedgerStore
 from services.ingest.live.announcer import Announcer
 from services.ingest.live.watched import Watched
 from services.ingest.metrics import IngestMetrics
+from services.ingest.push.metrics import PushMetrics
+from services.ingest.push.pace import Pace
+from services.ingest.push.push import Push
+from services.ingest.push.servicer import DESCRIPTOR as PUSH_DESCRIPTOR
+from services.ingest.push.servicer import Access as PushAccess
+from services.ingest.push.servicer import PushServicer
+from services.ingest.push.store import PushStore
 from services.ingest.servicer import DESCRIPTOR, IngestServicer
 from services.ingest.store import NotDurableError, Store
 from services.ingest.streams.claims import Claims
@@ -55,11 +65,15 @@ ENDLESS = frozenset({"/flick.v1.IngestService/StreamTelemetry"})
 logger = logging.getLogger(__name__)
 
 
+class KnownAccess(Access, PushAccess, Protocol):
+    """What is granted now, as streams and as pushes need to know it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Running:
     """The service, ready to be served. `roster.drain` sends every agent away."""
 
-    registration: Registration
+    registrations: Sequence[Registration]
     roster: Roster
     condition: Condition
 
@@ -70,7 +84,7 @@ async def running(
     pool: Pool,
     connect: Callable[[], Awaitable[Connection]],
     bus: Bus,
-    access: Access,
+    access: KnownAccess,
     report_hosts: Report,
     registry: CollectorRegistry,
     clock: Clock,
@@ -115,8 +129,11 @@ async def running(
             await stack.enter_async_context(part.running())
         await stack.enter_async_context(background(_tell_room(admission, metrics, clock), name="room"))
         servicer = IngestServicer(parts=parts, roster=roster)
-        registration = Registration(add=servicer.add_to, descriptor=DESCRIPTOR)
-        yield Running(registration=registration, roster=roster, condition=condition)
+        registrations = [
+            Registration(add=servicer.add_to, descriptor=DESCRIPTOR),
+            _pushes(pool=pool, store=store, access=access, parts=parts, registry=registry),
+        ]
+        yield Running(registrations=registrations, roster=roster, condition=condition)
 
 
 def aspects(*, source: AccessSource, keys: KeySource, registry: CollectorRegistry, clock: Clock) -> Sequence[Aspect]:
@@ -125,7 +142,7 @@ def aspects(*, source: AccessSource, keys: KeySource, registry: CollectorRegistr
         FaultAspect(),
         MetricsAspect(metrics=RpcMetrics(registry=registry), clock=clock),
         DeadlineAspect(limit_s=CALL_LIMIT_S, exempt=ENDLESS),
-        AccessAspect(rules=read_rules([DESCRIPTOR]), source=source, keys=keys, audience=AUDIENCE),
+        AccessAspect(rules=read_rules([DESCRIPTOR, PUSH_DESCRIPTOR]), source=source, keys=keys, audience=AUDIENCE),
     ]
 
 
@@ -170,6 +187,21 @@ def _parts(
         clock=clock,
         rng=rng,
     )
+
+
+def _pushes(*, pool: Pool, store: Store, access: PushAccess, parts: Parts, registry: CollectorRegistry) -> Registration:
+    """The service that takes pushes."""
+    push = Push(
+        store=PushStore(pool=pool, store=store),
+        layout_ids=parts.layout_ids,
+        watched=parts.watched,
+        announcer=parts.announcer,
+        metrics=PushMetrics(registry=registry),
+        clock=parts.clock,
+    )
+    servicer = PushServicer(push=push, access=access, admission=parts.admission, pace=Pace(), clock=parts.clock)
+    add = partial(push_pb2_grpc.add_PushServiceServicer_to_server, servicer)
+    return Registration(add=add, descriptor=PUSH_DESCRIPTOR)
 
 
 async def _tell_room(admission: Admission, metrics: IngestMetrics, clock: Clock) -> None:

@@ -118,7 +118,7 @@ class Store:
 
     async def _write(self, rows: Sequence[Row], gaps: Sequence[GapRow], outcomes: Outcomes) -> Written:
         async with self._pool.acquire() as connection:
-            await self._check_durability(connection)
+            await self.require_durable(connection)
             try:
                 async with connection.transaction():
                     await self._add_gaps(connection, gaps)
@@ -135,9 +135,10 @@ class Store:
     async def check_durability(self) -> None:
         """Raise NotDurableError when a commit would not be durable."""
         async with self._pool.acquire() as connection:
-            await self._check_durability(connection)
+            await self.require_durable(connection)
 
-    async def _check_durability(self, connection: Connection) -> None:
+    async def require_durable(self, connection: Connection) -> None:
+        """Raise NotDurableError when a commit of this connection would not be durable, as far as is known."""
         backend, at_s = self._checked
         now_s = self._clock.monotonic_s()
         if backend == connection.get_server_pid() and now_s - at_s < CHECK_DURABILITY_EVERY_S:
