@@ -50,7 +50,7 @@ lock: install-dev ## Pin every dependency anew
 bench: install-dev ## Measure against the goals; writes build/bench.json
 	@$(BIN)/python -m tests.bench
 
-chaos: install-dev ## Run the long fault scenarios and an hour's soak, for about 2.5 hours; writes build/chaos.json
+chaos: install-dev ## Run the long fault scenarios and an hour's soak, for about 95 minutes; writes build/chaos.json
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 fresh: ## Try `make up` and `make test` on a fresh Debian in a chroot (as root)

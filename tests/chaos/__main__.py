@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from flick.lifecycle import stop_requested
-from tests.chaos.whole.parts import PARTS, Part
+from tests.chaos.whole.parts import PARTS, Part, minutes
 from tests.chaos.whole.report import FAILED, Report
 from tests.chaos.whole.run import run
 from tests.deployables import ROOT
@@ -27,13 +27,16 @@ def main() -> int:
         parser.error(f"nothing is called {', '.join(sorted(unknown))}; --list tells what there is")
     parts = [part for part in PARTS if not arguments.names or part.name in arguments.names]
     if arguments.list:
-        sys.stdout.writelines(f"{part.name:10} {part.minutes:4g} minutes  {part.what}\n" for part in parts)
+        sys.stdout.writelines(
+            f"{part.name:10} {part.minutes:4g} minutes  {part.lane.name.lower():8} {part.what}\n" for part in parts
+        )
         return 0
-    _tell(f"{len(parts)} parts, about {_minutes(parts):.0f} minutes")
+    _tell(f"{len(parts)} parts, about {minutes(parts):.0f} minutes")
     report = asyncio.run(_run_unless_stopped(parts))
     if report is None:
         _tell("stopped; build/chaos.json has what was found until then")
         return 1
+    _tell("\n".join(report.table()))
     failed = ", ".join(one.name for one in report.results if one.outcome == FAILED)
     _tell(f"build/chaos.json has it all; {f'FAILED: {failed}' if failed else 'every promise was kept'}")
     return 0 if report.ok else 1
@@ -51,11 +54,6 @@ async def _run_unless_stopped(parts: Sequence[Part]) -> Report | None:
         running.cancel()
         await asyncio.wait({running})
     return None
-
-
-def _minutes(parts: Sequence[Part]) -> float:
-    """About how long these take together."""
-    return max(sum(part.minutes for part in parts if part.beside is beside) for beside in (True, False))
 
 
 def _tell(text: str) -> None:

@@ -41,17 +41,34 @@ class Result:
 
 @dataclass(kw_only=True)
 class Report:
-    """A run of the whole. `commit` is what was run, `began` when (ISO 8601), `cores` on how many processors."""
+    """A run of the whole.
+
+    Attributes:
+        commit: what was run.
+        began: when, as ISO 8601.
+        cores: on how many processors.
+        seconds: how long it took; 0 while it goes on.
+    """
 
     commit: str
     began: str
     cores: int
+    seconds: float = 0.0
     results: list[Result] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
         """Whether no part failed."""
         return all(one.outcome != FAILED for one in self.results)
+
+    def table(self) -> list[str]:
+        """What ran, how long and with which result, for people."""
+        head = f"{self.commit}, began {self.began}, {self.cores} processors, {self.seconds / 60:.0f} minutes"
+        rows = [
+            f"  {one.name:10} {one.outcome:8} {one.seconds / 60:5.1f} minutes  {one.busy:4.0%} busy  {one.what}"
+            for one in self.results
+        ]
+        return [head, *rows]
 
     def write(self, path: Path) -> None:
         """As JSON."""

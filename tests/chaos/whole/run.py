@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
 
-from tests.chaos.whole.parts import Part
+from tests.chaos.whole.parts import Lane, Part
 from tests.chaos.whole.report import FAILED, PASSED, Finding, Report, Result, read_junit, result_of
 from tests.deployables import ROOT
 
@@ -21,12 +22,13 @@ TOLD_LINES = 30  # of what a program says at its end
 
 
 async def run(parts: Sequence[Part], *, folder: Path, tell: Callable[[str], None]) -> Report:
-    """Run all parts, those beside at the same time as the others, which run one after the other.
+    """Run all parts, those of one lane one after the other.
 
     Args:
         folder: gets `chaos.json`, written anew after each part, and each part's whole output below `chaos/`.
         tell: told what begins, and what was found.
     """
+    began_s = time.monotonic()
     report = Report(
         commit=_commit(),
         began=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -42,8 +44,10 @@ async def run(parts: Sequence[Part], *, folder: Path, tell: Callable[[str], None
             tell("\n".join(report.results[-1].lines()))
 
     async with asyncio.TaskGroup() as lanes:
-        lanes.create_task(one_by_one([part for part in parts if part.beside]))
-        lanes.create_task(one_by_one([part for part in parts if not part.beside]))
+        for lane in Lane:
+            lanes.create_task(one_by_one([part for part in parts if part.lane is lane]))
+    report.seconds = round(time.monotonic() - began_s, 1)
+    report.write(folder / "chaos.json")
     return report
 
 
@@ -53,7 +57,11 @@ async def _run(part: Part, *, folder: Path) -> Result:
     began_s, before = time.monotonic(), _spent_s()
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *_arguments(part, junit), cwd=ROOT, stdout=sink, stderr=sink, preexec_fn=_heed_interrupts
+            *(sys.executable, *_arguments(part, junit)),
+            cwd=ROOT,
+            stdout=sink,
+            stderr=sink,
+            preexec_fn=partial(_begin, part.niceness),
         )
         try:
             code = await process.wait()
@@ -76,9 +84,10 @@ def _told(part: Part, log: Path, *, code: int, seconds: float) -> Finding:
     return Finding(name=part.name, outcome=PASSED if code == 0 else FAILED, seconds=round(seconds, 1), said=lines)
 
 
-def _heed_interrupts() -> None:
-    """In a part: what a shell runs in the background ignores them, and so would whatever it starts."""
+def _begin(niceness: int) -> None:
+    """In a part: give way, and heed interrupts, which a program that a shell runs in the background would ignore."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.nice(niceness)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.chaos.whole.parts import PARTS, Part
+from tests.chaos.whole.parts import PARTS, Lane, Part, minutes
 from tests.chaos.whole.report import FAILED, PASSED, SKIPPED
 from tests.chaos.whole.run import run
 from tests.deployables import ROOT
@@ -58,7 +58,7 @@ def test_every_test_with_a_long_form_belongs_to_one_part() -> None:
 async def test_a_part_that_fails_ends_nothing(tmp_path: Path) -> None:
     told: list[str] = []
     parts = [
-        _part("beside", module="this", beside=True),
+        _part("beside", module="this", lane=Lane.SOAK),
         _part("broken", paths=_tests(tmp_path, "test_that_is_well", "test_that_is_not")),
         _part("well", paths=_tests(tmp_path, "test_that_is_well")),
         _part("nothing", paths=_tests(tmp_path, "test_that_can_not_be")),
@@ -79,12 +79,35 @@ async def test_a_part_that_fails_ends_nothing(tmp_path: Path) -> None:
     assert "one is not two" in broken.said[1]
     assert "Namespaces are one honking great idea -- let's do more of those!" in found["beside"].findings[0].said
     assert any("one is not two" in text for text in told)
+    assert report.table()[2].split()[:2] == ["broken", "failed"]
 
 
 async def test_a_part_that_can_not_even_begin_failed(tmp_path: Path) -> None:
     report = await run([_part("broken", module="no_such_module")], folder=tmp_path, tell=lambda _text: None)
 
     assert not report.ok
+
+
+async def test_lanes_run_beside_each_other_and_one_part_of_a_lane_after_the_other(tmp_path: Path) -> None:
+    told: list[str] = []
+    program = tmp_path / "test_told.py"
+    program.write_text("import time\ndef test_that_takes_time():\n    time.sleep(1)\n")
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    parts = [_part("first", paths=[str(program)]), _part("second", paths=[str(program)])]
+    beside = _part("beside", paths=[str(program)], lane=Lane.WAITING, niceness=1)
+    await run([*parts, beside], folder=tmp_path / "build", tell=told.append)
+    begun = {
+        name: next(number for number, text in enumerate(told) if text.startswith(name))
+        for name in ("first", "second", "beside")
+    }
+    ended = next(number for number, text in enumerate(told) if text.startswith("first passed"))
+
+    assert begun["beside"] < ended < begun["second"]
+
+
+def test_the_whole_takes_at_most_about_a_hundred_minutes() -> None:
+    assert minutes(PARTS) <= 100
+    assert minutes([_part("a"), _part("b"), _part("c", lane=Lane.SOAK)]) == 2
 
 
 def _endless() -> list[psutil.Process]:
