@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flick.cli import account, delivery, edit, groups, join_tokens, local, servers
+from flick.cli import account, changes, delivery, groups, join_tokens, local, organization, servers, show
 from flick.cli.failure import CliError, ExitCode
 from flick.cli.invocation import Invocation
 from flick.cli.query import query
@@ -35,9 +35,11 @@ app.command()(account.login)
 app.command()(account.logout)
 app.command()(account.whoami)
 servers.app.command()(delivery.delivery)
-servers.app.command()(edit.edit)
+servers.app.command("set")(changes.change)
+servers.app.command()(show.show)
 app.add_typer(servers.app, name="servers")
 app.add_typer(groups.app, name="groups")
+app.add_typer(organization.app, name="organization")
 app.add_typer(join_tokens.app, name="join-tokens")
 app.command()(top)
 app.command()(query)

@@ -7,6 +7,15 @@ import typer
 from flick.cli.failure import CliError, ExitCode
 from flick.cli.invocation import Json, Url, invocation, say, show_json, show_table
 from flick.cli.session import Session
+from flick.cli.settings import (
+    Commands,
+    Interval,
+    Processes,
+    Retention,
+    Unset,
+    changed_settings,
+    show_settings,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Groups of servers.")
 
@@ -49,29 +58,60 @@ def create(
     if json:
         show_json(made)
     else:
-        say(f"The group {made['displayName']} is made. Put servers into it with `flick servers edit --group`.")
+        say(f"The group {made['displayName']} is made. Put servers into it with `flick servers set --group`.")
 
 
-@app.command("edit")
-def edit(
+@app.command("show")
+def show(context: typer.Context, group: Group, url: Url = "", json: Json = False) -> None:
+    """Show a group and its settings."""
+    session = invocation(context).session(url)
+    found = find_group(session, group)
+    settings = session.get(f"{PATH}/{found['serverGroupId']}/settings")
+    if json:
+        show_json({"serverGroup": found, "settings": settings})
+        return
+    say(f"{found['displayName']}  {found['serverGroupId']}")
+    if found.get("description"):
+        say(" ".join(found["description"].split()))
+    show_settings(settings)
+
+
+@app.command("set")
+def change(
     context: typer.Context,
     group: Group,
     name: NewName = None,
     description: Description = None,
+    metric_interval: Interval = None,
+    retention_days: Retention = None,
+    processes: Processes = None,
+    commands: Commands = None,
+    unset: Unset = None,
     url: Url = "",
     json: Json = False,
 ) -> None:
-    """Change a group's name or description."""
+    """Change a group's name, description, or settings for all of its servers that have none of their own."""
     asked = {"displayName": name, "description": description}
     body = {field: value for field, value in asked.items() if value is not None}
-    if not body:
-        raise CliError("Nothing to change is given; add --name or --description.", code=ExitCode.USAGE)
+    settings = changed_settings(
+        interval=metric_interval, retention_days=retention_days, processes=processes, commands=commands, unset=unset
+    )
+    if not (body or settings):
+        raise CliError(
+            "Nothing to change is given; add --name, --description, --metric-interval, --retention-days, "
+            "--processes, --commands or --unset.",
+            code=ExitCode.USAGE,
+        )
     session = invocation(context).session(url)
-    changed = session.patch(f"{PATH}/{find_group(session, group)['serverGroupId']}", body)
+    found = find_group(session, group)
+    path = f"{PATH}/{found['serverGroupId']}"
+    if body:
+        found = session.patch(path, body)
+    changed = session.patch(f"{path}/settings", settings) if settings else session.get(f"{path}/settings")
     if json:
-        show_json(changed)
+        show_json({"serverGroup": found, "settings": changed})
     else:
-        say(f"The group {changed['displayName']} is changed.")
+        say(f"The group {found['displayName']} is changed.")
 
 
 @app.command("rm")

@@ -191,7 +191,11 @@ def _waiting(waits: Mapping[str, Any], now_s: float) -> str:
     oldest_s = parse_time(waits.get("oldestUnsealedTime"))
     if oldest_s is not None:
         words += f" (the oldest began {age(now_s - oldest_s)} ago)"
-    return f"{words}, {waits.get('unrolledHourCount', 0)} hours of servers to be rolled up"
+    if waits.get("unrolledHourCount") is not None:
+        words += f", {waits['unrolledHourCount']} hours of servers to be rolled up"
+    if waits.get("retentionBehind"):
+        words += f", {age(float(waits['retentionBehind'].removesuffix('s')))} behind with taking old data away"
+    return words
 
 
 def _redis(redis: Mapping[str, Any], now_s: float) -> Text | str:
