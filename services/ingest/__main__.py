@@ -82,6 +82,8 @@ async def running(
                 times=times,
                 admission=admission,
                 seal_after_s=config.seal_after_s,
+                retentions=access.retentions,
+                lifetimes=config.lifetimes(),
             )
         )
         if config.metrics_listen:

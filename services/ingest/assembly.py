@@ -26,7 +26,7 @@ from flick.rpc.faults import FaultAspect
 from flick.rpc.server import Registration
 from flick.telemetry import RpcMetrics
 from flick.v1 import push_pb2_grpc
-from services.ingest.duties import sealing_duties
+from services.ingest.duties import all_duties
 from services.ingest.hosts import Hosts, Report
 from services.ingest.housekeeping import LOCK, Housekeeping
 from services.ingest.intake.admission import Admission
@@ -44,6 +44,8 @@ from services.ingest.push.servicer import DESCRIPTOR as PUSH_DESCRIPTOR
 from services.ingest.push.servicer import Access as PushAccess
 from services.ingest.push.servicer import PushServicer
 from services.ingest.push.store import PushStore
+from services.ingest.retention.lifetimes import Lifetimes
+from services.ingest.retention.retention import Servers
 from services.ingest.servicer import DESCRIPTOR, IngestServicer
 from services.ingest.store import NotDurableError, Store
 from services.ingest.streams.claims import Claims
@@ -91,10 +93,13 @@ async def running(
     times: StreamTimes,
     admission: Admission,
     seal_after_s: float,
+    retentions: Servers,
+    lifetimes: Lifetimes,
 ) -> AsyncIterator[Running]:
     """Write, announce and keep house while entered; on leaving, what was taken is still written.
 
-    `connect` makes the connection by which one of all processes leads; `report_hosts` tells auth of agents' hosts.
+    `connect` makes the connection by which one of all processes leads; `report_hosts` tells auth of agents' hosts,
+    `retentions` asks auth how long samples are kept.
     """
     metrics = IngestMetrics(registry=registry)
     store = Store(pool=pool, clock=clock)
@@ -118,7 +123,9 @@ async def running(
     roster = Roster(claims=claims, farewells=farewells, metrics=metrics.streams)
     housekeeping = Housekeeping(
         leader=Leader(name=LOCK, connect=connect, told=metrics.sealing.leads.set, clock=clock),
-        duties=sealing_duties(metrics=metrics, after_s=seal_after_s, clock=clock),
+        duties=all_duties(
+            metrics=metrics, seal_after_s=seal_after_s, servers=retentions, lifetimes=lifetimes, clock=clock
+        ),
         every_s=HOUSEKEEPING_EVERY_S,
         clock=clock,
     )

@@ -131,6 +131,9 @@ class RollupMetrics:
 
     def __init__(self, make: _Namespace) -> None:
         self.hours = make.counter("rollup_hours", "Hours of servers that were rolled up to minutes.")
+        self.expired = make.counter(
+            "rollup_hours_expired", "Hours with late samples whose rollups stay, as what they were made of is gone."
+        )
         self.taken_in = make.counter("rollup_hours_taken_in", "Hours of servers that were rolled up to hours and days.")
         self.seconds = make.histogram(
             "rollup_seconds",
@@ -146,6 +149,25 @@ class RollupMetrics:
         )
 
 
+class RetentionMetrics:
+    """What was older than it is to be kept."""
+
+    def __init__(self, make: _Namespace) -> None:
+        self.blocks = make.counter("retention_blocks", "Blocks that were taken away.", "table")
+        self.chunks = make.counter("retention_chunks", "Chunks that were dropped with all their blocks.", "table")
+        self.seconds = make.histogram(
+            "retention_seconds",
+            "Time of one statement that takes blocks away, or looks for them.",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30),
+        )
+        self.failures = make.counter("retention_failures", "What kept old blocks where they are, by reason.", "reason")
+        self.behind = make.gauge(
+            "retention_behind_seconds",
+            "Since when a round has not taken away everything that is over; 0: the last one did.",
+            mode="livemax",
+        )
+
+
 class IngestMetrics:
     """Ingest's own metrics, by subject."""
 
@@ -157,4 +179,5 @@ class IngestMetrics:
         self.live = LiveMetrics(make)
         self.sealing = SealingMetrics(make)
         self.rollups = RollupMetrics(make)
+        self.retention = RetentionMetrics(make)
         self.hosts = HostMetrics(make)

@@ -24,6 +24,10 @@ on conflict (server_id, span_start, layout_id) do update set
     first_time = excluded.first_time, last_time = excluded.last_time, times = excluded.times, weights = excluded.weights,
     weight_places = excluded.weight_places, core = excluded.core, labelled = excluded.labelled;
 
+-- name: list_expiries
+-- From before which moment what rollups are made of is gone, by server.
+select server_id, before from telemetry.expiries;
+
 -- name: note_hour
 -- Notes that an hour is to be taken into hours and days, and whether its minutes are as they should be.
 insert into telemetry.rollups_due (server_id, hour, has_minutes) values ($1, $2, $3)

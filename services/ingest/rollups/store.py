@@ -1,7 +1,7 @@
 """What rollups are in PostgreSQL, on the connection and within the transaction of whoever asks."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +63,10 @@ class RollupStore:
                 *(server_id, span_start, one.organization_id, one.layout_id, one.count, one.first_time, one.last_time),
                 *(one.times, one.weights, one.weight_places, one.core, one.labelled),
             )
+
+    async def expiries(self, connection: Connection) -> Mapping[uuid.UUID, datetime]:
+        """From before which moment samples of a server are gone, so that its rollups must stay as they are."""
+        return {row["server_id"]: row["before"] for row in await connection.fetch(self._queries["list_expiries"])}
 
     async def note_hour(
         self, connection: Connection, server_id: uuid.UUID, hour: datetime, *, has_minutes: bool

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -69,6 +69,7 @@ class Sealer:
         self._settled: dict[_Hour, Tally] = {}
         self._failed: set[_Hour] = set()  # of the round before: they come last
         self._failures = 0  # one after the other
+        self._expiries: Mapping[uuid.UUID, datetime] = {}  # only the leader changes them, and not within a round
 
     async def work(self, connection: Connection) -> None:
         """One round: seal every hour that is due, then give back the chunks of which blocks hold everything.
@@ -84,6 +85,7 @@ class Sealer:
 
     async def _round(self, connection: Connection) -> None:
         over = over_until(utc(self._clock), after_s=self._after_s)
+        self._expiries = await self._rollups.expiries(connection)
         self._failures, failed_before = 0, self._failed
         self._failed = set()
         oldest: datetime | None = None
@@ -196,6 +198,10 @@ class Sealer:
 
     async def _roll_up(self, connection: Connection, span: Span, new: Rows, *, alone: bool) -> None:
         """Make the minutes of an hour, if what is new is all of it; else the roller will."""
+        expiry = self._expiries.get(span.server_id)
+        if expiry is not None and span.hour < expiry:
+            self._metrics.rollups.expired.inc()
+            return
         if alone:
             minutes: list[RollupBlock] = await self._aside.run(pack_minutes, [one.part() for one in new.samples])
             await self._rollups.write(connection, MINUTES, span.server_id, span.hour, minutes)

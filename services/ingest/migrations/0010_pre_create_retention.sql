@@ -1,0 +1,91 @@
+-- What is older than it is to be kept goes, by a function that takes nothing which is not rolled up yet.
+create index rollups_due_without_minutes on telemetry.rollups_due (note_time) where not has_minutes;
+
+-- From before which moment something of a server was taken away that rollups are made of. What comes late for such an hour is
+-- sealed, but its rollups stay as they are: made anew, they would show the late samples alone.
+create table telemetry.expiries (
+    server_id uuid primary key,
+    before timestamptz not null
+);
+
+-- The only way by which ingest may take blocks away, of one chunk at a time: those of the servers given that ended at or before
+-- the moment given for each. Of other servers it takes nothing, nor of the last 20 hours, whatever it is told, nor an hour that is
+-- due to be rolled up. A chunk of which everything is to go is dropped; else `at_most` blocks are deleted. It waits for nobody who
+-- reads or writes a chunk that is to be dropped, but fails as lock_not_available.
+create function telemetry.expire(
+    of_table text, chunk_start timestamptz, servers uuid[], befores timestamptz[], at_most integer,
+    out dropped boolean, out blocks bigint
+)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '200ms'
+set timezone = 'UTC' -- a year is one of UTC
+as $$
+declare
+    span interval := case of_table
+        when 'sealed_metrics' then '1 hour' when 'sealed_processes' then '1 hour'
+        when 'rollups_1m' then '1 hour' when 'rollups_1h' then '1 day' when 'rollups_1d' then '1 year'
+    end;
+    start text := case when of_table like 'sealed%' then 'hour' else 'span_start' end;
+    -- A year is as long as its days: that of a server that was deleted need not end first.
+    finish text := case of_table when 'rollups_1d' then 'last_time + interval ''1 day''' else start || ' + $3' end;
+    is_rolled_up boolean := of_table <> 'sealed_processes';
+    -- Minutes can be made again of what is sealed; the others are made of minutes that may be gone.
+    is_noted boolean := of_table in ('sealed_metrics', 'rollups_1h', 'rollups_1d');
+    is_over text;
+    noted text := ' insert into telemetry.expiries as known (server_id, before)'
+        ' select server_id, max(finish) from gone where $5 group by server_id'
+        ' on conflict (server_id) do update set before = greatest(known.before, excluded.before)';
+    chunk record;
+    is_kept boolean;
+begin
+    dropped := false;
+    blocks := 0;
+    if span is null then
+        raise exception 'there are no blocks in %', of_table;
+    end if;
+    if exists (
+        select from unnest(servers, befores) as over (server_id, before)
+        where server_id is null or before is null or before > now() - interval '20 hours'
+    ) then
+        raise exception 'each server needs a moment, of yesterday at the latest';
+    end if;
+    select format('%I.%I', chunk_schema, chunk_name) as name, range_end into chunk
+    from timescaledb_information.chunks
+    where hypertable_schema = 'telemetry' and hypertable_name = of_table and range_start = chunk_start;
+    if not found then
+        return;
+    end if;
+    is_over := format(
+        'block.%2$s <= over.before and not ($4 and exists (select from telemetry.rollups_due as due'
+        ' where due.server_id = block.server_id and due.hour >= block.%1$I and due.hour < block.%1$I + $3))', start, finish
+    );
+    execute format(
+        'select exists (select from %s as block left join unnest($1, $2) as over (server_id, before) using (server_id)'
+        ' where (%s) is not true)', chunk.name, is_over
+    ) into is_kept using servers, befores, span, is_rolled_up;
+    if is_kept then
+        execute format(
+            'with gone as (delete from %1$s where ctid = any (array('
+            ' select block.ctid from %1$s as block join unnest($1, $2) as over (server_id, before) using (server_id)'
+            ' where %2$s limit $6)) returning server_id, %3$s as finish), noted as (' || noted || ')'
+            ' select count(*) from gone', chunk.name, is_over, finish
+        ) into blocks using servers, befores, span, is_rolled_up, is_noted, at_most;
+        return;
+    end if;
+    execute format('lock table %s in access exclusive mode nowait', chunk.name);
+    -- Nobody but the leader writes blocks, and it is the leader who asks: what was found without the lock is so still.
+    execute format(
+        'with gone as (select server_id, %s as finish from %s), noted as (' || noted || ') select count(*) from gone',
+        finish, chunk.name
+    ) into blocks using servers, befores, span, is_rolled_up, is_noted;
+    perform public.drop_chunks(
+        format('telemetry.%I', of_table)::regclass, older_than => chunk.range_end, newer_than => chunk_start
+    );
+    dropped := true;
+end
+$$;
+
+revoke execute on function telemetry.expire from public;
+grant execute on function telemetry.expire to flick_ingest;
+grant select on telemetry.expiries to flick_ingest, flick_query;

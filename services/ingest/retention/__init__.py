@@ -1,0 +1,1 @@
+"""Retention: what is older than it is to be kept goes."""
