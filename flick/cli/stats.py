@@ -185,9 +185,9 @@ def _gateway(gateway: Mapping[str, Any]) -> str:
 
 
 def _waiting(waits: Mapping[str, Any], now_s: float) -> str:
-    if not waits:
+    if waits.get("unsealedHourCount") is None:
         return "not known"
-    words = f"{waits.get('unsealedHourCount', 0)} hours to be sealed"
+    words = f"{waits['unsealedHourCount']} hours to be sealed"
     oldest_s = parse_time(waits.get("oldestUnsealedTime"))
     if oldest_s is not None:
         words += f" (the oldest began {age(now_s - oldest_s)} ago)"

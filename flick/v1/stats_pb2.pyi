@@ -295,7 +295,7 @@ class InstallationStats(_message.Message):
 
     @_builtins.property
     def housekeeping(self) -> Global___HousekeepingStats:
-        """What waits to be sealed and rolled up. Unset while the database does not answer."""
+        """What waits to be sealed, rolled up and taken away."""
 
     @_builtins.property
     def database(self) -> Global___DatabaseStats:
@@ -561,7 +561,7 @@ Global___GatewayStats: _TypeAlias = GatewayStats  # noqa: Y015
 
 @_typing.final
 class HousekeepingStats(_message.Message):
-    """What waits to be sealed and rolled up by the housekeeping, which one process of ingest does for all."""
+    """What waits for the housekeeping, which one process of ingest does for all."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -570,38 +570,55 @@ class HousekeepingStats(_message.Message):
     LEADER_COUNT_FIELD_NUMBER: _builtins.int
     UNROLLED_HOUR_COUNT_FIELD_NUMBER: _builtins.int
     OLDEST_UNROLLED_TIME_FIELD_NUMBER: _builtins.int
+    RETENTION_BEHIND_FIELD_NUMBER: _builtins.int
     unsealed_hour_count: _builtins.int
-    """Hours that are over of which samples still lie in rows. Usually one or two: an hour is sealed a quarter past its end."""
+    """Hours that are over of which samples still lie in rows. Usually one or two: an hour is sealed a quarter past its end.
+    Unset while the database does not answer.
+    """
     leader_count: _builtins.int
     """How many processes of ingest lead the housekeeping; one is right. Unset while ingest's figures can't be read."""
     unrolled_hour_count: _builtins.int
-    """Hours of servers that are sealed and should be in rollups but are not yet, counted up to 100,000. Those of the running UTC
-    day count only while their minutes are missing.
-    """
+    """Hours of servers that are sealed and should be in rollups by now but are not. Unset while ingest's figures can't be read."""
     @_builtins.property
     def oldest_unsealed_time(self) -> _timestamp_pb2.Timestamp:
         """When the oldest of them began; unset when there is none."""
 
     @_builtins.property
     def oldest_unrolled_time(self) -> _timestamp_pb2.Timestamp:
-        """When the oldest of them began; unset when there is none."""
+        """When the oldest of them began; unset when there is none, or it is not known."""
+
+    @_builtins.property
+    def retention_behind(self) -> _duration_pb2.Duration:
+        """For how long not everything has been taken away that is older than it is to be kept; unset when everything has, or when
+        it is not known.
+        """
 
     def __init__(
         self,
         *,
-        unsealed_hour_count: _builtins.int = ...,
+        unsealed_hour_count: _builtins.int | None = ...,
         oldest_unsealed_time: _timestamp_pb2.Timestamp | None = ...,
         leader_count: _builtins.int | None = ...,
-        unrolled_hour_count: _builtins.int = ...,
+        unrolled_hour_count: _builtins.int | None = ...,
         oldest_unrolled_time: _timestamp_pb2.Timestamp | None = ...,
+        retention_behind: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_leader_count", b"_leader_count", "leader_count", b"leader_count", "oldest_unrolled_time", b"oldest_unrolled_time", "oldest_unsealed_time", b"oldest_unsealed_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_leader_count", b"_leader_count", "_unrolled_hour_count", b"_unrolled_hour_count", "_unsealed_hour_count", b"_unsealed_hour_count", "leader_count", b"leader_count", "oldest_unrolled_time", b"oldest_unrolled_time", "oldest_unsealed_time", b"oldest_unsealed_time", "retention_behind", b"retention_behind", "unrolled_hour_count", b"unrolled_hour_count", "unsealed_hour_count", b"unsealed_hour_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_leader_count", b"_leader_count", "leader_count", b"leader_count", "oldest_unrolled_time", b"oldest_unrolled_time", "oldest_unsealed_time", b"oldest_unsealed_time", "unrolled_hour_count", b"unrolled_hour_count", "unsealed_hour_count", b"unsealed_hour_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_leader_count", b"_leader_count", "_unrolled_hour_count", b"_unrolled_hour_count", "_unsealed_hour_count", b"_unsealed_hour_count", "leader_count", b"leader_count", "oldest_unrolled_time", b"oldest_unrolled_time", "oldest_unsealed_time", b"oldest_unsealed_time", "retention_behind", b"retention_behind", "unrolled_hour_count", b"unrolled_hour_count", "unsealed_hour_count", b"unsealed_hour_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__leader_count: _TypeAlias = _typing.Literal["leader_count"]  # noqa: Y015
     _WhichOneofArgType__leader_count: _TypeAlias = _typing.Literal["_leader_count", b"_leader_count"]  # noqa: Y015
+    _WhichOneofReturnType__unrolled_hour_count: _TypeAlias = _typing.Literal["unrolled_hour_count"]  # noqa: Y015
+    _WhichOneofArgType__unrolled_hour_count: _TypeAlias = _typing.Literal["_unrolled_hour_count", b"_unrolled_hour_count"]  # noqa: Y015
+    _WhichOneofReturnType__unsealed_hour_count: _TypeAlias = _typing.Literal["unsealed_hour_count"]  # noqa: Y015
+    _WhichOneofArgType__unsealed_hour_count: _TypeAlias = _typing.Literal["_unsealed_hour_count", b"_unsealed_hour_count"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__leader_count) -> _WhichOneofReturnType__leader_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unrolled_hour_count) -> _WhichOneofReturnType__unrolled_hour_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unsealed_hour_count) -> _WhichOneofReturnType__unsealed_hour_count | None: ...
 
 Global___HousekeepingStats: _TypeAlias = HousekeepingStats  # noqa: Y015
 

@@ -35,7 +35,6 @@ class HouseRows:
     versions: Row
     ingest_streams: Sequence[Row]
     unsealed: Row
-    unrolled: Row
     server_ids: Sequence[str]
 
 
@@ -86,15 +85,12 @@ class DatabaseReader:
         async with self._asking() as connection:
             versions = await connection.fetchrow(self._queries["versions"])
             unsealed = await connection.fetchrow(self._queries["unsealed"])
-            unrolled = await connection.fetchrow(self._queries["unrolled"])
             assert versions is not None
             assert unsealed is not None
-            assert unrolled is not None
             return HouseRows(
                 versions=versions,
                 ingest_streams=await connection.fetch(self._queries["ingest_streams"], GONE_AFTER),
                 unsealed=unsealed,
-                unrolled=unrolled,
                 server_ids=[
                     str(row["server_id"]) for row in await connection.fetch(self._queries["recent_servers"], SERVERS_OF)
                 ],

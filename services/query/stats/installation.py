@@ -19,7 +19,7 @@ from services.query.stats.database import DatabaseReader, HouseRows, SizeRows, f
 from services.query.stats.kept import Kept
 from services.query.stats.lifetimes import DEFAULT_RETENTION_DAYS, GROWING, Lifetimes
 from services.query.stats.overseer import Overseer
-from services.query.stats.services import leaders, tell_gateway, tell_ingest, tell_service
+from services.query.stats.services import tell_gateway, tell_housekeeping, tell_ingest, tell_service
 from services.query.stats.size import Disk, tell_size
 
 SIZE_KEPT_S = 60.0  # PostgreSQL asks the file system for each file of the database
@@ -68,6 +68,7 @@ class Installation:
         answer = stats_pb2.InstallationStats(
             ingest=tell_ingest(self._overseer.of("ingest")),
             gateway=tell_gateway(self._overseer.of("gateway")),
+            housekeeping=tell_housekeeping(self._overseer.of("ingest"), now_s=self._clock.time_unix_nano() / 1e9),
             services=self._services(),
         )
         answer.versions.flick, answer.versions.python = version("flick"), platform.python_version()
@@ -106,9 +107,6 @@ class Installation:
     async def _tell_database(self, answer: stats_pb2.InstallationStats) -> None:
         house = await self._database.house()
         _tell_house(answer, house)
-        leading = leaders(self._overseer.of("ingest"))
-        if leading is not None:
-            answer.housekeeping.leader_count = leading
         answer.agents.CopyFrom(await self.agents())
         now_s = self._clock.time_unix_nano() / 1e9
         oldest = house.unsealed["oldest"]
@@ -172,9 +170,6 @@ def _tell_house(answer: stats_pb2.InstallationStats, house: HouseRows) -> None:
         stats_pb2.IngestStreams(ingest_id=str(row["instance_id"]), stream_count=row["count"])
         for row in house.ingest_streams
     )
-    waits = answer.housekeeping
-    waits.unsealed_hour_count, waits.unrolled_hour_count = house.unsealed["count"], house.unrolled["count"]
+    answer.housekeeping.unsealed_hour_count = house.unsealed["count"]
     if house.unsealed["oldest"] is not None:
-        waits.oldest_unsealed_time.FromDatetime(house.unsealed["oldest"])
-    if house.unrolled["oldest"] is not None:
-        waits.oldest_unrolled_time.FromDatetime(house.unrolled["oldest"])
+        answer.housekeeping.oldest_unsealed_time.FromDatetime(house.unsealed["oldest"])

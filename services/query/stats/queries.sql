@@ -71,17 +71,6 @@ select count(distinct range_start) as count, min(range_start) as oldest
 from timescaledb_information.chunks
 where hypertable_schema = 'telemetry' and hypertable_name in ('metrics', 'processes') and range_end <= now();
 
--- name: unrolled
--- How many hours of servers are sealed and should be in rollups but are not, counted up to 100,000, and the oldest of them. Those of
--- the running day need only their minutes yet.
-select count(*) as count, min(hour) as oldest
-from (
-    select hour
-    from telemetry.rollups_due
-    where not has_minutes or hour < date_trunc('day', now(), 'UTC')
-    limit 100000
-) as due;
-
 -- name: size
 -- Bytes of the whole database.
 select pg_database_size(current_database());

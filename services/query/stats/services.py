@@ -87,11 +87,25 @@ def tell_gateway(seen: Sequence[Seen]) -> stats_pb2.GatewayStats:
     return answer
 
 
-def leaders(seen: Sequence[Seen]) -> int | None:
-    """How many processes of ingest lead the housekeeping; None: it is not known."""
-    found = [one.page.get("flick_ingest_leads") for one in seen if one.page is not None and not one.failure]
-    known = [one for one in found if one is not None]
-    return int(sum(known)) if known else None
+def tell_housekeeping(seen: Sequence[Seen], *, now_s: float) -> stats_pb2.HousekeepingStats:
+    """What the processes of ingest tell of the housekeeping; of what waits, which the leader knows, the most."""
+    answer = stats_pb2.HousekeepingStats()
+    pages = [one.page for one in seen if one.page is not None and not one.failure]
+
+    def known(name: str) -> list[float]:
+        return [value for value in (page.get(f"flick_ingest_{name}") for page in pages) if value is not None]
+
+    if leading := known("leads"):
+        answer.leader_count = int(sum(leading))
+    if waiting := known("rollup_waiting_hours"):
+        answer.unrolled_hour_count = int(max(waiting))
+    oldest_s = max(known("rollup_oldest_seconds"), default=0.0)
+    if oldest_s > 0:
+        answer.oldest_unrolled_time.FromSeconds(int(now_s - oldest_s))
+    behind_s = max(known("retention_behind_seconds"), default=0.0)
+    if behind_s > 0:
+        answer.retention_behind.FromTimedelta(timedelta(seconds=behind_s))
+    return answer
 
 
 def _rate(spans: Sequence[Span], name: str) -> float | None:

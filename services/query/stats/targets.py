@@ -1,6 +1,5 @@
 """Where FLick's processes tell of themselves, and how their pages are read."""
 
-import asyncio
 import http.client
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,12 +36,8 @@ def _parse(text: str) -> Target:
     return Target(service=service, address=address)
 
 
-async def fetch(target: Target) -> str:
+def fetch(target: Target) -> str:
     """The page. Raises OSError, ValueError or http.client.HTTPException when it can't be had in time."""
-    return await asyncio.to_thread(_fetch, target)
-
-
-def _fetch(target: Target) -> str:
     host, port = split(target.address)
     connection = http.client.HTTPConnection(host, port, timeout=WITHIN_S)
     try:

@@ -77,6 +77,7 @@ def test_the_installation_in_words() -> None:
                     "unsealedHourCount": 1,
                     "oldestUnsealedTime": "2023-11-14T21:00:00Z",
                     "unrolledHourCount": 5,
+                    "retentionBehind": "7300s",
                 },
                 "redis": {"usedBytes": "1048576", "maxBytes": "134217728", "keyCount": "3", "ping": "0.0002s"},
             },
@@ -89,7 +90,8 @@ def test_the_installation_in_words() -> None:
         "schemas": "auth 0009, telemetry 0011",
         "ingest": "7 streams in 2 processes, 1.4 samples/s, commit lag p50 200 ms, 0 B held",
         "gateway": "0 requests/s, p99 25 ms, 2 live sockets",
-        "waiting": "1 hours to be sealed (the oldest began 73 min ago), 5 hours of servers to be rolled up",
+        "waiting": "1 hours to be sealed (the oldest began 73 min ago), 5 hours of servers to be rolled up, "
+        "2 h behind with taking old data away",
         "redis": "1.0 MiB of 128 MiB, 3 keys, 0 evicted, 0 clients, ping 0.2 ms",
         "trouble": "commits fail: disk_full",
     }

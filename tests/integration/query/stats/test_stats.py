@@ -192,18 +192,25 @@ async def test_hours_with_rows_that_are_over_wait_to_be_sealed(house: StatsHouse
     oldest = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=5)
     for ago in (0, 1, 5):
         await house.sample(server_id, time=oldest + timedelta(hours=5 - ago), lag=SECOND)
-    await house.connection.execute(
-        "insert into telemetry.rollups_due (server_id, hour, has_minutes) values ($1, $2, true), ($1, $3, false)",
-        server_id,
-        oldest - timedelta(days=2),
-        oldest,
-    )
     waits = (await house.ask()).installation.housekeeping
 
     assert waits.unsealed_hour_count == 2
     assert waits.oldest_unsealed_time.ToDatetime(tzinfo=UTC) == oldest
-    assert waits.unrolled_hour_count == 2
-    assert waits.oldest_unrolled_time.ToDatetime(tzinfo=UTC) == oldest - timedelta(days=2)
+
+
+async def test_what_waits_for_the_leader_of_the_housekeeping_is_what_ingest_tells(house: StatsHouse) -> None:
+    house.ingest.sealing.leads.set(1)
+    house.ingest.rollups.waiting.set(7)
+    house.ingest.rollups.oldest.set(3600)
+
+    async def told() -> stats_pb2.HousekeepingStats:
+        return (await house.ask()).installation.housekeeping
+
+    waits = await eventually(told, lambda one: one.unrolled_hour_count == 7, within_s=30)
+
+    assert (waits.leader_count, waits.unrolled_hour_count) == (1, 7)
+    assert waits.oldest_unrolled_time.seconds == pytest.approx(datetime.now(UTC).timestamp() - 3600, abs=60)
+    assert not waits.HasField("retention_behind")
 
 
 async def test_an_answer_is_kept_for_some_seconds(house: StatsHouse) -> None:
