@@ -31,6 +31,7 @@ from services.query.answers.history import History
 from services.query.answers.latest import Latest
 from services.query.answers.top import Top
 from services.query.custom.descriptions import CustomMetrics
+from services.query.custom.pushed import Pushed
 from services.query.deliveries import Deliveries
 from services.query.gaps import Gaps
 from services.query.layouts import Layouts
@@ -74,6 +75,7 @@ class Parts:
     clock: Clock
     times: WatchTimes
     overseer: Overseer
+    lifetimes: Lifetimes
     database_dir: Path | None
     operator_id: str
 
@@ -104,6 +106,7 @@ def assemble(parts: Parts) -> Assembled:
     servicer = QueryServicer(
         catalog=catalog,
         custom=CustomMetrics(pool=parts.pool, catalog=catalog),
+        pushed=Pushed(pool=parts.pool),
         history=History(
             collector=collector,
             gaps=Gaps(pool=parts.pool, samples=samples),
@@ -151,7 +154,7 @@ def assemble_stats(parts: Parts) -> Stats:
         bus=parts.bus,
         overseer=parts.overseer,
         watch=parts.watch,
-        lifetimes=Lifetimes(),
+        lifetimes=parts.lifetimes,
         database_dir=parts.database_dir,
         metrics=parts.metrics,
         clock=parts.clock,

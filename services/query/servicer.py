@@ -23,6 +23,7 @@ from services.query.answers.history import History, Question
 from services.query.answers.latest import Latest
 from services.query.answers.top import Top
 from services.query.custom.descriptions import CustomMetrics
+from services.query.custom.pushed import Pushed
 from services.query.rules import measured
 from services.query.rules.catalog import Catalog, Wanted
 from services.query.rules.plan import Span, check_moment
@@ -45,6 +46,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         *,
         catalog: Catalog,
         custom: CustomMetrics,
+        pushed: Pushed,
         history: History,
         fleet_history: FleetHistory,
         changes: Changes,
@@ -61,6 +63,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     ) -> None:
         self._catalog = catalog
         self._custom = custom
+        self._pushed = pushed
         self._history = history
         self._fleet_history = fleet_history
         self._changes = changes
@@ -81,11 +84,11 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         """See the contract."""
         wanted = await self._wanted([request.server_id], request.names)
         sample = (await self._latest.newest([request.server_id])).get(request.server_id)
-        if sample is None:
-            return query_pb2.GetLatestMetricsResponse()
-        found = measured.values(sample, catalog=self._catalog, wanted=wanted)
-        answer = query_pb2.GetLatestMetricsResponse(values=found)
-        answer.time.FromMicroseconds(sample.time_us)
+        answer = query_pb2.GetLatestMetricsResponse()
+        if sample is not None:
+            answer.values.extend(measured.values(sample, catalog=self._catalog, wanted=wanted))
+            answer.time.FromMicroseconds(sample.time_us)
+        answer.values.extend(await self._pushed.newest(request.server_id, wanted))
         return answer
 
     async def QueryMetrics(

@@ -19,9 +19,10 @@ from services.query.access import Access
 from services.query.answers.advice import advice_on_timeout
 from services.query.answers.collector import Collector
 from services.query.answers.gate import RETRY_AFTER_S, Gate
+from services.query.custom.pushed import pushed_id
 from services.query.metrics import QueryMetrics
 from services.query.rules.catalog import Catalog
-from services.query.rules.plan import MAX_NAMES, Span, plan_span
+from services.query.rules.plan import MAX_NAMES, Probe, Span, plan_span
 from services.query.rules.points import Block
 from services.query.rules.series import Cell, Series, cells_of
 from services.query.rules.table import Form, Row, find_form, join_rows, pieces
@@ -110,17 +111,17 @@ class Export:
     ) -> tuple[Sequence[bytes], Span | None]:
         """The text of as many samples as are read at a time, and the rest of the span, if there is any."""
         most = max(1, min(PART_ROWS, PART_VALUES // (len(series) + 1)))
-        probe = await self._store.probe(server_id, span, limit=most)
-        if not probe.rows or not series:
+        pushed = pushed_id(server_id) if any(one.pushed for one in series) else None
+        sources = [server_id, pushed] if pushed else [server_id]
+        probes = [await self._store.probe(one, span, limit=most) for one in sources]
+        part, rest = _first_part(span, [one for one in probes if one.rows], most=most)
+        if part is None or not series:
             return [], None
-        part, rest = Span(start_us=probe.first_us, end_us=probe.last_us + 1), None
-        if probe.rows == most and part.end_us < span.end_us:
-            rest = Span(start_us=part.end_us, end_us=span.end_us)
         read: list[tuple[Sequence[Cell], Sequence[Block]]] = []
         for core in (True, False):
             cells = cells_of(series, core=core)
-            if cells:
-                read.append((cells, await self._store.samples(server_id, part, cells)))
+            holding = sources[:1] if core else sources
+            read += [(cells, await self._store.samples(one, part, cells)) for one in holding if cells]
         rows: Sequence[Row] = await asyncio.to_thread(join_rows, series, read)
         return await asyncio.to_thread(pieces, form, rows, columns=len(series)), rest
 
@@ -138,6 +139,16 @@ class Export:
         finally:
             self._metrics.exports.dec()
             self._users -= Counter([caller.user_id])  # who has none is forgotten
+
+
+def _first_part(span: Span, probes: Sequence[Probe], *, most: int) -> tuple[Span | None, Span | None]:
+    """The first part of the span, in which no source has more than `most` samples, and the rest, if there is any."""
+    if not probes:
+        return None, None
+    cut_us = [one.last_us for one in probes if one.rows == most]
+    end_us = 1 + (min(cut_us) if cut_us else max(one.last_us for one in probes))
+    rest = Span(start_us=end_us, end_us=span.end_us) if cut_us and end_us < span.end_us else None
+    return Span(start_us=min(one.first_us for one in probes), end_us=end_us), rest
 
 
 def _too_many(public: str) -> FlickError:

@@ -1,7 +1,7 @@
 """Which series a server has and where each one's values are stored. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from flick.errors import invalid
 from services.query.rules.catalog import Selector
@@ -29,11 +29,13 @@ class Series:
         selector: its row of the catalogue.
         label_values: of the selector's label keys.
         cells: where its values are, by layout.
+        pushed: whether some of these layouts are of what was pushed to the server.
     """
 
     selector: Selector
     label_values: tuple[str, ...]
     cells: Mapping[int, Cell]
+    pushed: bool = False
 
     @property
     def labels(self) -> dict[str, str]:
@@ -41,8 +43,12 @@ class Series:
         return self.selector.labels(self.label_values)
 
 
-def find_series(selectors: Sequence[Selector], layouts: Mapping[int, Layout]) -> list[Series]:
+def find_series(
+    selectors: Sequence[Selector], layouts: Mapping[int, Layout], *, pushed: Container[int] = ()
+) -> list[Series]:
     """The series of `selectors`: every scalar, and those that `layouts` declare; equal labels are one series.
+
+    `pushed` tells which of the layouts are of what was pushed to the server.
 
     Ordered as the selectors, then by name where one stands for every custom metric, then by label values, numbers by
     their size.
@@ -54,7 +60,10 @@ def find_series(selectors: Sequence[Selector], layouts: Mapping[int, Layout]) ->
             found.append(Series(selector=one, label_values=(), cells={CORE: Cell(column=one.column)}))
             continue
         if one.custom:
-            found += _custom_series(one.name, layouts)
+            found += [
+                replace(series, pushed=any(layout_id in pushed for layout_id in series.cells))
+                for series in _custom_series(one.name, layouts)
+            ]
             continue
         by_values = declared.get(one.number, {})
         found += [

@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 from services.query.rules.measured import Measured
 
-MAX_WAITING = 256  # with at most 100 servers a viewer, what is left after coalescing always fits
+MAX_WAITING = 256  # with at most 100 servers a viewer, each with pushes, what is left after coalescing always fits
 
 
 class Update(NamedTuple):
-    """A sample of one server."""
+    """A sample of one server; `pushed`: not of its agent, so that its time says nothing of the agent's samples."""
 
     server_id: str
     measured: Measured
+    pushed: bool = False
 
 
 class Backlog:
@@ -64,9 +65,10 @@ class Backlog:
         return self._waiting.popleft() if self._waiting and not self._closed else None
 
     def _coalesce(self) -> None:
-        newest: dict[str, Update] = {}
+        newest: dict[tuple[str, bool], Update] = {}
         for update in self._waiting:
-            newest.pop(update.server_id, None)  # so that the order is that of the newest
-            newest[update.server_id] = update
+            key = (update.server_id, update.pushed)
+            newest.pop(key, None)  # so that the order is that of the newest
+            newest[key] = update
         self._on_coalesced(len(self._waiting) - len(newest))
         self._waiting = deque(newest.values())

@@ -34,6 +34,11 @@ class Feed:
         wait_s = interval_s + times.patience_s if self.live else max(interval_s - times.poll_s, times.poll_s)
         return now_s - self.looked_at_s >= wait_s
 
+    def deliver_pushed(self, measured: Measured) -> None:
+        """Hand what was pushed to every viewer, whatever the agent sent meanwhile."""
+        for viewer in self._viewers:
+            viewer.put(Update(self.server_id, measured, pushed=True))
+
     def deliver(self, measured: Measured, *, now_s: float) -> bool:
         """Hand a sample to every viewer. Returns whether it was newer than all before; older ones are left out."""
         if measured.time_us <= self._newest_us:

@@ -21,11 +21,11 @@ class Forms:
     def __init__(self, *, catalog: Catalog, max_kept: int = MAX_KEPT) -> None:
         self._catalog = catalog
         self._max_kept = max_kept
-        self._kept: OrderedDict[tuple[str, Wanted], _Form] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bool, Wanted], _Form] = OrderedDict()
 
     def message(self, update: Update, wanted: Wanted) -> query_pb2.WatchMetricsResponse | None:
         """The values of the metrics that are `wanted`; None when there are none."""
-        key = (update.server_id, wanted)
+        key = (update.server_id, update.pushed, wanted)
         form = self._kept.get(key)
         if form is None or not form.fits(update.measured):
             form = self._kept[key] = _Form(update, wanted, self._catalog)

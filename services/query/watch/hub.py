@@ -163,9 +163,14 @@ class Hub:
             if feed.server_id in samples:
                 self._take(feed, samples[feed.server_id], live=False)
 
-    def _heard(self, server_id: str, measured: Measured) -> None:
+    def _heard(self, server_id: str, measured: Measured, pushed: bool) -> None:
         feed = self._feeds.get(server_id)
-        if feed is not None:
+        if feed is None:
+            return
+        if pushed:
+            feed.deliver_pushed(measured)
+            self._metrics.updates.labels("redis").inc()
+        else:
             self._take(feed, measured, live=True)
 
     def _take(self, feed: Feed, measured: Measured, *, live: bool) -> None:

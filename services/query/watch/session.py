@@ -76,7 +76,9 @@ class Sessions:
         self, update: Update, wanted: Wanted, sent_us: dict[str, int]
     ) -> query_pb2.WatchMetricsResponse | None:
         """The message of an update; None when the viewer has it or a newer one, or it holds nothing that is wanted."""
-        server_id, measured = update
+        server_id, measured, pushed = update
+        if pushed:
+            return self._forms.message(update, wanted)
         if measured.time_us <= sent_us.get(server_id, 0):
             return None
         response = self._forms.message(update, wanted)

@@ -20,11 +20,13 @@ from flick.bus.subscription import Subscription
 from flick.errors import FlickError
 from flick.lifecycle import background
 from flick.v1 import telemetry_pb2
+from services.query.custom.pushed import pushed_id
 from services.query.layouts import Layouts
 from services.query.metrics import QueryMetrics
 from services.query.rules.measured import Measured, from_sample
 
-Heard = Callable[[str, Measured], None]
+Heard = Callable[[str, Measured, bool], None]
+"""Takes a server's sample, and whether it was pushed."""
 
 
 class Wire:
@@ -42,7 +44,8 @@ class Wire:
         self._metrics = metrics
         self._subscription: Subscription | None = None
         self._heard: Heard | None = None
-        self._unexplained: dict[str, telemetry_pb2.Sample] = {}  # the newest sample of each server with a new layout
+        self._pushed: dict[str, str] = {}  # the servers, by the ids under which pushes to them are told
+        self._unexplained: dict[str, telemetry_pb2.Sample] = {}  # the newest sample of each source with a new layout
         self._news = asyncio.Event()
 
     @asynccontextmanager
@@ -59,11 +62,19 @@ class Wire:
         """Listen to a server."""
         assert self._subscription is not None, "add is called within hearing"
         self._subscription.add(samples_channel(server_id))
+        source = pushed_id(server_id)
+        if source:
+            self._pushed[source] = server_id
+            self._subscription.add(samples_channel(source))
 
     def remove(self, server_id: str) -> None:
         """Listen to a server no more."""
         assert self._subscription is not None, "remove is called within hearing"
         self._subscription.remove(samples_channel(server_id))
+        source = pushed_id(server_id)
+        if source:
+            del self._pushed[source]
+            self._subscription.remove(samples_channel(source))
 
     async def mark(self, server_ids: Sequence[str]) -> bool:
         """Tell ingest that somebody watches these servers; good for `WATCH_EXPIRES_S` seconds. False: Redis is away."""
@@ -74,7 +85,7 @@ class Wire:
         return told
 
     def _receive(self, channel: str, payload: bytes) -> None:
-        server_id = server_of_channel(channel)
+        source = server_of_channel(channel)
         try:
             sample = telemetry_pb2.Sample.FromString(payload)
         except DecodeError:
@@ -82,10 +93,10 @@ class Wire:
             return
         layout = self._layouts.known(sample.layout_id) if sample.layout_id else ()
         if layout is None:
-            self._unexplained[server_id] = sample
+            self._unexplained[source] = sample
             self._news.set()
-        elif self._heard is not None:
-            self._heard(server_id, from_sample(sample, layout))
+        else:
+            self._hand_on(source, from_sample(sample, layout))
 
     async def _explain(self) -> None:
         """Fetch layouts that were not known and hand on the samples that need them; a layout is met once."""
@@ -97,6 +108,9 @@ class Wire:
                 layouts = await self._layouts.get({sample.layout_id for sample in waiting.values()})
             except (FlickError, asyncpg.PostgresError):  # the next sample asks again
                 continue
-            for server_id, sample in waiting.items():
-                if self._heard is not None:
-                    self._heard(server_id, from_sample(sample, layouts.get(sample.layout_id, ())))
+            for source, sample in waiting.items():
+                self._hand_on(source, from_sample(sample, layouts.get(sample.layout_id, ())))
+
+    def _hand_on(self, source: str, measured: Measured) -> None:
+        if self._heard is not None:
+            self._heard(self._pushed.get(source, source), measured, source in self._pushed)
