@@ -40,6 +40,10 @@ REGISTRY: Mapping[str, str] = {
     "FLICK_INGEST_TLS_CERT_FILE": "Certificate chain in PEM. Needed off loopback.",
     "FLICK_INGEST_TLS_KEY_FILE": "Private key in PEM. Needed off loopback.",
     "FLICK_INGEST_SEAL_AFTER_S": "An hour's samples are compressed so many seconds after its end. Default 900.",
+    "FLICK_INGEST_PROCESSES_RETENTION_DAYS": "Snapshots of processes are kept so many days. Default 14.",
+    "FLICK_INGEST_ROLLUPS_1M_RETENTION_DAYS": "Rollups of a minute are kept so many days. Default 90.",
+    "FLICK_INGEST_ROLLUPS_1H_RETENTION_DAYS": "Rollups of an hour are kept so many days. Default 730.",
+    "FLICK_INGEST_ROLLUPS_1D_RETENTION_DAYS": "Rollups of a day are kept so many days. Default 3650.",
     "FLICK_INGEST_WORKERS": "How many processes share the address. Default 1.",
     # query
     "FLICK_QUERY_LISTEN": "Where query serves gRPC, as host:port or unix:PATH. Port 0 takes any.",
