@@ -69,6 +69,7 @@ async def running(
             clock=clock,
             times=times,
             overseer=Overseer(targets=config.targets(), clock=clock),
+            lifetimes=config.lifetimes(),
             database_dir=config.database_dir,
             operator_id=config.operator_organization_id,
         )

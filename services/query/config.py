@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flick.config import ConfigError, setting
+from services.query.stats.lifetimes import Lifetimes
 from services.query.stats.targets import Target, parse_targets
 
 
@@ -24,6 +25,8 @@ class QueryConfig:
         database_dir: a folder on the file system of PostgreSQL's data, if that is on this machine; None: it is not, and
             nobody foretells when it is full.
         operator_organization_id: whose admins may see the whole installation in GetStats; empty: nobody may.
+        processes_retention_days, rollups_1m_retention_days, rollups_1h_retention_days, rollups_1d_retention_days: how
+            long ingest keeps what; tell query the same as ingest, or the forecast of the database's size is wrong.
         log_level: the least severe log records that are written.
     """
 
@@ -37,7 +40,20 @@ class QueryConfig:
     metrics_targets: tuple[str, ...] = setting("FLICK_QUERY_METRICS_TARGETS", default=())
     database_dir: Path | None = setting("FLICK_QUERY_DATABASE_DIR", default=None)
     operator_organization_id: str = setting("FLICK_OPERATOR_ORGANIZATION_ID", default="")
+    processes_retention_days: int = setting("FLICK_INGEST_PROCESSES_RETENTION_DAYS", default=14)
+    rollups_1m_retention_days: int = setting("FLICK_INGEST_ROLLUPS_1M_RETENTION_DAYS", default=90)
+    rollups_1h_retention_days: int = setting("FLICK_INGEST_ROLLUPS_1H_RETENTION_DAYS", default=730)
+    rollups_1d_retention_days: int = setting("FLICK_INGEST_ROLLUPS_1D_RETENTION_DAYS", default=3650)
     log_level: str = setting("FLICK_LOG_LEVEL", default="INFO")
+
+    def lifetimes(self) -> Lifetimes:
+        """How old what ingest keeps may become."""
+        return Lifetimes(
+            processes_days=self.processes_retention_days,
+            rollups_1m_days=self.rollups_1m_retention_days,
+            rollups_1h_days=self.rollups_1h_retention_days,
+            rollups_1d_days=self.rollups_1d_retention_days,
+        )
 
     def targets(self) -> Sequence[Target]:
         """The processes of `metrics_targets`. Raises ConfigError for one that is none."""

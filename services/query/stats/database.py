@@ -33,6 +33,7 @@ class HouseRows:
     """What PostgreSQL knows of the installation but its size."""
 
     versions: Row
+    schemas: Sequence[Row]
     ingest_streams: Sequence[Row]
     unsealed: Row
     server_ids: Sequence[str]
@@ -89,6 +90,7 @@ class DatabaseReader:
             assert unsealed is not None
             return HouseRows(
                 versions=versions,
+                schemas=await connection.fetch(self._queries["schemas"]),
                 ingest_streams=await connection.fetch(self._queries["ingest_streams"], GONE_AFTER),
                 unsealed=unsealed,
                 server_ids=[

@@ -166,6 +166,9 @@ def _tell_house(answer: stats_pb2.InstallationStats, house: HouseRows) -> None:
     versions, told = house.versions, answer.versions
     told.postgresql, told.timescaledb = versions["postgresql"], versions["timescaledb"] or ""
     told.timescaledb_license = versions["license"] or ""
+    for row in house.schemas:
+        schema = told.schemas.add(schema=row["schema_name"], number=row["number"], name=row["name"])
+        schema.apply_time.FromDatetime(row["apply_time"])
     answer.ingest.processes.extend(
         stats_pb2.IngestStreams(ingest_id=str(row["instance_id"]), stream_count=row["count"])
         for row in house.ingest_streams

@@ -71,6 +71,10 @@ select count(distinct range_start) as count, min(range_start) as oldest
 from timescaledb_information.chunks
 where hypertable_schema = 'telemetry' and hypertable_name in ('metrics', 'processes') and range_end <= now();
 
+-- name: schemas
+-- The newest migration of each schema.
+select schema_name, number, name, apply_time from telemetry.newest_migrations() order by schema_name;
+
 -- name: size
 -- Bytes of the whole database.
 select pg_database_size(current_database());

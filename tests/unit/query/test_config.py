@@ -1,8 +1,11 @@
 """What query is told of FLick's processes."""
 
+import dataclasses
+
 import pytest
 
 from flick.config import ConfigError, load
+from services.ingest.config import IngestConfig
 from services.query.config import QueryConfig
 from services.query.stats.targets import Target
 
@@ -31,3 +34,30 @@ def test_a_process_that_is_told_wrong_is_named() -> None:
     config = load(QueryConfig, environ={**NEEDED, "FLICK_QUERY_METRICS_TARGETS": "auth"})
     with pytest.raises(ConfigError, match="FLICK_QUERY_METRICS_TARGETS: 'auth' is no process"):
         config.targets()
+
+
+def test_lifetimes_are_told_as_ingest_is_told_them() -> None:
+    told = {
+        "FLICK_INGEST_PROCESSES_RETENTION_DAYS": "5",
+        "FLICK_INGEST_ROLLUPS_1M_RETENTION_DAYS": "6",
+        "FLICK_INGEST_ROLLUPS_1H_RETENTION_DAYS": "7",
+        "FLICK_INGEST_ROLLUPS_1D_RETENTION_DAYS": "8",
+    }
+    days = load(QueryConfig, environ={**NEEDED, **told}).lifetimes().by_table([3, 9])
+
+    assert {table: seconds / 86_400 for table, seconds in days.items()} == {
+        "sealed_metrics": 6,
+        "sealed_processes": 4,  # of the first server only as long as its samples
+        "rollups_1m": 6,
+        "rollups_1h": 7,
+        "rollups_1d": 8,
+    }
+
+
+def test_without_settings_lifetimes_are_ingest_s_own() -> None:
+    ingest = {field.metadata["setting"]: field.default for field in dataclasses.fields(IngestConfig)}
+    query = {field.metadata["setting"]: field.default for field in dataclasses.fields(QueryConfig)}
+    shared = {name for name in query if name.startswith("FLICK_INGEST_")}
+
+    assert len(shared) == 4
+    assert {name: query[name] for name in shared} == {name: ingest[name] for name in shared}

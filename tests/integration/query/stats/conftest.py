@@ -119,6 +119,7 @@ async def house(postgres: DatabaseServer, redis_url: str, tmp_path: Path) -> Asy
         stack.push_async_callback(client.aclose)
         pages = {name: CollectorRegistry() for name in ("ingest", "gateway")}
         ingest, gateway = IngestMetrics(registry=pages["ingest"]), GatewayMetrics(registry=pages["gateway"])
+        ingest.commits.durable.set(1)  # as ingest itself does at its start
         targets = [
             f"{name}={await stack.enter_async_context(serve_metrics(listen='127.0.0.1:0', registry=registry))}"
             for name, registry in pages.items()

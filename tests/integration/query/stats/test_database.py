@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import pytest
 import pytest_asyncio
 
 from flick.db.pool import Pool, open_pool
@@ -13,6 +14,7 @@ from services.query.stats.database import DatabaseReader
 from services.query.stats.lifetimes import GROWING, Lifetimes
 from services.query.stats.size import Disk, tell_size
 from tests.databases import DatabaseServer
+from tests.deployables import migrate
 from tests.integration.ingest.schema import telemetry_template
 from tests.integration.query.rows import Came
 from tests.integration.query.sealed import seal
@@ -110,3 +112,23 @@ async def test_the_forecast_is_made_of_sealed_days_as_they_are(ground: Ground) -
     assert part.bytes == sum(one.size_bytes for one in rows.pieces["sealed_metrics"])
     assert told.final_bytes - rows.total_bytes == part.final_bytes - part.bytes
     assert told.days_until_full == 1
+
+
+async def test_the_newest_migration_of_every_schema_is_told_and_nothing_else_of_them(postgres: DatabaseServer) -> None:
+    template = await postgres.template("flick_test_migrated", lambda url: migrate(url=url))
+    async with postgres.database(template=template) as database:
+        owner = await asyncpg.connect(postgres.url(database=database))
+        newest = {
+            "auth": await owner.fetchval("select max(number) from auth.migrations"),
+            "telemetry": await owner.fetchval("select max(number) from telemetry.migrations"),
+        }
+        await owner.close()
+        async with open_pool(postgres.url(database=database, role="flick_query"), application_name="test") as pool:
+            house = await DatabaseReader(pool=pool).house()
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await pool.fetch("select number from telemetry.migrations")
+        async with open_pool(postgres.url(database=database, role="flick_ingest"), application_name="test") as pool:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await pool.fetch("select number from telemetry.newest_migrations()")
+
+    assert {row["schema_name"]: row["number"] for row in house.schemas} == newest
