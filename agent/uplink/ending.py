@@ -8,6 +8,7 @@ import grpc
 from flick.v1 import ingest_pb2
 
 _NS = 1_000_000_000
+_STOPPED_S = 1.0  # what a stopping ingest asks others to stay away at most, too
 _FOR_GOOD = (ingest_pb2.FATAL_CODE_REVOKED, ingest_pb2.FATAL_CODE_SUPERSEDED)
 _KEY_REFUSED = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 
@@ -69,6 +70,8 @@ def ending_by_status(error: grpc.aio.AioRpcError, *, welcomed: bool) -> Ending:
         return Ending(EndKind.REFUSED, details)
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return Ending(EndKind.FAILED, "what answers there is no FLick ingest; check ingest_address in the identity")
+    if code is grpc.StatusCode.CANCELLED and not welcomed:  # so gRPC answers a call that meets a server which stops
+        return Ending(EndKind.DRAINED, come_back_s=_STOPPED_S)
     if code is grpc.StatusCode.UNAVAILABLE and not welcomed:
         return Ending(EndKind.UNREACHABLE, details)
     return Ending(EndKind.FAILED, f"{code.name}: {details}")

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 import grpc
 
-from flick.errors import FlickError
+from flick.errors import FlickError, Kind
 from flick.rpc.status import from_rpc_error
 from flick.v1 import ingest_pb2, telemetry_pb2
 from tests.chaos.load.lanes import BACKFILL, LANES, LIVE, Batch, Held
@@ -16,6 +16,8 @@ Request: TypeAlias = ingest_pb2.StreamTelemetryRequest
 Response: TypeAlias = ingest_pb2.StreamTelemetryResponse
 Lane: TypeAlias = ingest_pb2.Lane.ValueType
 Call = Any  # grpc.aio.StreamStreamCall; its stubs know no read and write
+
+STOPPED_S = 1.0  # as the agent has it
 
 
 class Listener(Protocol):
@@ -81,6 +83,7 @@ class LoadStream:
         self._hello = hello
         self._layout = layout
         self._declared = False
+        self._welcomed = False
         self._held = held
         self._listener = listener
         self._silent_s = silent_s
@@ -119,6 +122,8 @@ class LoadStream:
     def _ending(self, error: FlickError | None) -> Ending:
         if self._drain is not None:
             return Ending(come_back_s=self._drain.reconnect_after.ToNanoseconds() / 1e9)
+        if error is not None and error.kind is Kind.CANCELLED and not self._welcomed:
+            return Ending(come_back_s=STOPPED_S)  # gRPC's answer to a call that meets a server which stops
         return Ending(error=error)
 
     async def _greet(self) -> None:
@@ -134,6 +139,7 @@ class LoadStream:
             if frame is not None:
                 self._take(frame)
             raise TimeoutError
+        self._welcomed = True
         self._credit = frame.welcome
         self._held.demote()
         self._listener.welcomed()
