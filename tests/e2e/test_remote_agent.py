@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,6 +27,7 @@ class Network:
     """Two ends of a cable: ours, and that of the other host."""
 
     ours: str
+    theirs: str
     prefix: tuple[str, ...]
 
 
@@ -50,7 +52,7 @@ def network() -> Iterator[Network]:
     try:
         for command in commands:
             subprocess.run(command.split(), check=True, capture_output=True)
-        yield Network(ours=f"{net}.1", prefix=("ip", "netns", "exec", name))
+        yield Network(ours=f"{net}.1", theirs=f"{net}.2", prefix=("ip", "netns", "exec", name))
     finally:
         subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
         subprocess.run(["ip", "link", "del", f"{name}a"], check=False, capture_output=True)
@@ -120,6 +122,41 @@ async def test_a_second_server_joins_streams_and_is_shut_out_within_seconds(
     assert json.loads(identity.read_text())["server_id"] == server_id
     assert streamed >= 2
     assert later == at_revocation
+
+
+async def host(client: httpx.AsyncClient, server_id: str) -> dict[str, Any]:
+    answer = (await client.get(f"/api/v1/servers/{server_id}")).json()
+    return {**answer["host"], "version": answer["agentVersion"], "changed": answer.get("hostChangeTime")}
+
+
+@pytest.mark.timeout(400)
+async def test_a_new_address_of_a_server_is_told_within_minutes(
+    network: Network, reachable: Installation, tmp_path: Path
+) -> None:
+    identity, added = tmp_path / "identity.json", "192.0.2.99"
+    async with reachable.client() as client:
+        await reachable.sign_in(client)
+        enroll = await agent(network, "enroll", *await join_token(client, "moving"), identity=identity)
+        await asyncio.wait_for(enroll.communicate(), timeout=WITHIN_S)
+        server_id = await server_named(client, "moving")
+        joined = await host(client, server_id)
+        running = await agent(network, "run", identity=identity)
+        try:
+            await eventually(lambda: samples(client, server_id), lambda count: count >= 1)
+            device = network.prefix[-1] + "b"
+            subprocess.run([*network.prefix, *f"ip addr add {added}/32 dev {device}".split()], check=True)
+            moved = await eventually(
+                lambda: host(client, server_id), lambda found: added in found["addresses"], within_s=120, every_s=1
+            )
+        finally:
+            running.terminate()
+            await asyncio.wait_for(running.communicate(), timeout=WITHIN_S)
+
+    assert joined["addresses"] == [network.theirs]
+    assert joined["changed"] is None
+    assert sorted(moved["addresses"]) == sorted([network.theirs, added])
+    assert moved["changed"] is not None
+    assert moved["version"] == joined["version"] != ""
 
 
 async def test_a_join_token_works_once(network: Network, reachable: Installation, tmp_path: Path) -> None:
