@@ -7,7 +7,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.transcode.codec.fault import JsonError
 
-_SNAKE = re.compile(r"_([a-z])")
+_SNAKE = re.compile(r"_+(.?)")
 _UPPER = re.compile(r"[A-Z]")
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _FREE_FORM = frozenset({"google.protobuf.Struct", "google.protobuf.Value"})

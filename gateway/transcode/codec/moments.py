@@ -132,8 +132,19 @@ def _go_part_ns(whole: str, fraction: str, unit_ns: int) -> int:
     if len(whole.lstrip("0")) > _GO_DIGITS:
         raise ValueError("the duration exceeds 292 years")
     total = int(whole or "0") * unit_ns
-    digits = fraction[1 : 1 + _GO_DIGITS - 1]  # further ones don't fit into 64 bits, and are worth nothing
-    return total + int(int(digits) * (unit_ns / 10 ** len(digits))) if digits else total
+    numerator, scale = _go_fraction(fraction[1:])
+    return total + int(float(numerator) * (unit_ns / scale))
+
+
+def _go_fraction(digits: str) -> tuple[int, float]:
+    """The digits that fit into 64 bits as an integer, and what it is to be divided by."""
+    numerator, scale = 0, 1.0
+    for digit in digits[:_GO_DIGITS]:
+        following = numerator * 10 + int(digit)
+        if following > _GO_MAX_NS + 1:
+            break
+        numerator, scale = following, scale * 10
+    return numerator, scale
 
 
 def _fraction(nanos: int) -> str:
