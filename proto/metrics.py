@@ -21,7 +21,7 @@ comments; nobody edits it. `GET /api/v1/metrics:catalog` tells the same.
 Names are those of the OpenTelemetry semantic conventions where there is one, else in their style. Units are UCUM: `1`
 is a share between 0 and 1, `By` bytes, `{thread}` a number of threads, `/s` per second. A gauge is a value of the
 moment, or a share or average since the sample before; a rate is what was counted since then, by second. What a system
-does not tell is a hole, never a zero.
+does not tell is a hole, never a zero. Servers may have [custom metrics](custom-metrics.md) beside these.
 
 On Linux the agent measures all of it where there is such a thing. The column `besides Linux` names the systems on
 which it measures it, too, as the documentation of psutil has it: on neither of them has it been tried. Processes are
