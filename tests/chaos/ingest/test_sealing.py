@@ -1,4 +1,7 @@
-"""kill -9 of ingest while it seals hours under load: no sample is lost and none is there twice, wherever it lies."""
+"""kill -9 of ingest while it seals hours under load: no sample is lost and none is there twice, wherever it lies.
+
+What is rolled up after it shows every one of them.
+"""
 
 import asyncio
 import random
@@ -13,12 +16,14 @@ import pytest
 
 from deploy.local.machine.ports import free_port
 from flick.db.pool import Connection, connect, open_pool
+from services.ingest.rollups.levels import DAYS, HOURS, MINUTES
 from tests.chaos.checking.checker import check
 from tests.chaos.house.pipeline import read_metric
 from tests.chaos.house.restarted import RestartedIngest, restarted_ingest
 from tests.chaos.load.program import Plan, load_program
 from tests.databases import DatabaseServer
 from tests.integration.ingest.process import ingest_process
+from tests.integration.ingest.rollups.stored import check_level
 from tests.integration.ingest.schema import telemetry_template
 from tests.integration.ingest.sealing.hours import HOUR_NS, Moment, Writer, everything, samples
 from tests.tiny_auth import make_auth
@@ -31,6 +36,7 @@ DAY_NS = 24 * HOUR_NS
 # Rows and blocks of servers whose agents are none of the load's, and how many of their samples came again.
 _LEFT = "select count(*) from telemetry.metrics where server_id = any($1)"
 _SEALED = "select coalesce(sum(count), 0) from telemetry.sealed_metrics where server_id = any($1)"
+_DUE = "select count(*) from telemetry.rollups_due where server_id = any($1)"
 _DUPLICATES = """
     select coalesce(sum(count), 0) from telemetry.deliveries where server_id = any($1) and outcome = 'duplicate'
 """
@@ -87,6 +93,14 @@ class _Hours:
         """How many samples lie in rows, which stay until their chunk goes, and how many in blocks."""
         return await self._count(_LEFT), await self._count(_SEALED)
 
+    async def check_rollups(self) -> None:
+        """Assert that the next round leaves nothing due, and rollups that show every sample of two of the servers."""
+        assert await eventually(lambda: self._count(_DUE), lambda count: not count, within_s=90, every_s=0.1) == 0
+        some = self.servers[:2]
+        expected = sum(server_id in some for server_id, _ in self.written)
+        for level in (MINUTES, HOURS, DAYS):
+            assert await check_level(self._owner, level, servers=some) == expected
+
     async def counted_duplicates(self) -> int:
         """What the ledger says."""
         return await self._count(_DUPLICATES)
@@ -138,6 +152,7 @@ async def test_killed_while_it_seals_hours_it_loses_and_doubles_nothing(
         await _all_sealed(hours)
         found, (rows, sealed) = await hours.stored(), await hours.progress()
         duplicates = await hours.counted_duplicates()
+        await hours.check_rollups()
         await load.settle()
         owner = await connect(postgres.url(database=database), application_name="test")
         stack.push_async_callback(owner.close)
