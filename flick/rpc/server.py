@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -82,8 +83,8 @@ async def serve(
 ) -> AsyncIterator[RunningServer]:
     """Serve while entered; on leaving, tell health first, then give calls `drain_s` seconds to end.
 
-    New calls are taken until `linger` returns, which begins when health is told. After that gRPC answers CANCELLED to
-    calls that were under way to here.
+    New calls are taken until `linger` returns, which begins when health is told and is part of those seconds. After
+    that gRPC answers CANCELLED to calls that were under way to here.
 
     Raises FAILED_PRECONDITION when `listen` can be reached from outside this machine and `tls` is not given, and
     UNAVAILABLE when the address is taken.
@@ -113,10 +114,11 @@ async def _stop(
     server: grpc.aio.Server, health: HealthServicer, drain_s: float, linger: Callable[[], Awaitable[None]] | None
 ) -> None:
     logger.info("draining")
+    ends_s = time.monotonic() + drain_s
     await health.enter_graceful_shutdown()
     if linger is not None:
         await linger()
-    await server.stop(drain_s)
+    await server.stop(max(0.0, ends_s - time.monotonic()))
     logger.info("stopped")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import grpc
@@ -15,6 +16,7 @@ from flick.rpc.server import OPTIONS, serve
 from flick.rpc.status import from_rpc_error
 from flick.v1 import query_pb2, query_pb2_grpc
 from tests.integration.rpc.conftest import House
+from tests.waiting import eventually
 
 
 async def call(
@@ -229,3 +231,31 @@ async def test_health_is_told_as_it_changes(house: House, channel: grpc.aio.Chan
     call.cancel()
 
     assert first.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def _serving_status(address: str) -> int:
+    async with open_channel(address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        return int((await stub.Check(health_pb2.HealthCheckRequest())).status)
+
+
+async def test_a_server_that_lingers_says_that_it_leaves_and_takes_whoever_still_comes() -> None:
+    go = asyncio.Event()
+
+    async def linger() -> None:
+        await go.wait()
+
+    async with AsyncExitStack() as stack:
+        server = serve(listen="127.0.0.1:0", registrations=[], aspects=[], linger=linger)
+        running = await stack.enter_async_context(server)
+        before = await _serving_status(running.address)
+        leaving = asyncio.create_task(stack.aclose())
+        gone = health_pb2.HealthCheckResponse.NOT_SERVING
+        while_it_lingers = await eventually(lambda: _serving_status(running.address), lambda status: status == gone)
+        go.set()
+        await leaving
+        with pytest.raises(grpc.aio.AioRpcError) as afterwards:
+            await _serving_status(running.address)
+
+    assert (before, while_it_lingers) == (health_pb2.HealthCheckResponse.SERVING, gone)
+    assert afterwards.value.code() is grpc.StatusCode.UNAVAILABLE
