@@ -198,7 +198,7 @@ where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_
 order by hour, first_time;
 
 -- name: hour_columns
--- Some columns of those blocks, cut out of one of `core` and `labelled` as flick/columns.py lays them out: its head, and
+-- Some columns of blocks of sealed hours or of rollups, cut out of one of `core` and `labelled` as flick/columns.py lays them out: its head, and
 -- for each run of columns that lie side by side, from $5, included, to $6, not included, their streams.
 select
     /*layout*/ as layout_id,
@@ -214,21 +214,64 @@ select
         ) as bounds
         order by run.number
     ) as streams
+    /*weights*/
 from (
     select
-        hour, first_time, layout_id, times, packed, width,
+        /*begin*/, first_time, layout_id, times, packed, width,
         substring(packed from 1 for 12 + 4 * width) as head
+        /*weights*/
     from (
         select
-            hour, first_time, layout_id, times, /*packed*/ as packed,
+            /*begin*/, first_time, layout_id, times, /*packed*/ as packed,
             get_byte(substring(/*packed*/ from 3 for 2), 0) * 256 + get_byte(substring(/*packed*/ from 3 for 2), 1) as width
-        from telemetry.sealed_metrics
-        where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3
+            /*weights*/
+        from telemetry./*table*/
+        where server_id = $1 and /*begin*/ >= $4 and /*begin*/ < $3 and last_time >= $2 and first_time < $3
         offset 0
     ) as counted
     offset 0
 ) as block
-order by hour, first_time;
+order by /*begin*/, first_time;
+
+-- name: rollup_firsts
+-- When the first bucket of each level begins that has any before a moment, in microseconds. Blocks of a span differ in layout.
+select
+    (date_part('epoch', (select min(first_time) from (
+        select first_time from telemetry.rollups_1m where server_id = $1 and span_start < $2 order by span_start limit 50
+    ) as minutes)) * 1000000::float8)::bigint as "1m",
+    (date_part('epoch', (select min(first_time) from (
+        select first_time from telemetry.rollups_1h where server_id = $1 and span_start < $2 order by span_start limit 50
+    ) as hours)) * 1000000::float8)::bigint as "1h",
+    (date_part('epoch', (select min(first_time) from (
+        select first_time from telemetry.rollups_1d where server_id = $1 and span_start < $2 order by span_start limit 50
+    ) as days)) * 1000000::float8)::bigint as "1d";
+
+-- name: rollup_before
+-- Whether there is a bucket of a day or an hour that ended before a moment.
+select exists (
+        select 1 from telemetry.rollups_1d where server_id = $1 and span_start < $2 and first_time <= $2 - interval '1 day'
+    ) or exists (
+        select 1 from telemetry.rollups_1h where server_id = $1 and span_start < $2 and first_time <= $2 - interval '1 hour'
+    );
+
+-- name: rollups_due
+-- The sealed hours of a span that buckets of an hour and of a day do not show as they are, and whether those of a minute do.
+select (date_part('epoch', hour) * 1000000::float8)::bigint as hour_us, has_minutes
+from telemetry.rollups_due
+where server_id = $1 and hour >= $2 and hour < $3;
+
+-- name: rollup_layout_ids
+-- Which layouts the blocks of a level have that touch a span. $4 is before the span by as long as a block may be.
+select distinct layout_id
+from telemetry./*table*/
+where server_id = $1 and span_start >= $4 and span_start < $3 and last_time >= $2 and first_time < $3;
+
+-- name: rollup_times
+-- The beginnings of the buckets of those blocks.
+select times
+from telemetry./*table*/
+where server_id = $1 and span_start >= $4 and span_start < $3 and last_time >= $2 and first_time < $3
+order by span_start;
 
 -- name: hour_newest
 -- The newest block of each server that has a sample after a moment, and when its last one was measured. $3 is the

@@ -8,6 +8,7 @@ from services.query.layouts import Layouts
 from services.query.reading.processes import Take
 from services.query.reading.samples import Samples
 from services.query.reading.snapshot import snapshot
+from services.query.rules.levels import Level, Sources
 from services.query.rules.measured import Measured
 from services.query.rules.plan import Probe, Reading, Span
 from services.query.rules.points import Block, Steps
@@ -36,6 +37,11 @@ class Store:
         async with snapshot(self._pool) as connection:
             return await self._samples.probe(connection, server_id, span, limit=limit)
 
+    async def sources(self, server_id: str, span: Span, probe: Probe) -> Sources:
+        """What tells of the span completely, which begins as `probe` says."""
+        async with snapshot(self._pool) as connection:
+            return await self._samples.sources(connection, server_id, span, probe)
+
     async def samples(self, server_id: str, span: Span, cells: Sequence[Cell]) -> list[Block]:
         """The values of `cells`, either core columns or elements of the labelled array, as they were measured."""
         async with snapshot(self._pool) as connection:
@@ -46,10 +52,16 @@ class Store:
         async with snapshot(self._pool) as connection:
             return await self._samples.steps(connection, server_id, reading, cells)
 
-    async def layouts(self, server_id: str, span: Span) -> Mapping[int, Layout]:
-        """The layouts that samples of the span have. Raises INVALID_ARGUMENT when there are too many to read."""
+    async def layouts(self, server_id: str, span: Span, level: Level | None = None) -> Mapping[int, Layout]:
+        """The layouts that samples of the span have; or a level of them, some of which may be of beside the span.
+
+        Raises INVALID_ARGUMENT when there are too many to read.
+        """
         async with snapshot(self._pool) as connection:
-            layout_ids = await self._samples.layout_ids(connection, server_id, span)
+            if level is None:
+                layout_ids = await self._samples.layout_ids(connection, server_id, span)
+            else:
+                layout_ids = await self._samples.rolled_layout_ids(connection, server_id, level, span)
         if await self._layouts.size_bytes(layout_ids) > MAX_LAYOUT_BYTES:
             raise invalid("start_time", "reaches over too many changes of what was measured; ask for a shorter span.")
         return await self._layouts.get(layout_ids)

@@ -2,22 +2,22 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from flick.clock import Clock
 from flick.errors import invalid
 from flick.v1 import query_pb2
 from services.query.answers.advice import advice_on_timeout
-from services.query.answers.collector import Collector
+from services.query.answers.collector import Collector, Found
 from services.query.answers.gate import Gate
 from services.query.metrics import QueryMetrics
 from services.query.rules import compare
 from services.query.rules.across import MAX_SERVERS, Aggregation, Load, check_aggregation, combine, plan_fleet_reading
 from services.query.rules.catalog import Catalog, Selector
 from services.query.rules.days import by_days
-from services.query.rules.plan import MAX_NAMES, Reading, Span, expected_rows, plan_points, plan_span
-from services.query.rules.series import Series, with_labels
+from services.query.rules.plan import MAX_NAMES, Reading, Span, plan_points, plan_span
+from services.query.rules.series import with_labels
 from services.query.store import Store
 
 _ADVICE = "Reading this history takes too long. Ask for a shorter span, fewer servers or fewer names."
@@ -57,7 +57,6 @@ class FleetHistory:
     """
 
     def __init__(self, *, store: Store, catalog: Catalog, gate: Gate, clock: Clock, metrics: QueryMetrics) -> None:
-        self._store = store
         self._collector = Collector(store=store)
         self._catalog = catalog
         self._gate = gate
@@ -86,14 +85,16 @@ class FleetHistory:
         self, asked: FleetQuestion, selectors: Sequence[Selector], span: Span, now_us: int
     ) -> query_pb2.QueryFleetMetricsResponse:
         offset_us = asked.compare_offset_us
-        present = await self._survey(asked, selectors, span)
-        earlier = await self._survey(asked, selectors, span.moved(-offset_us)) if offset_us else _Found(span=span)
-        points = plan_points(max_points=asked.max_points, series=present.count + earlier.count)
+        present = await self._survey(asked, selectors, span, now_us)
+        earlier = await self._survey(asked, selectors, span.moved(-offset_us), now_us) if offset_us else {}
+        surveys = [*present.values(), *earlier.values()]
+        points = plan_points(max_points=asked.max_points, series=sum(len(one.series) for one in surveys))
         reading = plan_fleet_reading(
             span=span,
             points=points,
-            loads=[*await self._loads(present, points, now_us), *await self._loads(earlier, points, now_us)],
+            loads=[Load(one.span, one.probe, one.sources, len(one.series)) for one in surveys],
             least_step_us=max(asked.intervals_us.values()) if asked.aggregation else None,
+            now_us=now_us,
         )
         reading = by_days(reading, span, points=points, zone=asked.zone)
         shown = await self._read(reading, present, later_us=0)
@@ -103,38 +104,25 @@ class FleetHistory:
         before = await self._read(then.reading, earlier, later_us=then.later_us)
         return await asyncio.to_thread(_answer, asked, reading, shown, before, then.offset_us)
 
-    async def _survey(self, asked: FleetQuestion, selectors: Sequence[Selector], span: Span) -> "_Found":
-        series = {}
+    async def _survey(
+        self, asked: FleetQuestion, selectors: Sequence[Selector], span: Span, now_us: int
+    ) -> Mapping[str, Found]:
+        """What each server has in a span."""
+        surveys = {}
         for server_id in asked.server_ids:
-            found = await self._collector.series(server_id, selectors, span)
-            series[server_id] = [one for one in found if asked.labels.items() <= one.labels.items()]
-        return _Found(span=span, series=series)
+            found = await self._collector.survey(
+                server_id, selectors, span=span, max_points=asked.max_points, now_us=now_us, alone=False
+            )
+            chosen = [one for one in found.series if asked.labels.items() <= one.labels.items()]
+            surveys[server_id] = replace(found, series=chosen)
+        return surveys
 
-    async def _loads(self, found: "_Found", points: int, now_us: int) -> list[Load]:
-        loads = []
-        for server_id, series in found.series.items():
-            probe = await self._store.probe(server_id, found.span, limit=points + 1)
-            loads.append(Load(probe, expected_rows(found.span, probe, now_us), len(series)))
-        return loads
-
-    async def _read(self, reading: Reading, found: "_Found", *, later_us: int) -> Shown:
+    async def _read(self, reading: Reading, surveys: Mapping[str, Found], *, later_us: int) -> Shown:
         shown: list[tuple[str, query_pb2.TimeSeries]] = []
-        for server_id, series in found.series.items():
-            collected = await self._collector.points(server_id, reading, series)
+        for server_id, found in surveys.items():
+            collected = await self._collector.points(server_id, reading, found.series)
             shown += [(server_id, one.time_series(later_us=later_us)) for one in collected if len(one)]
         return shown
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Found:
-    """Which series each server has in a span."""
-
-    span: Span
-    series: Mapping[str, Sequence[Series]] = field(default_factory=dict)
-
-    @property
-    def count(self) -> int:
-        return sum(map(len, self.series.values()))
 
 
 def check_servers(server_ids: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from flick.clock import Clock
 from flick.errors import invalid
@@ -12,6 +13,7 @@ from services.query.answers.collector import Collector, Found
 from services.query.answers.gate import Gate
 from services.query.rules.catalog import Catalog, Selector
 from services.query.rules.changes import EVER_GROWING, check_limit, plan_baseline, rank
+from services.query.rules.levels import Sources
 from services.query.rules.plan import MAX_NAMES, Reading, Span, plan_points, plan_span, plan_step
 from services.query.rules.points import Points
 
@@ -65,7 +67,8 @@ class Changes:
         self, server_id: str, selectors: Sequence[Selector], spans: Sequence[Span], limit: int, now_us: int
     ) -> query_pb2.QueryMetricChangesResponse:
         found = [
-            await self._collector.survey(server_id, selectors, span=one, max_points=0, now_us=now_us) for one in spans
+            await self._collector.survey(server_id, selectors, span=one, max_points=0, now_us=now_us, alone=False)
+            for one in spans
         ]
         readings = _readings(found, now_us)
         before, after = [
@@ -78,14 +81,15 @@ class Changes:
 def _readings(found: Sequence[Found], now_us: int) -> list[Reading]:
     """How both windows are read: both as they were measured, or both by the same steps."""
     points = plan_points(max_points=0, series=sum(len(one.series) for one in found))
-    readings = [one.reading(points, now_us, reads=len(found)) for one in found]
+    sources = reduce(Sources.both, (one.sources for one in found))
+    readings = [one.reading(points, now_us, reads=len(found), sources=sources) for one in found]
     if all(one.step_us is None for one in readings):
         return readings
-    for one in found:
-        one.reading(points, now_us, reads=len(found), as_measured=False)  # refuses what would be too much by steps
+    for one in found:  # refuses what would be too much by steps
+        one.reading(points, now_us, reads=len(found), sources=sources, as_measured=False)
     longest = max((one.span for one in found), key=lambda span: span.length_us)
-    step_us = plan_step(longest, points, least_us=0)
-    return [Reading(span=one.span.aligned(step_us), step_us=step_us) for one in found]
+    step_us = plan_step(longest, points, least_us=sources.least_us)
+    return [Reading(span=one.span.aligned(step_us), step_us=step_us, sources=sources) for one in found]
 
 
 def _answer(

@@ -8,8 +8,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from services.query.custom.pushed import pushed_id
 from services.query.rules.catalog import Selector
-from services.query.rules.plan import Probe, Reading, Span, plan_points, plan_reading
+from services.query.rules.levels import HOURS, SAMPLES, Level, Sources
+from services.query.rules.plan import Probe, Reading, Span, plan_points, plan_reading, tells_all
 from services.query.rules.points import Points, collect_samples, collect_steps, columns_of
 from services.query.rules.series import Cell, Layout, Series, cells_of, find_series
 from services.query.store import Store
@@ -17,14 +19,20 @@ from services.query.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a server has in a span: how it begins, and the series that are asked for."""
+    """What a server has in a span: how it begins, what tells of it, and the series that are asked for."""
 
     span: Span
     probe: Probe
+    sources: Sources
     series: Sequence[Series]
 
-    def reading(self, points: int, now_us: int, *, reads: int, as_measured: bool = True) -> Reading:
-        """How it is read, as one of `reads` readings, at most `points` points a series. Raises as `plan_reading`."""
+    def reading(
+        self, points: int, now_us: int, *, reads: int, as_measured: bool = True, sources: Sources | None = None
+    ) -> Reading:
+        """How it is read, as one of `reads` readings, at most `points` points a series. Raises as `plan_reading`.
+
+        `sources` are others than its own, when it is read beside another span.
+        """
         return plan_reading(
             span=self.span,
             points=points,
@@ -33,6 +41,7 @@ class Found:
             now_us=now_us,
             reads=reads,
             as_measured=as_measured,
+            sources=self.sources if sources is None else sources,
         )
 
 
@@ -46,27 +55,49 @@ class Collector:
     def __init__(self, *, store: Store) -> None:
         self._store = store
 
-    async def series(self, server_id: str, selectors: Sequence[Selector], span: Span) -> list[Series]:
-        """The series of `selectors` that the server has in the span. Raises INVALID_ARGUMENT for too many layouts."""
+    async def series(
+        self, server_id: str, selectors: Sequence[Selector], span: Span, *, level: Level | None = None
+    ) -> list[Series]:
+        """The series of `selectors` that the server's samples, or a level of them, have in the span.
+
+        Raises INVALID_ARGUMENT for too many layouts.
+        """
         layouts: Mapping[int, Layout] = {}
         if not all(one.column for one in selectors):
-            layouts = await self._store.layouts(server_id, span)
-        return find_series(selectors, layouts)
+            layouts = await self._store.layouts(server_id, span, level)
+        pushed: Mapping[int, Layout] = {}
+        for source in _pushed_sources(server_id, any(one.custom for one in selectors)):
+            pushed = await self._store.layouts(source, span, level)
+        return find_series(selectors, {**layouts, **pushed}, pushed=pushed)
 
     async def survey(
-        self, server_id: str, selectors: Sequence[Selector], *, span: Span, max_points: int, now_us: int
+        self, server_id: str, selectors: Sequence[Selector], *, span: Span, max_points: int, now_us: int, alone: bool
     ) -> Found:
-        """What is there to be read. Raises INVALID_ARGUMENT when it is too much, whatever the labels."""
+        """What is there to be read. Raises INVALID_ARGUMENT when it is too much, whatever the labels.
+
+        Where nothing else is read beside it (`alone`), less has to be found out.
+        """
         points = plan_points(max_points=max_points, series=1)
-        probe = await self._store.probe(server_id, span, limit=points + 1)
-        plan_reading(span=span, points=points, series=1, probe=probe, now_us=now_us)
-        return Found(span=span, probe=probe, series=await self.series(server_id, selectors, span))
+        source, probe = server_id, await self._store.probe(server_id, span, limit=points + 1)
+        for pushed in _pushed_sources(server_id, any(one.custom for one in selectors)):
+            other = await self._store.probe(pushed, span, limit=points + 1)
+            if other.rows > probe.rows:  # what has more samples says how both are read
+                source, probe = pushed, other
+        sources = SAMPLES
+        if not (alone and tells_all(probe, span, points)):
+            sources = await self._store.sources(source, span, probe)
+        reading = plan_reading(span=span, points=points, series=1, probe=probe, now_us=now_us, sources=sources)
+        level = min(reading.level, HOURS) if reading.level and HOURS in sources.levels else reading.level
+        series = await self.series(server_id, selectors, span, level=level)
+        return Found(span=span, probe=probe, sources=sources, series=series)
 
     async def points(self, server_id: str, reading: Reading, series: Sequence[Series]) -> list[Points]:
         """The points of each of `series`."""
         collected = [Points(series=one) for one in series]
         for core in (True, False):
             await self._collect(server_id, reading, collected, cells_of(series, core=core))
+        for source in _pushed_sources(server_id, any(one.pushed for one in series)):
+            await self._collect(source, reading, collected, cells_of(series, core=False))
         return collected
 
     async def _collect(
@@ -81,3 +112,9 @@ class Collector:
         else:
             steps = await self._store.steps(server_id, reading, cells)
             await asyncio.to_thread(collect_steps, steps, columns)
+
+
+def _pushed_sources(server_id: str, wanted: bool) -> list[str]:
+    """Under which id else the server has samples that are wanted: none, or that of what was pushed."""
+    source = pushed_id(server_id) if wanted else None
+    return [source] if source else []

@@ -92,14 +92,22 @@ class History:
         self, asked: Question, selectors: Sequence[Selector], span: Span, now_us: int
     ) -> query_pb2.QueryMetricsResponse:
         offset_us = asked.compare_offset_us
-        survey = partial(self._collector.survey, asked.server_id, selectors, max_points=asked.max_points, now_us=now_us)
+        survey = partial(
+            self._collector.survey,
+            asked.server_id,
+            selectors,
+            max_points=asked.max_points,
+            now_us=now_us,
+            alone=not offset_us,
+        )
         earlier = await survey(span=span.moved(-offset_us)) if offset_us else None
         present = await survey(span=span)
         series = len(present.series) + (len(earlier.series) if earlier else 0)
         points = plan_points(max_points=asked.max_points, series=series)
-        reading = present.reading(points, now_us, reads=2 if earlier else 1)
-        if earlier and earlier.reading(points, now_us, reads=2).step_us and not reading.step_us:
-            reading = present.reading(points, now_us, reads=2, as_measured=False)
+        reads, sources = (2, present.sources.both(earlier.sources)) if earlier else (1, present.sources)
+        reading = present.reading(points, now_us, reads=reads, sources=sources)
+        if earlier and earlier.reading(points, now_us, reads=reads, sources=sources).step_us and not reading.step_us:
+            reading = present.reading(points, now_us, reads=reads, sources=sources, as_measured=False)
         reading = by_days(reading, span, points=points, zone=asked.zone)
         collected = await self._collector.points(asked.server_id, reading, present.series)
         answer = await asyncio.to_thread(_answer, reading, collected)
@@ -109,7 +117,7 @@ class History:
             answer.earlier_series.extend(one.time_series(later_us=then.later_us) for one in before if len(one))
             answer.compare_offset.FromMicroseconds(then.offset_us)
         gaps, answer.gaps_left_out = await self._gaps.read(
-            asked.server_id, reading.span, interval_us=asked.interval_us, now_us=now_us
+            asked.server_id, reading.span, level=reading.level, interval_us=asked.interval_us, now_us=now_us
         )
         answer.gaps.extend(map(_gap, gaps))
         return answer

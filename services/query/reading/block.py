@@ -71,6 +71,17 @@ def joined(blocks: Iterable[Block]) -> list[Block]:
     return [_joined(layout_id, found) for layout_id, found in by_layout.items()]
 
 
+def joined_buckets(parts: Iterable[Buckets]) -> list[Buckets]:
+    """The buckets of several blocks, in the order of time, as few as can be: those of one layout with alike weights."""
+    alike: dict[tuple[int, int], list[Buckets]] = {}
+    for one in parts:
+        if len(one.times_us):
+            alike.setdefault((one.layout_id, len(one.weights)), []).append(one)
+    return [
+        found[0] if len(found) == 1 else _joined_buckets(layout_id, found) for (layout_id, _), found in alike.items()
+    ]
+
+
 def as_buckets(block: Block, weights: Floats) -> Buckets:
     """Samples as buckets of one sample each."""
     values = block.values
@@ -98,6 +109,17 @@ def combine(buckets: Buckets, begins_us: Times) -> Steps:
         totals=totals,
         minima=np.fmin.reduceat(buckets.minima, first, axis=1),
         maxima=np.fmax.reduceat(buckets.maxima, first, axis=1),
+    )
+
+
+def _joined_buckets(layout_id: int, found: Sequence[Buckets]) -> Buckets:
+    return Buckets(
+        layout_id=layout_id,
+        times_us=np.concatenate([one.times_us for one in found]),
+        weights=np.concatenate([one.weights for one in found], axis=1),
+        averages=np.concatenate([one.averages for one in found], axis=1),
+        minima=np.concatenate([one.minima for one in found], axis=1),
+        maxima=np.concatenate([one.maxima for one in found], axis=1),
     )
 
 

@@ -74,7 +74,8 @@ class Hours:
         places = [self._places[one.column] if core else one.position - 1 for one in cells]
         runs = runs_of(places)
         sql = self._queries["hour_columns"].replace("/*packed*/", "core" if core else "labelled")
-        sql = sql.replace("/*layout*/", str(CORE) if core else "layout_id")
+        sql = sql.replace("/*layout*/", str(CORE) if core else "layout_id").replace("/*weights*/", "")
+        sql = sql.replace("/*table*/", "sealed_metrics").replace("/*begin*/", "hour")
         lows, highs = [low for low, _ in runs], [high for _, high in runs]
         rows = await connection.fetch(sql, server_id, *_bounds(span), lows, highs)
         return await self._worker.run(lambda: [_block(row, runs, places) for row in rows])

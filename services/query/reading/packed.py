@@ -44,6 +44,12 @@ def read_all_numbers(packed: bytes, *, only: int | None = None) -> Times:
     return steps.cumsum(axis=1)
 
 
+def width_of(head: bytes) -> int:
+    """How many columns there are in the block that begins so. Raises DATA_LOSS when it is damaged."""
+    with _damage_told():
+        return Directory.read(head).columns
+
+
 def read_last(packed: bytes) -> list[float]:
     """The last value of each column. Raises DATA_LOSS when one is damaged."""
     with _damage_told():

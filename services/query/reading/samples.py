@@ -9,14 +9,30 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 import numpy as np
 
 from flick.db.pool import Connection
-from services.query.reading.block import Lags, as_buckets, chosen, combine, joined, within
+from services.query.reading.block import (
+    Buckets,
+    Lags,
+    Which,
+    as_buckets,
+    chosen,
+    chosen_buckets,
+    combine,
+    joined,
+    joined_buckets,
+    within,
+)
+from services.query.reading.composition import Source, sources_of
 from services.query.reading.hours import Hours
+from services.query.reading.levels import Levels
 from services.query.reading.processes import Processes
 from services.query.reading.rows import NewestSample, Rows
 from services.query.reading.survey import Part, Survey
+from services.query.reading.weights import weigh
 from services.query.reading.worker import Worker
 from services.query.rules.catalog import Catalog
 from services.query.rules.delivery import HOUR_US
+from services.query.rules.levels import Hours as HoursLacking
+from services.query.rules.levels import Level, Sources, find_sources
 from services.query.rules.plan import Probe, Reading, Span, Times
 from services.query.rules.points import Block, Steps
 from services.query.rules.series import Cell
@@ -40,6 +56,7 @@ class Samples:
         self._rows = Rows(catalog=catalog)
         self._worker = Worker()
         self._hours = Hours(catalog=catalog, worker=self._worker)
+        self._levels = Levels(catalog=catalog, worker=self._worker)
         self.snapshots = Processes(worker=self._worker)
 
     async def probe(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> Probe:
@@ -58,14 +75,53 @@ class Samples:
         found = [blocks async for _, blocks in self._parts(connection, server_id, span, cells)]
         return joined(one for blocks in found for one in blocks)
 
+    async def sources(self, connection: Connection, server_id: str, span: Span, probe: Probe) -> Sources:
+        """What tells of the span completely, which begins as `probe` says."""
+        first_us = probe.first_us if probe.rows else None
+        if await self._any_before(connection, server_id, span.start_us):
+            first_us = span.start_us
+        return find_sources(
+            start_us=span.start_us,
+            first_us=first_us,
+            levels=await self._levels.firsts(connection, server_id, span.end_us),
+            hours=await self._lacking(connection, server_id, span),
+        )
+
     async def steps(
         self, connection: Connection, server_id: str, reading: Reading, cells: Sequence[Cell]
     ) -> list[Steps]:
-        """The values of `cells`, combined by steps. A step may come in several pieces."""
+        """The values of `cells`, combined by steps. A step may come in several pieces.
+
+        Where steps are those of a level, averages are weighted by time, whatever they are made of.
+        """
         found: list[Steps] = []
-        async for _, blocks in self._parts(connection, server_id, reading.span, cells):
-            found += await self._worker.run(_steps, blocks, reading)
+        if reading.level is None:
+            async for _, blocks in self._parts(connection, server_id, reading.span, cells):
+                found += await self._worker.run(_steps, blocks, reading)
+            return found
+        hours = await self._lacking(connection, server_id, reading.span)
+        for one in sources_of(reading.level, reading.span, hours):
+            if one.level is None:
+                async for _, blocks in self._parts(connection, server_id, one.span, cells):
+                    found += await self._worker.run(_weighted_steps, blocks, reading)
+                continue
+            for part in self._levels.parts(one.level, one.span, cells):
+                buckets = await self._levels.buckets(connection, server_id, one.level, part, cells)
+                found += await self._worker.run(_rolled_steps, buckets, one, reading)
         return found
+
+    async def bucket_times_us(self, connection: Connection, server_id: str, level: Level, span: Span) -> Times:
+        """When the buckets of a level begin that have samples of the span, in order, as if all were rolled up."""
+        whole = span.aligned(level.bucket_us)
+        found = [np.array([], np.int64)]
+        hours = await self._lacking(connection, server_id, whole)
+        for one in sources_of(level, whole, hours):
+            if one.level is None:
+                found += [times_us async for times_us in self.times_us(connection, server_id, one.span)]
+            else:
+                times_us = await self._levels.times_us(connection, server_id, one.level, one.span)
+                found.append(times_us[_shown(times_us, one)])
+        return np.unique(np.concatenate(found) // level.bucket_us * level.bucket_us)
 
     async def times_us(self, connection: Connection, server_id: str, span: Span) -> AsyncIterator[Times]:
         """When the samples of the span were measured: in parts, in order, no hour in two of them."""
@@ -73,8 +129,8 @@ class Samples:
             yield _sorted_times(blocks)
 
     async def any_before(self, connection: Connection, server_id: str, moment_us: int) -> bool:
-        """Whether there is a sample before a moment."""
-        return await self._hours.any_before(connection, server_id, moment_us) or await self._rows.any_before(
+        """Whether there is a sample before a moment, or a rollup of one that is gone."""
+        return await self._levels.any_before(connection, server_id, moment_us) or await self._any_before(
             connection, server_id, moment_us
         )
 
@@ -92,6 +148,18 @@ class Samples:
                 found |= await self._rows.layout_ids(connection, server_id, part.span)
             else:
                 found |= {one.layout_id for one in await self._read(connection, server_id, part, [])}
+        return found - {0}
+
+    async def rolled_layout_ids(self, connection: Connection, server_id: str, level: Level, span: Span) -> set[int]:
+        """The layouts that a level, with what completes it, has in the span; and more where a block reaches beyond."""
+        found: set[int] = set()
+        whole = span.aligned(level.bucket_us)
+        hours = await self._lacking(connection, server_id, whole)
+        for one in sources_of(level, whole, hours):
+            if one.level is None:
+                found |= await self.layout_ids(connection, server_id, one.span)
+            else:
+                found |= await self._levels.layout_ids(connection, server_id, one.level, one.span)
         return found - {0}
 
     async def lags_us(self, connection: Connection, server_id: str, span: Span) -> list[Times]:
@@ -131,9 +199,19 @@ class Samples:
         sealed = await self._hours.processes(connection, server_id, span)
         return sealed if sealed and (row is None or sealed[0] >= row[0]) else row
 
+    async def _any_before(self, connection: Connection, server_id: str, moment_us: int) -> bool:
+        return await self._hours.any_before(connection, server_id, moment_us) or await self._rows.any_before(
+            connection, server_id, moment_us
+        )
+
     async def _survey(self, connection: Connection, server_id: str, span: Span) -> Survey:
         sealed = await self._hours.heads(connection, server_id, span)
         return Survey(span=span, sealed=sealed, rows=await self._rows.hours(connection, server_id, span))
+
+    async def _lacking(self, connection: Connection, server_id: str, span: Span) -> HoursLacking:
+        """The hours of a span that levels don't show as they are."""
+        rows = await self._rows.hours(connection, server_id, span.aligned(HOUR_US))
+        return await self._levels.hours(connection, server_id, span, rows=rows)
 
     async def _sealed_times_us(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> Times:
         """The times of the span's first samples in sealed hours, in order: `limit` of them, some more, or all."""
@@ -184,6 +262,32 @@ def _steps(blocks: Iterable[Block], reading: Reading) -> list[Steps]:
     return [
         combine(as_buckets(one, np.ones(len(one.times_us))), reading.begins_us(one.times_us)) for one in joined(blocks)
     ]
+
+
+def _weighted_steps(blocks: Sequence[Block], reading: Reading) -> list[Steps]:
+    """Steps of samples of whole hours, by how long each sample stands for."""
+    times_us = _sorted_times(blocks)
+    weights = weigh(times_us).astype(np.float64)
+    found = []
+    for one in joined(blocks):
+        buckets = as_buckets(one, weights[np.searchsorted(times_us, one.times_us)])
+        buckets = chosen_buckets(buckets, within(one.times_us, reading.span))
+        if len(buckets.times_us):
+            found.append(combine(buckets, reading.begins_us(buckets.times_us)))
+    return found
+
+
+def _rolled_steps(blocks: Iterable[Buckets], source: Source, reading: Reading) -> list[Steps]:
+    shown = [chosen_buckets(one, _shown(one.times_us, source)) for one in blocks]
+    return [combine(one, reading.begins_us(one.times_us)) for one in joined_buckets(shown)]
+
+
+def _shown(times_us: Times, source: Source) -> Which:
+    """Which buckets of a source have no hour that another one has."""
+    if not source.without or source.level is None:
+        return slice(None)
+    length_us = max(source.level.bucket_us, HOUR_US)
+    return ~np.isin(times_us // length_us * length_us, list(source.without))
 
 
 def _lags(span: Span, blocks: Sequence[Lags], rows: Lags | None) -> list[Times]:

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple, TypeAlias
 
 from flick.errors import FlickError, invalid
 from flick.v1 import options_pb2, query_pb2
+from services.query.rules.levels import SAMPLES, Sources
 from services.query.rules.plan import (
     MAX_READ_ROWS,
     MAX_READ_VALUES,
@@ -13,6 +15,7 @@ from services.query.rules.plan import (
     Reading,
     Span,
     plan_step,
+    read_rows,
 )
 
 MAX_SERVERS = 100
@@ -45,14 +48,17 @@ def check_aggregation(aggregation: Aggregation, quantiles: Sequence[float]) -> N
 
 
 class Load(NamedTuple):
-    """What one server has in one span: how the span begins, how many samples are expected, how many series are read."""
+    """What one server has in one span: how it begins, what tells of it completely, and how many series are read."""
 
+    span: Span
     probe: Probe
-    rows: float
+    sources: Sources
     series: int
 
 
-def plan_fleet_reading(*, span: Span, points: int, loads: Sequence[Load], least_step_us: int | None) -> Reading:
+def plan_fleet_reading(
+    *, span: Span, points: int, loads: Sequence[Load], least_step_us: int | None, now_us: int
+) -> Reading:
     """One reading for all servers, so that their steps are the same.
 
     Args:
@@ -60,17 +66,21 @@ def plan_fleet_reading(*, span: Span, points: int, loads: Sequence[Load], least_
         points: the most points a series may have.
         loads: what is read of each server, there and in an earlier span.
         least_step_us: the shortest step; None: samples may come as they were measured.
+        now_us: the time; nothing is expected to be stored after it.
 
     Raises INVALID_ARGUMENT with advice when more would have to be read than one call may.
     """
-    if least_step_us is None and all(one.probe.rows <= points for one in loads):
-        return Reading(span=span, step_us=None)
-    rows, values = sum(one.rows for one in loads), sum(one.rows * one.series for one in loads)
-    share = max(rows / MAX_READ_ROWS, values / MAX_READ_VALUES)
+    sources = reduce(Sources.both, (one.sources for one in loads)) if loads else SAMPLES
+    if least_step_us is None and sources.samples and all(one.probe.rows <= points for one in loads):
+        return Reading(span=span, step_us=None, sources=sources)
+    step_us = plan_step(span, points, least_us=max(sources.least_us, least_step_us or 0))
+    reading = Reading(span=span.aligned(step_us), step_us=step_us, sources=sources)
+    rows = [read_rows(reading.level, one.sources, one.span, one.probe, now_us) for one in loads]
+    values = sum(count * one.series for count, one in zip(rows, loads, strict=True))
+    share = max(sum(rows) / MAX_READ_ROWS, values / MAX_READ_VALUES)
     if share > 1:
         raise _too_much(span, share)
-    step_us = plan_step(span, points, least_us=least_step_us or 0)
-    return Reading(span=span.aligned(step_us), step_us=step_us)
+    return reading
 
 
 def _too_much(span: Span, share: float) -> FlickError:

@@ -31,7 +31,7 @@ class Days:
 
     @property
     def part_us(self) -> int:
-        """A step that divides every one of these, at most an hour: what is read, and put together to days."""
+        """A length that divides every one of these, at most an hour."""
         return math.gcd(_HOUR_US, *self.edges_us)
 
 
@@ -41,6 +41,11 @@ class DayReading(Reading):
 
     days: Days
 
+    @property
+    def part_us(self) -> int:
+        """See `Reading`."""
+        return self.days.part_us
+
     def begins_us(self, times_us: Times) -> Times:
         """See `Reading`."""
         places = np.searchsorted(self.days.edges_us, times_us, side="right") - 1
@@ -48,7 +53,10 @@ class DayReading(Reading):
 
 
 def by_days(reading: Reading, span: Span, *, points: int, zone: ZoneInfo) -> Reading:
-    """The same reading of `span`; steps of a day or more begin at midnight in `zone`, at most `points` of them."""
+    """The same reading of `span`; steps of a day or more begin at midnight in `zone`, at most `points` of them.
+
+    Where nothing finer than UTC days is left, the steps stay those.
+    """
     if reading.step_us is None or reading.step_us < DAY_US or zone.key == UTC.key:  # whose days are those of the grid
         return reading
     every, edges_us = next(
@@ -56,11 +64,13 @@ def by_days(reading: Reading, span: Span, *, points: int, zone: ZoneInfo) -> Rea
         for every in count(reading.step_us // DAY_US)
         if len(edges_us := _edges_us(span, zone, every)) <= points + 1
     )
-    return DayReading(
+    by_zone = DayReading(
         span=Span(start_us=edges_us[0], end_us=edges_us[-1]),
         step_us=every * DAY_US,
+        sources=reading.sources,
         days=Days(edges_us=edges_us, shown_us=edges_us[:-1]),
     )
+    return by_zone if by_zone.level or reading.sources.samples else reading
 
 
 def days_before(reading: DayReading, offset_us: int, *, zone: ZoneInfo) -> DayReading:

@@ -89,6 +89,26 @@ class Holes:
             self.left_out = True
 
 
+def find_holes(starts_us: Times, bucket_us: int, *, span: Span, interval_us: int) -> tuple[list[Span], bool]:
+    """The longest holes in the order of time, seen from buckets of one length; and whether some were left out.
+
+    A hole is where at least a bucket is missing, and no sample was measured for longer than three intervals.
+
+    Args:
+        starts_us: when those begin that have samples, ascending.
+        bucket_us: how long they are.
+        span: what is looked at.
+        interval_us: the metric interval.
+    """
+    begins = np.append(span.start_us, starts_us + bucket_us)
+    ends = np.append(starts_us, span.end_us)
+    lengths = ends - begins
+    places = np.flatnonzero(lengths >= max(bucket_us, LATE_AFTER_INTERVALS * interval_us))
+    kept = np.sort(places[np.argsort(lengths[places], kind="stable")[-MAX_KEPT:]])
+    holes = [Span(start_us=int(begins[one]), end_us=int(ends[one])) for one in kept]
+    return holes, len(kept) < len(places)
+
+
 def join_gaps(holes: Iterable[Span], told: Iterable[Gap], *, span: Span, interval_us: int) -> list[Gap]:
     """What is missing in the span, in the order of time, none over another: told gaps, and holes that nobody told.
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flick.errors import FlickError, invalid
+from services.query.rules.levels import SAMPLES, Level, Sources
 
 Times: TypeAlias = npt.NDArray[np.int64]
 
@@ -32,6 +33,8 @@ MAX_READ_VALUES = 50_000_000
 
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _DAY_S = 86_400
+_MINUTE_US = 60 * SECOND_US
+_HOUR_US = 3600 * SECOND_US
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +69,26 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What is read: samples as they are where `step_us` is None, else combined by steps of the grid."""
+    """What is read: samples as they are where `step_us` is None, else combined by steps of the grid.
+
+    Attributes:
+        sources: what tells of the span completely.
+    """
 
     span: Span
     step_us: int | None
+    sources: Sources = SAMPLES
+
+    @property
+    def part_us(self) -> int:
+        """A length that divides every step. There are steps."""
+        assert self.step_us is not None
+        return self.step_us
+
+    @property
+    def level(self) -> Level | None:
+        """Which level the steps are made of; None: of samples."""
+        return None if self.step_us is None else self.sources.level(self.part_us)
 
     def moved(self, by_us: int) -> Self:
         """The same so much later; negative: earlier. By whole steps, where there are steps."""
@@ -119,7 +138,15 @@ def plan_points(*, max_points: int, series: int) -> int:
 
 
 def plan_reading(
-    *, span: Span, points: int, series: int, probe: Probe, now_us: int, reads: int = 1, as_measured: bool = True
+    *,
+    span: Span,
+    points: int,
+    series: int,
+    probe: Probe,
+    now_us: int,
+    reads: int = 1,
+    as_measured: bool = True,
+    sources: Sources = SAMPLES,
 ) -> Reading:
     """Samples as they are when at most `points` of them lie in the span, else steps wide enough for `points` of them.
 
@@ -131,14 +158,23 @@ def plan_reading(
         now_us: the time; nothing is expected to be stored after it.
         reads: among how many readings of one call the budget is shared.
         as_measured: whether samples may come as they are.
+        sources: what tells of the span completely; a step is no finer than that.
 
     Raises INVALID_ARGUMENT with advice when more would have to be read than one call may.
     """
-    if as_measured and probe.rows <= points:
-        return Reading(span=span, step_us=None)
-    _refuse_too_much(span, series, probe, now_us, reads)
-    step_us = _step(span, points)
-    return Reading(span=span.aligned(step_us), step_us=step_us)
+    if as_measured and sources.samples and probe.rows <= points:
+        return Reading(span=span, step_us=None, sources=sources)
+    step_us = plan_step(span, points, least_us=sources.least_us)
+    reading = Reading(span=span.aligned(step_us), step_us=step_us, sources=sources)
+    _refuse_too_much(reading, span, series, probe, now_us, reads)
+    return reading
+
+
+def tells_all(probe: Probe, span: Span, points: int) -> bool:
+    """Whether samples tell of all of the span and are what is read, without asking for more: it begins with some."""
+    if not probe.rows or probe.first_us - span.start_us >= _MINUTE_US:
+        return False
+    return probe.rows <= points or _step(span, points) < _MINUTE_US
 
 
 def plan_step(span: Span, points: int, *, least_us: int) -> int:
@@ -157,11 +193,23 @@ def _step(span: Span, points: int) -> int:
     )
 
 
-def _refuse_too_much(span: Span, series: int, probe: Probe, now_us: int, reads: int) -> None:
-    rows = expected_rows(span, probe, now_us)
+def _refuse_too_much(reading: Reading, span: Span, series: int, probe: Probe, now_us: int, reads: int) -> None:
+    rows = read_rows(reading.level, reading.sources, span, probe, now_us)
     limit = min(MAX_READ_ROWS, MAX_READ_VALUES // max(series, 1)) / reads
     if rows > limit:
-        raise too_much(f"about {limit * _interval_us(probe) / SECOND_US / 3600:.0f} hours")
+        begin_us = probe.first_us if reading.level is None else reading.sources.first_us or span.start_us
+        held_us = min(span.end_us, max(now_us, probe.last_us)) - max(span.start_us, begin_us)
+        raise too_much(f"about {held_us * limit / rows / SECOND_US / 3600:.0f} hours")
+
+
+def read_rows(level: Level | None, sources: Sources, span: Span, probe: Probe, now_us: int) -> float:
+    """How many samples, or as much as samples, are read of the span at a level: a bucket has as much as three."""
+    samples = expected_rows(span, probe, now_us)
+    if level is None:
+        return samples
+    begin_us = max(span.start_us, sources.first_us or 0)
+    buckets = max(0, min(span.end_us, now_us) - begin_us) / level.bucket_us
+    return 3 * buckets + min(samples, sources.sampled_hours * _HOUR_US / _interval_us(probe) if probe.rows > 1 else 0)
 
 
 def expected_rows(span: Span, probe: Probe, now_us: int) -> float:

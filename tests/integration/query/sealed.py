@@ -16,12 +16,17 @@ HOUR_US = 3600 * 1_000_000
 
 
 async def seal(connection: "asyncpg.Connection[Any]", server_id: str, came: Iterable[Came]) -> None:
-    """Write samples as blocks, one for each hour and layout."""
+    """Write samples as blocks, one for each hour and layout, which are not rolled up yet."""
     blocks: dict[tuple[int, int], list[Came]] = {}
     for one in sorted(came, key=lambda one: one.time_us):
         blocks.setdefault((one.time_us // HOUR_US, one.sample.layout_id), []).append(one)
     rows = [_block(server_id, layout_id, found) for (_, layout_id), found in blocks.items()]
     await _write(connection, "sealed_metrics", rows)
+    await connection.executemany(
+        "insert into telemetry.rollups_due (server_id, hour, has_minutes) values ($1, $2, false) "
+        "on conflict (server_id, hour) do update set has_minutes = false",
+        [(server_id, hour) for hour in {row["hour"] for row in rows}],
+    )
 
 
 async def seal_processes(connection: "asyncpg.Connection[Any]", server_id: str, snapshots: Mapping[int, bytes]) -> None:

@@ -12,6 +12,7 @@ import redis.asyncio
 from flick.bus.client import Bus
 from flick.bus.live import LATEST_KEY, samples_channel, watched_key
 from flick.v1 import catalog_pb2, telemetry_pb2
+from tests.integration.query.rolled import roll_up
 from tests.integration.query.rows import NAN, ORGANIZATION, Came, insert, insert_processes
 from tests.integration.query.sealed import seal, seal_processes
 
@@ -27,6 +28,7 @@ class Lying(Enum):
     IN_ROWS = "in rows"
     IN_HOURS = "in sealed hours"
     IN_BOTH = "in both"
+    ROLLED_UP = "in sealed hours that are rolled up"
 
     def part(self, items: Sequence[T], *, copy: Callable[[T], T]) -> tuple[Sequence[T], Sequence[T]]:
         """Those that lie in sealed hours, and those that lie in rows.
@@ -35,7 +37,7 @@ class Lying(Enum):
         """
         if self is Lying.IN_ROWS:
             return [], items
-        if self is Lying.IN_HOURS:
+        if self in (Lying.IN_HOURS, Lying.ROLLED_UP):
             return items, []
         in_both = items[::3]
         return [*in_both, *items[2::3]], [*map(copy, in_both), *items[1::3]]
@@ -65,6 +67,8 @@ class Telemetry:
         in_hours, in_rows = self.lying.part(came, copy=another)
         await seal(self.connection, server_id, in_hours)
         await insert(self.connection, server_id, in_rows)
+        if self.lying is Lying.ROLLED_UP:
+            await roll_up(self.connection)
 
     async def store_processes(self, server_id: str, snapshots: Mapping[int, bytes]) -> None:
         """Commit snapshots of processes, each under its time in microseconds, to where they are to lie."""

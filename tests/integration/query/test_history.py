@@ -18,6 +18,7 @@ from tests.integration.query.house import SECOND_US, QueryHouse, now_us, refusal
 from tests.integration.query.rows import NAN, Came
 from tests.integration.query.sealed import seal
 from tests.integration.query.telemetry import sample
+from tests.unit.ingest.rollups.brute import Measured, weights
 
 CPU = "system.cpu.utilization"
 MODES = "system.cpu.mode.utilization"
@@ -48,14 +49,25 @@ def _points(series: query_pb2.TimeSeries) -> Points:
     return dict(zip(series.times, series.values, strict=True))
 
 
-def _steps(points: Iterable[tuple[int, float]], step_us: int) -> dict[float, tuple[float, float, float]]:
-    """What a chart by steps shows of samples: average, minimum and maximum by the step's beginning in seconds."""
-    buckets: dict[float, list[float]] = defaultdict(list)
+def _steps(
+    points: Iterable[tuple[int, float]], step_us: int, *, times_us: Iterable[int]
+) -> dict[float, tuple[float, float, float]]:
+    """What a chart by steps shows of samples: average, minimum and maximum by the step's beginning in seconds.
+
+    Averages are weighted by how long a sample stands for, by `times_us` of all samples of the server.
+    """
+    stands_for = weights([Measured(time_us, 0, []) for time_us in times_us])
+    buckets: dict[float, list[tuple[float, int]]] = defaultdict(list)
     for time_us, value in points:
         if not math.isnan(value):
-            buckets[time_us // step_us * step_us / SECOND_US].append(value)
+            buckets[time_us // step_us * step_us / SECOND_US].append((value, stands_for[time_us]))
     return {
-        begin: (math.fsum(values) / len(values), min(values), max(values)) for begin, values in sorted(buckets.items())
+        begin: (
+            math.fsum(value * weight for value, weight in found) / sum(weight for _, weight in found),
+            min(found)[0],
+            max(found)[0],
+        )
+        for begin, found in sorted(buckets.items())
     }
 
 
@@ -107,7 +119,7 @@ async def test_steps_show_average_minimum_and_maximum_of_the_samples_in_them(hou
     begin_us, finish_us = start_us // (60 * SECOND_US) * 60 * SECOND_US, -(-end_us // (60 * SECOND_US)) * 60 * SECOND_US
     assert (answer.start_time.ToMicroseconds(), answer.end_time.ToMicroseconds()) == (begin_us, finish_us)
     inside = [(one, value) for one, value in values.items() if begin_us <= one < finish_us]
-    _assert_steps(answer.series[0], _steps(inside, 60 * SECOND_US))
+    _assert_steps(answer.series[0], _steps(inside, 60 * SECOND_US, times_us=times))
 
 
 @pytest.mark.usefixtures("lying")
@@ -198,9 +210,9 @@ async def test_a_step_in_which_the_layout_changes_is_one_step(house: QueryHouse)
     step_us = answer.step.ToMicroseconds()
     assert times[500] % step_us, "the change lies within a step"
     for series, core in zip(answer.series, ("0", "1", "2"), strict=False):
-        _assert_steps(series, _steps(cores[core], step_us))
+        _assert_steps(series, _steps(cores[core], step_us, times_us=times))
     assert answer.series[3].name == CPU
-    _assert_steps(answer.series[3], _steps(((one, 0.5) for one in times), step_us))
+    _assert_steps(answer.series[3], _steps(((one, 0.5) for one in times), step_us, times_us=times))
 
 
 @pytest.mark.usefixtures("lying")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from flick.errors import FlickError
 from flick.v1 import options_pb2, query_pb2
 from services.query.rules.across import Load, check_aggregation, combine, plan_fleet_reading
-from services.query.rules.plan import MAX_READ_ROWS, SECOND_US, Probe, Span, expected_rows
+from services.query.rules.levels import SAMPLES
+from services.query.rules.plan import MAX_READ_ROWS, SECOND_US, Probe, Span
 
 AVERAGE, SUM = query_pb2.FLEET_AGGREGATION_AVERAGE, query_pb2.FLEET_AGGREGATION_SUM
 LEAST, GREATEST = query_pb2.FLEET_AGGREGATION_MINIMUM, query_pb2.FLEET_AGGREGATION_MAXIMUM
@@ -99,8 +100,9 @@ def _plan(probes: list[Probe], *, series: int = 1, least_step_us: int | None = N
     return plan_fleet_reading(
         span=DAY,
         points=500,
-        loads=[Load(one, expected_rows(DAY, one, DAY.end_us), series) for one in probes],
+        loads=[Load(DAY, one, SAMPLES, series) for one in probes],
         least_step_us=least_step_us,
+        now_us=DAY.end_us,
     ).step_us
 
 
