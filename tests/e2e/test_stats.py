@@ -1,15 +1,18 @@
 """What FLick tells of itself after `flick up`, compared with what can be seen from outside."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+import asyncpg
 import httpx
 import psutil
 import pytest
 
+from deploy.local.parts import MIGRATIONS
 from tests.e2e.installation import Installation
 from tests.waiting import eventually
 
@@ -55,6 +58,35 @@ async def test_the_first_admin_sees_the_installation_as_it_is(
     assert int(house["database"]["disk"]["totalBytes"]) == disk.total
     assert not house["redis"].get("trouble")
     assert house["housekeeping"]["leaderCount"] == 1
+
+
+async def test_its_numbers_are_those_of_the_database(installation: Installation, client: httpx.AsyncClient) -> None:
+    ports = json.loads((installation.data_dir / "state.json").read_text())["ports"]
+    connection = await asyncpg.connect(
+        host="127.0.0.1",
+        port=ports["postgres"],
+        user="flick_query",
+        password=(installation.data_dir / "secrets" / "flick_query").read_text().strip(),
+        database="flick",
+    )
+    found = await stats(client)
+    house = found["installation"]
+    total = await connection.fetchval("select pg_database_size(current_database())")
+    streams = await connection.fetchval("select count(*) from telemetry.streams where ended_at is null")
+    tables = await connection.fetch(
+        "select schemaname, tablename from pg_tables where schemaname in ('auth', 'telemetry')"
+    )
+    versions = await connection.fetchrow(
+        "select current_setting('server_version'), current_setting('timescaledb.license')"
+    )
+    await connection.close()
+    schemas = {one["schema"]: one["number"] for one in house["versions"]["schemas"]}
+
+    assert int(house["database"]["totalBytes"]) == pytest.approx(total, rel=0.3)  # of the last minute
+    assert found["agents"]["connectedCount"] == streams
+    assert {(one["schema"], one["table"]) for one in house["database"]["tables"]} == {tuple(row) for row in tables}
+    assert (house["versions"]["postgresql"], house["versions"]["timescaledbLicense"]) == tuple(versions or ())
+    assert schemas == {schema: len(list(folder.glob("*.sql"))) for schema, folder in MIGRATIONS.items()}
 
 
 @pytest.mark.parametrize("part", PARTS)
