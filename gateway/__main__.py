@@ -1,10 +1,14 @@
-"""Start the gateway: read the settings, open the channels, serve until asked to stop, drain."""
+"""Start the gateway: read the settings, open the channels, serve until asked to stop, drain.
+
+`python -m gateway routes` prints the table of routes instead.
+"""
 
 import asyncio
 import logging
 import os
 import random
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from importlib.resources import files
@@ -29,14 +33,17 @@ from gateway.http.origin import OriginPolicy
 from gateway.http.server import serve_http
 from gateway.live.hub import LiveHub
 from gateway.metrics import GatewayMetrics
+from gateway.routes import route_table
 
 DRAIN_GRACE_S = 5.0  # for calls that run when the gateway is asked to stop
 
 logger = logging.getLogger("gateway")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Run; returns the exit code."""
+    if arguments:
+        return _print_routes(arguments)
     try:
         config = load(GatewayConfig, environ=os.environ)
         log.configure(service="gateway", level=config.log_level)
@@ -44,6 +51,15 @@ def main() -> int:
     except (ConfigError, FlickError, ValueError) as error:  # ValueError: ContractError, or a log level that is none
         print(f"gateway: {error}", file=sys.stderr)  # noqa: T201 - the log may not be set up yet
         return 1
+    return 0
+
+
+def _print_routes(arguments: Sequence[str]) -> int:
+    """What the gateway serves, for people; 2 for a command that it does not know."""
+    if list(arguments) != ["routes"]:
+        print("usage: python -m gateway [routes]", file=sys.stderr)  # noqa: T201 - a command's answer
+        return 2
+    print(route_table(read_descriptors()))  # noqa: T201 - a command's answer
     return 0
 
 
@@ -99,4 +115,4 @@ def read_descriptors() -> FileDescriptorSet:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gateway.transcode import DEFAULT, ContractError
+from gateway.transcode import DEFAULT, GRPC_GATEWAY_V2, ContractError, Options, Transcoder
 from gateway.transcode.codec.types import Types
 from gateway.transcode.routing.overlap import find_overlaps, shared_path
 from gateway.transcode.routing.rules import Binding
@@ -188,3 +189,76 @@ def test_overlaps_are_reported_with_their_winner(tmp_path: Path) -> None:
     assert [str(overlap) for overlap in find_overlaps(found, build_router(found, found, DEFAULT))] == [
         "GET /a/me (t.S/Me) wins over GET /a/{id} (t.S/One), as for /a/me"
     ]
+
+
+def gateway_bindings(tmp_path: Path, *methods: str, options: Options | None = None) -> tuple[Binding, ...]:
+    """The bindings in the profile that follows grpc-gateway."""
+    descriptors = contract.compile_text(FRAME % "\n".join(methods), tmp_path)
+    found = read_bindings(descriptors, Types(descriptors), SERVICES, profile=GRPC_GATEWAY_V2, options=options)
+    build_router(found, found, GRPC_GATEWAY_V2)
+    return found
+
+
+def test_a_path_variable_may_pass_a_list_where_the_profile_says_so(tmp_path: Path) -> None:
+    rule = rpc('get: "/v1/{part.parts.id}" additional_bindings { get: "/v2/{part.part.parts.id}" }')
+
+    assert len(gateway_bindings(tmp_path, rule)) == 2
+    with pytest.raises(ContractError, match="passes through a repeated field"):
+        bindings(tmp_path, rule)
+
+
+def test_a_delete_may_have_a_body_where_the_host_allows_it(tmp_path: Path) -> None:
+    rule = rpc('delete: "/v1" body: "*"')
+
+    assert len(gateway_bindings(tmp_path, rule, options=Options(allow_delete_body=True))) == 1
+    with pytest.raises(ContractError, match="DELETE must not have a body"):
+        gateway_bindings(tmp_path, rule)
+
+
+def test_the_same_route_twice_in_a_service_is_refused_by_every_profile(tmp_path: Path) -> None:
+    twice = rpc('get: "/v1/{id}"', name="One"), rpc('get: "/v1/{id}"', name="Two")
+
+    with pytest.raises(ContractError, match=r"GET /v1/\{id\} \(t\.S/Two\) matches the same requests as"):
+        gateway_bindings(tmp_path, *twice)
+    with pytest.raises(ContractError, match=r"GET /v1/\{id\} \(t\.S/Two\) matches the same requests as"):
+        bindings(tmp_path, *twice)
+
+
+def test_two_spellings_of_a_route_are_refused_where_none_wins_by_its_place(tmp_path: Path) -> None:
+    twice = rpc('get: "/v1/{id}"', name="One"), rpc('get: "/v1/{maybe}"', name="Two")
+
+    assert len(gateway_bindings(tmp_path, *twice)) == 2
+    with pytest.raises(ContractError, match="matches the same requests as"):
+        bindings(tmp_path, *twice)
+
+
+def test_rules_of_the_host_come_before_the_methods_own(tmp_path: Path) -> None:
+    rule = HttpRule(selector="t.S.Do", get="/outside", additional_bindings=[HttpRule(get="/outside/{id}")])
+    options = Options(rules=[rule, HttpRule(selector="t.S.Quiet", post="/quiet", body="*")])
+    found = gateway_bindings(tmp_path, rpc('get: "/own"'), "rpc Quiet(M) returns (M);", options=options)
+
+    assert [str(binding) for binding in found] == [
+        "GET /outside (t.S/Do)",
+        "GET /outside/{id} (t.S/Do)",
+        "GET /own (t.S/Do)",
+        "POST /quiet (t.S/Quiet)",
+    ]
+
+
+def test_a_rule_for_no_method_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"a rule names 't\.S\.Nothing', which is no method"):
+        gateway_bindings(tmp_path, options=Options(rules=[HttpRule(selector="t.S.Nothing", get="/x")]))
+
+
+def test_methods_without_a_rule_may_be_served_by_their_name(tmp_path: Path) -> None:
+    found = gateway_bindings(tmp_path, "rpc Quiet(M) returns (M);", options=Options(serve_unbound_methods=True))
+
+    assert [(str(binding), binding.body) for binding in found] == [("POST /t.S/Quiet (t.S/Quiet)", "*")]
+
+
+def test_a_set_that_does_not_hold_together_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
+    descriptors = contract.compile_text(FRAME % rpc('get: "/v1"'), tmp_path)
+    descriptors.file[-1].service[0].method[0].input_type = ".t.NoSuch"
+
+    with pytest.raises(ContractError, match="NoSuch"):
+        Transcoder(descriptors, {})
