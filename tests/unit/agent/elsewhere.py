@@ -30,6 +30,7 @@ UNIX_ONLY: dict[ModuleType, tuple[str, ...]] = {
     signal: ("SIGKILL", "SIGHUP"),
 }
 UNIX_MODULES = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog")
+LIBRARY = ("psutil", "subprocess", "asyncio")
 HIDDEN = ("/proc/", "/sys/")
 
 
@@ -59,12 +60,12 @@ def hide_files(event: str, arguments: tuple[Any, ...]) -> None:
     raise FileNotFoundError(2, "another system has no such file", path)
 
 
-def keep_for_psutil(module: ModuleType) -> None:
-    """Have psutil, which stands for the other system's, use a whole copy of a module of the standard library."""
+def keep_for_library(module: ModuleType) -> None:
+    """Have what stands for the other system's psutil and subprocesses use a whole copy of a module."""
     copy = ModuleType(module.__name__)
     vars(copy).update(vars(module))
     for name, user in list(sys.modules.items()):
-        if name.startswith("psutil") and getattr(user, module.__name__, None) is module:
+        if name.startswith(LIBRARY) and getattr(user, module.__name__, None) is module:
             setattr(user, module.__name__, copy)
 
 
@@ -85,7 +86,7 @@ def become(system: str) -> None:
         if not name.startswith("flick.v1"):  # its descriptors are known to protobuf already
             del sys.modules[name]
     for module, names in taken.items():
-        keep_for_psutil(module)
+        keep_for_library(module)
         for name in names:
             vars(module).pop(name, None)
     if system == "win32":
