@@ -25,8 +25,8 @@ KIB = 1024
 FRAMES = 8  # as many as the credits allow
 SERIES = 2000  # in a sample: 8 KB
 SAMPLES = SpoolLimits().frame_bytes // (4 * SERIES)  # in a frame: as large as our agent makes them, 63 KiB
-# The goal is 100 KiB, and it is missed by messages: gRPC takes in the whole next one of every stream that is read, whether
-# or not there is room for it. Measured with 1,000 streams: 276, 277 and, with other work beside, 350 MiB in all.
+# The goal is 100 KiB, and it is missed by messages: gRPC takes in the whole next one of every stream that is read,
+# whether or not there is room for it. Measured with 1,000 streams: 276, 277 and, with other work beside, 350 MiB.
 MAX_BYTES_PER_STREAM = (100 + 2 * 63) * KIB
 # The allocators of Python and gRPC keep more than is asked of them: measured 1.5 times. Uncapped it would be 6 times.
 MAX_HELD_BYTES = 2 * (ADMITTED_BYTES + WAITING_BYTES)
