@@ -7,7 +7,7 @@ import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from tests.bench import agent, live, startup, transcoding
+from tests.bench import agent, live, rest, startup, transcoding
 from tests.bench.ingest import cost, flat
 from tests.bench.result import Result, report
 from tests.bench.storage import history, size
@@ -17,7 +17,9 @@ Measure = Callable[[float], Awaitable[list[Result]]]
 
 SECONDS = 60.0  # long enough for a checkpoint of PostgreSQL to fall into most runs
 BENCHMARKS: Mapping[str, Measure] = {
-    "transcode_out": transcoding.measure,
+    "transcode_out": transcoding.measure_out,
+    "transcode_in": transcoding.measure_in,
+    "rest_per_second": rest.measure,
     "up_warm": startup.measure,
     "ingest_cpu_per_sample_1": cost.measure_1,
     "ingest_cpu_per_sample_5": cost.measure_5,
