@@ -42,7 +42,7 @@ def planes(raw: npt.NDArray[np.uint8]) -> Iterator[memoryview]:
 
 
 def unpack(block: bytes) -> Numbers:
-    """The numbers of a block, floats in 8 bytes whatever their type. Raises ValueError when it is damaged."""
+    """The numbers of a block. Raises ValueError when it is damaged."""
     directory = columns.Directory.read(block)
     code, rows = directory.code, directory.rows
     width = columns.WIDTHS[code]
@@ -58,7 +58,7 @@ def unpack(block: bytes) -> Numbers:
         raw[column] = np.frombuffer(plain, np.uint8)
     turned = np.ascontiguousarray(raw.reshape(-1, width, rows).transpose(0, 2, 1))
     numbers = turned.reshape(-1, rows * width).view(big_endian(code))
-    return np.cumsum(numbers, axis=1, dtype=np.int64) if code == "q" else numbers.astype(np.float64)
+    return np.cumsum(numbers, axis=1, dtype=np.int64) if code == "q" else numbers.astype(np.dtype(code))
 
 
 def big_endian(code: str) -> np.dtype[Any]:

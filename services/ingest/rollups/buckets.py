@@ -10,11 +10,13 @@ from typing import Self
 
 import numpy as np
 
-from services.ingest.arrays import Floats, Wholes
+from services.ingest.arrays import Floats, Numbers, Wholes
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
+
+_GATHERED_AT_ONCE = 65_536  # values: some 3 MiB with everything that is worked out meanwhile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,18 +28,18 @@ class Buckets:
         weights: how many microseconds the samples of each stand for.
         metric_weights: how many of them the samples stand for in which each metric was measured, `weights` where it was
             not measured at all; None: every metric was measured in all samples of a bucket or in none.
-        low, average, high: of each metric in each bucket; NaN: not measured.
+        low, average, high: of each metric in each bucket; NaN: not measured. Floats of any form.
     """
 
     times: Wholes
     weights: Wholes
     metric_weights: Wholes | None
-    low: Floats
-    average: Floats
-    high: Floats
+    low: Numbers
+    average: Numbers
+    high: Numbers
 
     @classmethod
-    def of_samples(cls, times: Wholes, weights: Wholes, values: Floats) -> Self:
+    def of_samples(cls, times: Wholes, weights: Wholes, values: Numbers) -> Self:
         """Samples, each as a bucket of its own."""
         return cls(times=times, weights=weights, metric_weights=None, low=values, average=values, high=values)
 
@@ -53,38 +55,23 @@ class Buckets:
         """The same in coarser buckets, which begin at multiples of their length since the Unix epoch."""
         starts = self.times // bucket_us * bucket_us
         firsts = np.flatnonzero(np.diff(starts, prepend=starts[0] - 1))
-        weights = np.add.reduceat(self.weights, firsts)
-        average = _averages(self.average, self.weights, weights, firsts)
-        uneven = self._uneven()
-        metric_weights = None
-        if len(uneven):
-            counted = self.weights if self.metric_weights is None else self.metric_weights[uneven]
-            counted = np.where(np.isnan(self.average[uneven]), 0, counted)
-            counts = np.add.reduceat(counted, firsts, axis=1)
-            average[uneven] = _averages(np.nan_to_num(self.average[uneven]), counted, np.maximum(counts, 1), firsts)
-            metric_weights = np.broadcast_to(weights, average.shape).copy()
-            metric_weights[uneven] = np.where(counts > 0, counts, weights)
-            if (metric_weights == weights).all():
-                metric_weights = None
-        low = np.fmin.reduceat(self.low, firsts, axis=1)
-        high = np.fmax.reduceat(self.high, firsts, axis=1)
-        return Buckets(
-            times=starts[firsts],
-            weights=weights,
-            metric_weights=metric_weights,
-            low=low,
-            average=np.clip(
-                average, low, high
-            ),  # NaN where they are; and rounding leads a little out of what it averages
-            high=high,
-        )
+        weights: Wholes = np.add.reduceat(self.weights, firsts)
+        at_once = max(1, _GATHERED_AT_ONCE // len(self))
+        pieces = [
+            _gather(self._some(slice(begin, begin + at_once)), starts[firsts], weights, firsts)
+            for begin in range(0, max(1, self.metrics), at_once)
+        ]
+        return pieces[0] if len(pieces) == 1 else _stack(pieces)
 
-    def _uneven(self) -> Wholes:
-        """Which metrics were measured in some of the samples and in others not."""
-        if self.metric_weights is not None:
-            return np.arange(self.metrics)
-        missing = np.isnan(self.average)
-        return np.flatnonzero(missing.any(axis=1) & ~missing.all(axis=1))
+    def _some(self, metrics: slice) -> "Buckets":
+        """Some of the metrics."""
+        return replace(
+            self,
+            metric_weights=None if self.metric_weights is None else self.metric_weights[metrics],
+            low=self.low[metrics],
+            average=self.average[metrics],
+            high=self.high[metrics],
+        )
 
     def with_metrics(self, count: int) -> "Buckets":
         """The same with metrics behind the others that were not measured, so that there are at least `count`."""
@@ -130,6 +117,58 @@ def join(parts: Sequence[Buckets]) -> Buckets:
         high=np.hstack([one.high for one in wide]),
     )
     return together.only(len(times) - 1 - last_first)
+
+
+def _gather(fine: Buckets, times: Wholes, weights: Wholes, firsts: Wholes) -> Buckets:
+    """Groups that begin at `firsts`, whose times and weights are known."""
+    values = fine.average.astype(np.float64)
+    average = _averages(values, fine.weights, weights, firsts)
+    uneven = _uneven(fine)
+    metric_weights = None
+    if len(uneven):
+        counted = fine.weights if fine.metric_weights is None else fine.metric_weights[uneven]
+        counted = np.where(np.isnan(values[uneven]), 0, counted)
+        counts = np.add.reduceat(counted, firsts, axis=1)
+        average[uneven] = _averages(np.nan_to_num(values[uneven]), counted, np.maximum(counts, 1), firsts)
+        metric_weights = np.broadcast_to(weights, average.shape).copy()
+        metric_weights[uneven] = np.where(counts > 0, counts, weights)
+        if (metric_weights == weights).all():
+            metric_weights = None
+    low = np.fmin.reduceat(fine.low.astype(np.float64), firsts, axis=1)
+    high = np.fmax.reduceat(fine.high.astype(np.float64), firsts, axis=1)
+    return Buckets(
+        times=times,
+        weights=weights,
+        metric_weights=metric_weights,
+        low=low,
+        average=np.clip(average, low, high),  # NaN where they are; rounding leads a little out of what it averages
+        high=high,
+    )
+
+
+def _uneven(buckets: Buckets) -> Wholes:
+    """Which metrics were measured in some of the samples and in others not."""
+    if buckets.metric_weights is not None:
+        return np.arange(buckets.metrics)
+    missing = np.isnan(buckets.average)
+    return np.flatnonzero(missing.any(axis=1) & ~missing.all(axis=1))
+
+
+def _stack(pieces: Sequence[Buckets]) -> Buckets:
+    """Metrics of the same buckets, one piece below the other."""
+    metric_weights = None
+    if any(one.metric_weights is not None for one in pieces):
+        metric_weights = np.vstack([
+            np.broadcast_to(one.weights, one.average.shape) if one.metric_weights is None else one.metric_weights
+            for one in pieces
+        ])  # fmt: skip
+    return replace(
+        pieces[0],
+        metric_weights=metric_weights,
+        low=np.vstack([one.low for one in pieces]),
+        average=np.vstack([one.average for one in pieces]),
+        high=np.vstack([one.high for one in pieces]),
+    )
 
 
 def _averages(values: Floats, weights: Wholes, sums: Wholes, firsts: Wholes) -> Floats:

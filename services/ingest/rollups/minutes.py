@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.ingest.arrays import Floats, Wholes
+from services.ingest.arrays import Numbers, Wholes
 from services.ingest.rollups.blocks import Rollup, RollupBlock, join_layouts, pack
 from services.ingest.rollups.buckets import HOUR_US, MINUTE_US, Buckets
 from services.ingest.rollups.weights import weigh
@@ -19,14 +19,14 @@ class Part:
     Attributes:
         organization_id, layout_id: what they have in common; layout 0 is none.
         moments: when they were measured, in microseconds since the Unix epoch, ascending.
-        core, labelled: a row of numbers for each metric and each place of the layout; None without layout.
+        core, labelled: a row of floats for each metric and each place of the layout; None without layout.
     """
 
     organization_id: uuid.UUID
     layout_id: int
     moments: Wholes
-    core: Floats
-    labelled: Floats | None
+    core: Numbers
+    labelled: Numbers | None
 
 
 def minutes_of(parts: Sequence[Part]) -> list[Rollup]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from flick.blobs import pack_blobs, unpack_blobs
 from services.ingest import arrays
-from services.ingest.arrays import Floats, Wholes, big_endian
+from services.ingest.arrays import Numbers, Wholes, big_endian
 from services.ingest.intake.samples import CORE_COLUMNS
 from services.ingest.rollups.blocks import to_datetime
 from services.ingest.rollups.minutes import Part
@@ -66,11 +66,11 @@ class SamplesBlock:
         )
 
     @cached_property
-    def _core(self) -> Floats:
+    def _core(self) -> Numbers:
         return arrays.unpack(self.core)
 
     @cached_property
-    def _labelled(self) -> Floats | None:
+    def _labelled(self) -> Numbers | None:
         return arrays.unpack(self.labelled) if self.labelled is not None else None
 
 

@@ -73,8 +73,8 @@ class Samples:
             organization_id=self.organization_id,
             layout_id=self.layout_id,
             moments=self.times,
-            core=self.core.astype(np.float64),
-            labelled=self.labelled.astype(np.float64) if self.layout_id else None,
+            core=self.core,
+            labelled=self.labelled if self.layout_id else None,
         )
 
 

@@ -9,14 +9,16 @@ from pathlib import Path
 from flick.db.pool import Connection, Row
 from flick.db.queries import load_queries
 from services.ingest.intake.samples import CORE_COLUMNS
+from services.ingest.rollups.blocks import to_datetime
 from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock
 from services.ingest.sealing.known import Known
-from services.ingest.sealing.rows import Rows, Tally, read_samples, read_snapshots
+from services.ingest.sealing.rows import Rows, Samples, Tally, join_samples, read_samples, read_snapshots
 from services.ingest.sealing.span import HOUR, Span
 
-MAX_SAMPLES = 4_000  # of a span: an hour of one every second; 66 MB where each has as many values as are allowed
+MAX_SAMPLES = 4_000  # of a span: an hour of one every second
+SAMPLES_AT_ONCE = 1_000  # an hour of one every five seconds; 12 bytes for each scalar value and 8 for each labelled one
 SNAPSHOTS_AT_ONCE = 250  # 18 MB where each is as large as is allowed
-MAX_BYTES = 16 * 1024 * 1024  # of a span's snapshots: about twelve hours of a server as most are
+MAX_BYTES = 8 * 1024 * 1024  # of a span's values, and of its snapshots: an hour of one every second of most servers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class SealStore:
 
     Args:
         max_samples: how many samples a span may have.
-        max_bytes: how large its snapshots may be.
+        max_bytes: how large its values may be, and its snapshots.
     """
 
     def __init__(self, *, max_samples: int = MAX_SAMPLES, max_bytes: int = MAX_BYTES) -> None:
@@ -71,9 +73,8 @@ class SealStore:
     async def read(self, connection: Connection, span: Span) -> Rows | None:
         """The rows of a span; None when there are too many. Raises ValueError when they can't be read."""
         asked = (span.server_id, span.start, span.end)
-        found = await connection.fetch(self._queries["read_samples"], *asked, self._max_samples + 1)
-        samples = [read_samples(row) for row in found]
-        if sum(map(len, samples)) > self._max_samples:
+        samples = await self._read_samples(connection, span)
+        if samples is None:
             return None
         snapshots: list[Row] = []
         cursor = await connection.cursor(self._queries["read_snapshots"], *asked)
@@ -84,6 +85,22 @@ class SealStore:
             if left < 0:
                 return None
         return Rows(samples, read_snapshots(snapshots))
+
+    async def _read_samples(self, connection: Connection, span: Span) -> Sequence[Samples] | None:
+        """The samples of a span, read in pieces; None when there are too many."""
+        pieces: dict[tuple[uuid.UUID, int, int], list[Samples]] = {}
+        start, count, size = span.start, 0, 0
+        while count <= self._max_samples and size <= self._max_bytes:
+            limit = min(SAMPLES_AT_ONCE, self._max_samples + 1 - count)
+            asked = (span.server_id, start, span.end, limit)
+            found = [read_samples(row) for row in await connection.fetch(self._queries["read_samples"], *asked)]
+            for one in found:
+                pieces.setdefault(one.key, []).append(one)
+            count, size = count + sum(map(len, found)), size + sum(one.nbytes for one in found)
+            if sum(map(len, found)) < limit:
+                return [join_samples(same) for same in pieces.values()]
+            start = to_datetime(max(int(one.times[-1]) for one in found) + 1)
+        return None
 
     async def known(self, connection: Connection, span: Span) -> Known:
         """The blocks that touch a span."""

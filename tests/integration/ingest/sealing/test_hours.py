@@ -123,6 +123,17 @@ async def test_an_hour_whose_snapshots_are_too_large_for_one_block_becomes_sever
     assert await chunks(sealing.owner) == 0
 
 
+async def test_an_hour_that_is_read_in_pieces_is_one_block(sealing: Sealing) -> None:
+    found = samples(2500, step_ns=14 * SECOND_NS // 10, processes=0)
+    await sealing.writer().write(found, received_ns=BEGINNING_NS + HOUR_NS)
+    before = await everything(sealing.owner)
+
+    await sealing.round()
+
+    assert await in_blocks(sealing.owner) == before
+    assert await sealing.owner.fetchval("select count(*) from telemetry.sealed_metrics") == 1
+
+
 async def test_blocks_are_stored_so_that_a_part_of_one_is_read_alone(sealing: Sealing) -> None:
     await sealing.writer().write(samples(720), received_ns=BEGINNING_NS + HOUR_NS)
 

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.rollups.blocks import Rollup, join_layouts, pack, unpack
@@ -176,3 +176,18 @@ def test_a_metric_that_came_later_was_not_measured_before() -> None:
     assert rollup.core.weights.tolist() == [25]
     assert rollup.core.metric_weights is not None
     assert rollup.core.metric_weights.tolist() == [[25], [25], [15], [15]]
+
+
+@given(seed=st.integers(0, 2**32 - 1), missing=st.sampled_from([0.0, 0.001, 0.5]))
+@settings(max_examples=10)
+def test_many_metrics_of_many_samples_are_gathered_as_each_by_itself(seed: int, missing: float) -> None:
+    rng = np.random.default_rng(seed)
+    times = np.arange(3600) * 1_000_000
+    values = np.where(rng.random((40, 3600)) < missing, np.nan, rng.normal(size=(40, 3600)))
+    together = Buckets.of_samples(times, np.full(3600, 1_000_000), values).gather(MINUTE_US)
+
+    for metric in range(40):
+        alone = Buckets.of_samples(times, np.full(3600, 1_000_000), values[[metric]]).gather(MINUTE_US)
+        for name in ("low", "average", "high"):
+            np.testing.assert_array_equal(getattr(together, name)[metric], getattr(alone, name)[0])
+        assert weights_of(together)[metric] == weights_of(alone)[0]
