@@ -2,9 +2,7 @@
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gateway.transcode import DEFAULT, Profile, Types, find_overlaps
-from gateway.transcode.routing.rules import Binding, read_bindings
-from gateway.transcode.routing.table import build_router
+from gateway.transcode import DEFAULT, Binding, Profile, Types, build_router, find_overlaps, read_bindings
 
 _ARROWS = {
     (False, False): "",

@@ -17,7 +17,8 @@ from gateway.transcode.openapi import About
 from gateway.transcode.options import Options
 from gateway.transcode.profile import DEFAULT, GRPC_GATEWAY_V2, PROFILES, Decoding, Profile
 from gateway.transcode.routing.overlap import Overlap, find_overlaps
-from gateway.transcode.routing.rules import Binding, ContractError
+from gateway.transcode.routing.rules import Binding, ContractError, read_bindings
+from gateway.transcode.routing.table import build_router
 
 __all__ = [
     "DEFAULT",
@@ -40,7 +41,9 @@ __all__ = [
     "Profile",
     "Transcoder",
     "Types",
+    "build_router",
     "find_overlaps",
     "json_bytes",
     "parse_json",
+    "read_bindings",
 ]
