@@ -10,6 +10,7 @@ import typer
 from flick.cli import account, changes, delivery, groups, join_tokens, local, organization, servers, show
 from flick.cli.failure import CliError, ExitCode
 from flick.cli.invocation import Invocation
+from flick.cli.push import push
 from flick.cli.query import query
 from flick.cli.stats import stats
 from flick.cli.top.command import top
@@ -43,6 +44,7 @@ app.add_typer(organization.app, name="organization")
 app.add_typer(join_tokens.app, name="join-tokens")
 app.command()(top)
 app.command()(query)
+app.command()(push)
 app.command()(stats)
 
 

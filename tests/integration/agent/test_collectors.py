@@ -16,7 +16,7 @@ import pytest
 
 from agent.catalog import CATALOG, FIRST_LABELLED
 from agent.collection import Collection, Readings, Workers, every_collector
-from agent.collectors.collector import Measured, Moment, SeriesKey
+from agent.collectors.collector import Measured, Moment
 from agent.collectors.portable import PortableCollector
 from agent.collectors.processes.busiest import MOST_BY_EACH, ProcessesCollector
 from agent.collectors.processes.description import COMMAND_LENGTH
@@ -50,8 +50,13 @@ def scalar(readings: Readings, metric: int) -> float:
     return readings.core[metric - 1]
 
 
-def labelled(readings: Readings) -> dict[SeriesKey, float]:
-    return dict(zip(readings.series, readings.values, strict=True))
+def labelled(readings: Readings) -> dict[tuple[int, tuple[str, ...]], float]:
+    """The series of the catalogue."""
+    return {
+        (metric, labels): value
+        for (metric, labels), value in zip(readings.series, readings.values, strict=True)
+        if isinstance(metric, int)
+    }
 
 
 def processes(data: bytes) -> list[telemetry_pb2.Process]:

@@ -89,7 +89,7 @@ def now() -> Moment:
     return Moment(monotonic_s=clock.monotonic_s(), boottime_s=clock.boottime_s())
 
 
-def of(found: Measured, name: str) -> dict[int, float]:
+def of(found: Measured, name: str) -> dict[object, float]:
     return {metric: value for (metric, (one,)), value in zip(found.series, found.values, strict=True) if one == name}
 
 

@@ -24,6 +24,8 @@ from flick.v1 import (
     enrollment_pb2_grpc,
     options_pb2,
     organizations_pb2_grpc,
+    push_pb2,
+    push_pb2_grpc,
     query_pb2,
     query_pb2_grpc,
     servers_pb2,
@@ -276,6 +278,18 @@ class ScriptedQuery(query_pb2_grpc.QueryServiceServicer):
             yield HttpBody(content_type="text/csv; charset=utf-8", data=piece)
 
 
+class ScriptedPush(push_pb2_grpc.PushServiceServicer):
+    """Remembers what is pushed, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.asked: list[push_pb2.PushMetricsRequest] = []
+        self.answer = push_pb2.PushMetricsResponse()
+
+    async def PushMetrics(self, request: push_pb2.PushMetricsRequest, context: Context) -> push_pb2.PushMetricsResponse:
+        self.asked.append(request)
+        return self.answer
+
+
 @dataclass
 class Backends:
     """The scripted services and where they answer."""
@@ -287,10 +301,11 @@ class Backends:
     stats: ScriptedStats = field(default_factory=ScriptedStats)
     auth_address: str = ""
     query_address: str = ""
+    push: ScriptedPush = field(default_factory=ScriptedPush)
 
     @property
     def ingest_address(self) -> str:
-        """Nothing is pushed here: what answers whether auth is well answers for ingest, too."""
+        """The server of auth serves pushes, too."""
         return self.auth_address
 
 
@@ -311,6 +326,7 @@ async def serve_auth(backends: Backends, *, listen: str = "127.0.0.1:0") -> Asyn
         servers = ScriptedServers(backends.accounts, backends.query.names)  # type: ignore[abstract]
         servers_pb2_grpc.add_ServerServiceServicer_to_server(servers, server)
         enrollment_pb2_grpc.add_EnrollmentServiceServicer_to_server(backends.enrollment, server)
+        push_pb2_grpc.add_PushServiceServicer_to_server(backends.push, server)
         organizations_pb2_grpc.add_OrganizationServiceServicer_to_server(
             organizations_pb2_grpc.OrganizationServiceServicer(),  # type: ignore[abstract]
             server,

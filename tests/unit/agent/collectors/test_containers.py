@@ -116,7 +116,7 @@ def collector(tmp_path: Path) -> ContainersCollector:
     return ContainersCollector(choice=choice, cgroups=tmp_path / "cgroup", root=tmp_path / "proc")
 
 
-def of(found: Measured, name: str) -> dict[int, float]:
+def of(found: Measured, name: str) -> dict[object, float]:
     return {metric: value for (metric, (one,)), value in zip(found.series, found.values, strict=True) if one == name}
 
 

@@ -23,7 +23,7 @@ def by_labels(found: Measured) -> dict[tuple[str, ...], float]:
     return {labels: value for (_, labels), value in zip(found.series, found.values, strict=True)}
 
 
-def by_metric(found: Measured) -> dict[int, float]:
+def by_metric(found: Measured) -> dict[object, float]:
     return {metric: value for (metric, _), value in zip(found.series, found.values, strict=True)}
 
 
