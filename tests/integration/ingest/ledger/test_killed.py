@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
+import pytest
 import pytest_asyncio
 
 from deploy.local.embedded.database import OWNER
@@ -142,6 +143,7 @@ async def test_killed_between_commit_and_ack_it_has_counted_once_and_the_replay_
     assert (first, after) == ((GOOD, 0, 1), (GOOD, GOOD, 2))
 
 
+@pytest.mark.timeout(900)  # the long form starts ingest twenty times
 async def test_killed_at_random_moments_its_counts_are_those_of_whole_commits(house: _House, long_form: bool) -> None:
     rng, at, acked = random.Random(SEED), now_ns(), 0
     async with house.reader() as reader:
