@@ -11,6 +11,7 @@ from tests.bench import agent, live, rest, startup, transcoding
 from tests.bench.ingest import cost, flat
 from tests.bench.result import Result, report
 from tests.bench.storage import history, size
+from tests.bench.years import measure as years
 
 Measure = Callable[[float], Awaitable[list[Result]]]
 """Takes the seconds of steady load, which a benchmark without any ignores; returns its figures."""
@@ -28,6 +29,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "live_p99": live.measure,
     "bytes_per_sample": size.measure,
     "history": history.measure,
+    "years": years.measure,
     "agent_cpu": agent.measure_cpu,
     "agent_rss": agent.measure_rss,
 }
