@@ -1,7 +1,7 @@
 """A query that knows its operator, over a database of its own, with pages of ingest and gateway that tests write."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -108,6 +108,15 @@ class StatsHouse:
 
 @pytest_asyncio.fixture
 async def house(postgres: DatabaseServer, redis_url: str, tmp_path: Path) -> AsyncIterator[StatsHouse]:
+    async with stats_house(postgres, redis_url, data_dir=tmp_path) as running_house:
+        yield running_house
+
+
+@asynccontextmanager
+async def stats_house(
+    postgres: DatabaseServer, redis_url: str, *, data_dir: Path, query_redis_url: str = ""
+) -> AsyncIterator[StatsHouse]:
+    """A query, serving while entered. `query_redis_url` is the way on which query itself reaches Redis."""
     auth, clock = make_auth(), SystemClock()
     operator_id = str(new_id())
     _, operator = auth.person(organization_id=operator_id, role=options_pb2.ROLE_OWNER)
@@ -126,12 +135,12 @@ async def house(postgres: DatabaseServer, redis_url: str, tmp_path: Path) -> Asy
         ]
         config = QueryConfig(
             database_url=postgres.url(database=database, role="flick_query"),
-            redis_url=redis_url,
+            redis_url=query_redis_url or redis_url,
             auth_address=await stack.enter_async_context(auth.serving()),
             service_secret="secret",
             listen="127.0.0.1:0",
             metrics_targets=(*targets, "auth=127.0.0.1:1"),
-            database_dir=tmp_path,
+            database_dir=data_dir,
             operator_organization_id=operator_id,
         )
         times, registry = WatchTimes(), CollectorRegistry()
@@ -147,6 +156,6 @@ async def house(postgres: DatabaseServer, redis_url: str, tmp_path: Path) -> Asy
             operator_id=operator_id,
             operator=operator,
             registry=registry,
-            data_dir=tmp_path,
+            data_dir=data_dir,
             targets=tuple(targets),
         )

@@ -4,14 +4,16 @@ import platform
 import shutil
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from flick.errors import Kind
 from flick.ids import new_id
 from flick.v1 import ingest_pb2, stats_pb2
+from tests.databases import DatabaseServer
 from tests.integration.query.house import refusal
-from tests.integration.query.stats.conftest import StatsHouse
+from tests.integration.query.stats.conftest import StatsHouse, stats_house
 from tests.waiting import eventually
 
 SECOND = timedelta(seconds=1)
@@ -252,3 +254,18 @@ async def test_query_s_own_metrics_tell_of_agents_database_and_redis(house: Stat
     assert value("redis_used_bytes") == answer.redis.used_bytes
     assert value("redis_keys") == answer.redis.key_count
     assert (value("agents_connected"), value("agents_spooled_samples")) == (1, 12)
+
+
+async def test_without_redis_that_is_told_and_everything_else_as_well(
+    postgres: DatabaseServer, redis_url: str, tmp_path: Path
+) -> None:
+    nobody = "redis://127.0.0.1:1/0"
+    async with stats_house(postgres, redis_url, data_dir=tmp_path, query_redis_url=nobody) as house:
+        await house.stream(house.operator_id)
+        answer = await house.ask()
+
+    assert "does not answer" in answer.installation.redis.trouble
+    assert not answer.installation.redis.HasField("ping")
+    assert answer.agents.known_count == 1
+    assert answer.installation.database.total_bytes > 0
+    assert (answer.installation.versions.redis, bool(answer.installation.versions.postgresql)) == ("", True)
