@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.budget.budget import Budget
 from agent.budget.cpu import CPU_SHARE, CpuBudget
 from agent.budget.memory import MEMORY_BYTES, MemoryBudget
+from agent.budget.resident import resident_bytes
 from agent.collection import Collection, Workers, every_collector
 from agent.collectors.custom.folder import CustomFolder
 from agent.collectors.custom.settings import CustomSettings
@@ -50,7 +51,11 @@ async def run_agent(
     The spool in the file `spool_path` keeps the rest for the next time.
     """
     workers = Workers(
-        budget=Budget(cpu=CpuBudget(share=cpu_share), memory=MemoryBudget(most_bytes=memory_bytes)),
+        budget=Budget(
+            cpu=CpuBudget(share=cpu_share),
+            memory=MemoryBudget(most_bytes=memory_bytes),
+            resident_bytes=resident_bytes,
+        ),
         custom=CustomFolder(settings=custom) if custom else None,
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from agent.budget.cpu import CpuBudget
 from agent.budget.memory import MemoryBudget
-from agent.budget.resident import give_back, resident_bytes
+from agent.budget.resident import give_back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,19 +14,20 @@ class Budget:
 
     Args:
         cpu, memory: how much of each.
-        resident_bytes: how much memory is held now. Raises OSError where that can't be told; then all is well.
+        resident_bytes: how much memory is held now; None: nobody minds. Raises OSError where that can't be told; then
+            all is well.
         give_back: have what is free given back to the system.
     """
 
     cpu: CpuBudget = field(default_factory=CpuBudget)
     memory: MemoryBudget = field(default_factory=MemoryBudget)
-    resident_bytes: Callable[[], int] = resident_bytes
+    resident_bytes: Callable[[], int] | None = None
     give_back: Callable[[], None] = give_back
 
     def look(self, now_s: float, *, weights: Mapping[str, int]) -> None:
         """Decide, once a minute. `now_s`: monotonic seconds; `weights`: see `MemoryBudget.look`."""
         self.cpu.look(now_s)
-        if not self.memory.is_due(now_s):
+        if self.resident_bytes is None or not self.memory.is_due(now_s):
             return
         if self.memory.on_trial:  # what the collector held is free now, but the process has it still
             self.give_back()

@@ -1,1 +1,1 @@
-"""What kind of machine this is: read once, when the agent starts. What can't be found out is left empty."""
+"""What kind of machine this is. What can't be found out is left empty."""

@@ -183,6 +183,7 @@ async def _real_agent(line: Pipeline, authority: Authority, clock: WrongClock, f
             clock=clock,
             rng=random.Random(1),
             host=this_host,
+            memory_bytes=10**12,  # it shares this process with the test
             version="0.0.0",
             spool_path=folder / "spool.db",
             spool_limits=SpoolLimits(),
