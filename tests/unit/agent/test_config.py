@@ -1,5 +1,7 @@
 """The agent refuses settings by which it would lose samples."""
 
+from pathlib import Path
+
 import pytest
 
 from agent.config import AgentConfig
@@ -46,3 +48,29 @@ def test_a_budget_of_less_memory_than_python_takes_is_refused(value: str) -> Non
 def test_a_budget_of_memory_is_in_bytes() -> None:
     assert load(AgentConfig, environ={"FLICK_AGENT_MEMORY_BUDGET": "60000000"}).memory_budget == 60_000_000
     assert load(AgentConfig, environ={}).memory_budget == 80 * 1024 * 1024
+
+
+def test_custom_metrics_lie_beside_the_identity_file_unless_a_folder_is_named() -> None:
+    identity = Path("/var/lib/flick-agent/identity.json")
+    default = load(AgentConfig, environ={}).custom(identity)
+    named = load(AgentConfig, environ={"FLICK_AGENT_CUSTOM_DIR": "/srv/metrics"}).custom(identity)
+
+    assert (default.folder, default.required) == (Path("/var/lib/flick-agent/custom"), False)
+    assert (named.folder, named.required) == (Path("/srv/metrics"), True)
+    assert (default.interval_s, default.timeout_s, default.stale_s) == (60, 10, 90_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("INTERVAL_S", "4", "must be 5 to 3600"),
+        ("INTERVAL_S", "3601", "must be 5 to 3600"),
+        ("INTERVAL_S", "nan", "must be 5 to 3600"),
+        ("TIMEOUT_S", "0", "must be 0.1 to 60"),
+        ("TIMEOUT_S", "61", "must be 0.1 to 60"),
+        ("STALE_S", "0", "must be 1 to inf"),
+    ],
+)
+def test_times_of_custom_metrics_that_can_not_be_meant_are_refused(name: str, value: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=f"FLICK_AGENT_CUSTOM_{name} is {value}, but {words}"):
+        load(AgentConfig, environ={f"FLICK_AGENT_CUSTOM_{name}": value})
