@@ -5,13 +5,14 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
 from deploy.local.machine.account import database_account
 from flick.clock import SystemClock
 from flick.db.pool import Connection, connect
+from flick.ids import new_id
 from services.ingest.aside import Aside
 from services.ingest.metrics import IngestMetrics
 from services.ingest.rollups.roller import Roller
@@ -24,6 +25,7 @@ from tests.bench.years.size import FULL, HOUR_SAMPLES, Size
 from tests.integration.ingest.schema import telemetry_template
 from tests.integration.query.house import QueryHouse, query_house
 from tests.servers import postgres_server, redis_server
+from tests.tiny_auth import make_auth
 
 RUNS = 21
 MOST_RATIO = 1.5  # over the plain SQL of the same run
@@ -84,15 +86,21 @@ async def years(size: Size) -> AsyncIterator[Years]:
         owner, plain = [await connect(url, application_name="bench", statement_timeout_s=None) for _ in range(2)]
         stack.push_async_callback(owner.close)
         stack.push_async_callback(plain.close)
-        house = await stack.enter_async_context(
-            query_house(
-                database_url=postgres.url(database=database, role="flick_query"), owner_url=url, redis_url=redis_url
-            )
-        )
-        server_ids = [uuid.UUID(house.auth.server(organization_id=house.organization_id)) for _ in range(size.servers)]
-        await house.knows(str(server_ids[-1]), house.metadata)
+        auth, organization_id = make_auth(), str(new_id())
+        _, metadata = auth.person(organization_id=organization_id)
+        server_ids = [uuid.UUID(auth.server(organization_id=organization_id)) for _ in range(size.servers)]
         found = plan(size, now_us=time.time_ns() // 1000, server_ids=server_ids)
         await build(owner, found)
+        house = await stack.enter_async_context(
+            query_house(
+                database_url=postgres.url(database=database, role="flick_query"),
+                owner_url=url,
+                redis_url=redis_url,
+                auth=auth,
+            )
+        )
+        house = replace(house, metadata=metadata)
+        await house.knows(str(server_ids[-1]), metadata)
         yield Years(house=house, plain=plain, owner=owner, found=found, postgres_pid=pid)
 
 

@@ -203,3 +203,70 @@ def _begin_us(reading: Reading, time_us: int) -> int:
         return max(one for one in reading.days.shown_us if one <= time_us)
     assert reading.step_us is not None
     return time_us // reading.step_us * reading.step_us
+
+
+NAME = "system.cpu.utilization"
+_DELETE = {
+    "samples": "delete from telemetry.sealed_metrics where server_id = $1",
+    "minutes": "delete from telemetry.rollups_1m where server_id = $1",
+    "hours": "delete from telemetry.rollups_1h where server_id = $1",
+}
+
+
+async def _ask(house: QueryHouse, server_id: str, span: Span, **fields: object) -> query_pb2.QueryMetricsResponse:
+    request = query_pb2.QueryMetricsRequest(server_id=server_id, names=[NAME], **fields)  # type: ignore[arg-type]
+    request.start_time.FromMicroseconds(span.start_us)
+    request.end_time.FromMicroseconds(span.end_us)
+    answer = await house.query.QueryMetrics(request, metadata=house.metadata)
+    assert isinstance(answer, query_pb2.QueryMetricsResponse)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("gone", "step_us"),
+    [
+        (["samples"], MINUTES.bucket_us),
+        (["samples", "minutes"], HOURS.bucket_us),
+        (["samples", "minutes", "hours"], DAYS.bucket_us),
+    ],
+    ids=["samples", "minutes", "hours"],
+)
+async def test_where_finer_data_is_gone_the_answer_has_longer_steps(
+    house: QueryHouse, gone: list[str], step_us: int
+) -> None:
+    server_id, begin_us = await house.server(), _us("2026-03-10T00:00+00:00")
+    times_us = range(begin_us, begin_us + 3 * DAYS.bucket_us, 10 * 60 * SECOND_US)
+    await _store(
+        house.telemetry.connection,
+        server_id,
+        [Stored(Came(sample(time_us, {1: 0.25})), Place.ROLLED) for time_us in times_us],
+    )
+    for data in gone:
+        await house.telemetry.connection.execute(_DELETE[data], server_id)
+
+    answer = await _ask(
+        house, server_id, Span(start_us=begin_us, end_us=begin_us + 2 * DAYS.bucket_us), time_zone="Europe/Berlin"
+    )
+
+    assert answer.step.ToMicroseconds() >= step_us
+    assert answer.step.ToMicroseconds() % step_us == 0
+    assert set(answer.series[0].values) == {0.25}
+    assert answer.start_time.ToMicroseconds() <= begin_us
+
+
+async def test_gaps_of_a_span_that_rollups_tell_of_are_missing_buckets(house: QueryHouse) -> None:
+    server_id, begin_us = await house.server(interval_s=60), _us("2026-03-10T00:00+00:00")
+    hole = range(30 * HOUR_US, 33 * HOUR_US)
+    times_us = [begin_us + one for one in range(0, 72 * HOUR_US, 60 * SECOND_US) if one not in hole]
+    await _store(
+        house.telemetry.connection,
+        server_id,
+        [Stored(Came(sample(time_us, {1: 0.25})), Place.ROLLED) for time_us in times_us],
+    )
+
+    answer = await _ask(house, server_id, Span(start_us=begin_us, end_us=begin_us + 72 * HOUR_US), max_points=72)
+
+    assert answer.step.ToMicroseconds() == HOUR_US
+    assert [(one.start_time.ToMicroseconds(), one.end_time.ToMicroseconds()) for one in answer.gaps] == [
+        (begin_us + hole.start, begin_us + hole.stop)
+    ]

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flick.v1 import ingest_pb2
 from services.query.rules.delivery import HOUR_US
-from services.query.rules.gaps import MAX_GAPS, MAX_KEPT, Gap, Holes, join_gaps, longest
+from services.query.rules.gaps import MAX_GAPS, MAX_KEPT, Gap, Holes, find_holes, join_gaps, longest
 from services.query.rules.plan import SECOND_US, Span
 
 EVERY_US = 5 * SECOND_US
@@ -100,6 +101,38 @@ def test_so_many_holes_as_may_be_kept_are_kept_the_longest() -> None:
     assert len(found) == MAX_KEPT
     assert holes.left_out
     assert sum(one.length_us > 200 * SECOND_US for one in found) == 200
+
+
+@pytest.mark.parametrize(
+    ("minutes", "interval_s", "expected"),
+    [
+        (range(60), 5, []),
+        ([*range(10), *range(11, 60)], 5, [(600, 660)]),
+        (range(5, 50), 5, [(0, 300), (3000, 3600)]),
+        ([], 5, [(0, 3600)]),
+        (range(0, 60, 5), 300, []),
+        ([*range(0, 20, 5), *range(40, 60, 5)], 300, [(960, 2400)]),
+    ],
+    ids=["none", "a minute", "at both ends", "nothing but holes", "a long interval", "a long interval and a hole"],
+)
+def test_missing_buckets_are_holes(minutes: Sequence[int], interval_s: int, expected: list[tuple[int, int]]) -> None:
+    starts_us = np.array([_at(minute * 60) for minute in minutes], np.int64)
+
+    found, left_out = find_holes(starts_us, 60 * SECOND_US, span=HOUR, interval_us=interval_s * SECOND_US)
+
+    assert found == [_span(*one) for one in expected]
+    assert not left_out
+
+
+def test_of_more_missing_buckets_than_are_kept_the_longest_are_kept() -> None:
+    missing = {*range(0, 4 * MAX_KEPT, 3), 100, 200}  # 100 and 200 make two of them longer
+    starts_us = np.array([_at(minute * 60) for minute in range(4 * MAX_KEPT) if minute not in missing])
+
+    found, left_out = find_holes(starts_us, 60 * SECOND_US, span=_span(0, 4 * MAX_KEPT * 60), interval_us=EVERY_US)
+
+    assert len(found) == MAX_KEPT
+    assert left_out
+    assert sum(one.length_us > 60 * SECOND_US for one in found) == 2
 
 
 def test_what_the_agent_told_takes_the_place_of_a_hole() -> None:
