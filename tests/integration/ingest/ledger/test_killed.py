@@ -22,6 +22,8 @@ from tests.waiting import eventually
 SEED = 20_262
 GOOD = 5  # samples of a frame that are stored; one more is of the future
 CREDIT = 8
+MOST_ACKS = 12  # before a kill
+ACK_S = 0.05  # about as long as it takes from one to the next
 FUTURE = ingest_pb2.REJECTION_REASON_FUTURE
 
 
@@ -149,9 +151,7 @@ async def test_killed_at_random_moments_its_counts_are_those_of_whole_commits(ho
     async with house.reader() as reader:
         for _ in range(20 if long_form else 3):
             async with house.ingest() as process, house.agent(process, next_seq=acked + 1) as agent:
-                killing = asyncio.create_task(_kill_soon(process, rng.uniform(0.05, 0.3)))
-                acked = await _deliver(agent, at, acked)
-                await killing
+                acked = await _deliver_and_kill(agent, process, at, acked, rng)
         async with house.ingest() as process, house.agent(process, next_seq=acked + 1) as agent:
             for seq in range(acked + 1, acked + CREDIT + 1):
                 await agent.send(_frame(seq, at))
@@ -163,17 +163,24 @@ async def test_killed_at_random_moments_its_counts_are_those_of_whole_commits(ho
     assert committed + duplicate == GOOD * rejected, "a frame's samples and its rejection are counted together"
 
 
-async def _deliver(agent: ScriptedAgent, at: int, acked: int) -> int:
-    """Send the frames behind `acked` until the stream breaks; returns the last that was acked."""
-    sent = acked
+async def _deliver_and_kill(
+    agent: ScriptedAgent, process: IngestProcess, at: int, acked: int, rng: random.Random
+) -> int:
+    """Send the frames behind `acked` until ingest is killed, some acks later; returns the last that was acked."""
+    sent, left = acked, rng.randrange(MOST_ACKS)
+    killing: asyncio.Task[None] | None = None
     try:
         while True:
             while sent < acked + CREDIT:
                 sent += 1
                 await agent.send(_frame(sent, at))
+            if left <= 0 and killing is None:
+                killing = asyncio.create_task(_kill_soon(process, rng.uniform(0, ACK_S)))
             ack = await agent.expect(ingest_pb2.Ack)
-            acked = ack.seq
+            acked, left = ack.seq, left - 1
     except (grpc.aio.AioRpcError, AssertionError, asyncio.InvalidStateError):
+        assert killing is not None, "the stream broke before ingest was killed"
+        await killing
         return acked
 
 
