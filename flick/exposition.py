@@ -12,7 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from flick.custom_metrics import description_of, label_key_fault, labels_fault, name_fault, shown, ucum, unit_of
+from flick.custom_metrics import (
+    MAX_LABELS,
+    description_of,
+    label_key_fault,
+    labels_fault,
+    name_fault,
+    shown,
+    ucum,
+    unit_of,
+)
 
 _TYPES = frozenset(
     {"counter", "gauge", "histogram", "summary", "untyped", "unknown", "info", "stateset", "gaugehistogram"}
@@ -193,8 +202,10 @@ def _unit(name: str, family_name: str, family: _Family) -> str:
 
 def _labels(packed: str) -> tuple[tuple[str, str], ...]:
     labels: dict[str, str] = {}
-    place = 0
-    while place < len(packed.rstrip(" \t")):
+    place, end = 0, len(packed.rstrip(" \t"))
+    while place < end:
+        if len(labels) == MAX_LABELS:
+            raise _FaultError(f"has more than {MAX_LABELS} labels.")
         match = _LABEL.match(packed, place)
         if match is None:
             raise _FaultError(f'labels {shown(packed)} can\'t be read; write key="value", with commas between.')

@@ -51,7 +51,7 @@ class PushServiceServicer:
         committed to disk. The same call again changes nothing, and is counted as duplicate: so a call that failed, or whose answer
         got lost, is simply made again, with the same times. What can't be stored is refused value by value with the field and the
         fix; where nothing can be, the call fails with INVALID_ARGUMENT. A key of the server's agent pushes for its own server
-        only. A call has at most 1 MiB, 2000 values and 1000 moments; a server 2000 pushed series, 16 MiB of new sets of
+        only. A call has at most 1 MiB, 2000 values, 1000 moments and 10,000 lines of text; a server 2000 pushed series, 16 MiB of new sets of
         series a day, and on average one call a second, 60 at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -22,6 +22,7 @@ from flick.v1 import options_pb2, push_pb2
 
 MAX_BYTES = 1024 * 1024
 MAX_VALUES = 2000
+MAX_LINES = 10_000  # of text, with comments and what is left out
 MAX_MOMENTS = 1000
 MAX_TOLD = 100  # rejections in an answer
 FUTURE_TOLERANCE_MS = 10_000  # as with agents' samples
@@ -113,6 +114,9 @@ def _points(request: push_pb2.PushMetricsRequest, default_ms: int, rejections: R
             yield _of_value(f"values[{index}]", value, default_ms)
         except _RefusedError as refused:
             rejections.add(refused.field, refused.description)
+    lines = 1 + request.text.data.count(b"\n")
+    if lines > MAX_LINES:
+        raise invalid("text", f"has {lines} lines; push at most {MAX_LINES} in one call.")
     try:
         exposition = parse(request.text.data.decode())
     except UnicodeDecodeError as error:

@@ -135,6 +135,7 @@ def test_timestamps_are_milliseconds_and_in_openmetrics_seconds(line: str, time_
         ('a{__name__="b"} 1', "two _"),
         (f'a{{b="{"x" * 513}"}} 1', "513 bytes"),
         ("a" * 201 + " 1", "201 bytes"),
+        ("a{" + ",".join(f'b{number}="c"' for number in range(17)) + "} 1", "more than 16 labels"),
         ("# TYPE a thing", "'thing' is no type"),
     ],
 )

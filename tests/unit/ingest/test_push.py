@@ -77,6 +77,14 @@ def test_a_push_that_is_none_is_refused(request_: push_pb2.PushMetricsRequest, k
     assert refused.value.kind is kind
 
 
+def test_text_of_too_many_lines_is_refused_before_it_is_read() -> None:
+    request = push_pb2.PushMetricsRequest()
+    request.text.data = b"\n" * 10_000
+
+    with pytest.raises(FlickError, match="has 10001 lines; push at most 10000"):
+        _read(request)
+
+
 def test_text_that_is_no_utf_8_is_refused_with_its_place() -> None:
     request = push_pb2.PushMetricsRequest()
     request.text.data = b'a{b="\xff"} 1'
