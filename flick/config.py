@@ -5,8 +5,6 @@ A service declares its fields with `setting`; `load` fills them. Every name that
 """
 
 import dataclasses
-import difflib
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -111,6 +109,8 @@ def load(cls: type[T], *, environ: Mapping[str, str]) -> T:
 def _from_file(path: str | None) -> dict[str, str]:
     if path is None:
         return {}
+    import tomllib  # with difflib below 0.2 MB, which the agent seldom needs
+
     try:
         document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -123,6 +123,8 @@ def _from_file(path: str | None) -> dict[str, str]:
 def _refuse_unknown(names: list[str], *, source: str) -> None:
     for name in names:
         if name not in REGISTRY:
+            import difflib  # only who misspells needs it
+
             close = difflib.get_close_matches(name, REGISTRY, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise ConfigError(f"{name} in {source} is not a setting of FLick.{hint}")

@@ -3,7 +3,18 @@
 import subprocess
 import sys
 
-DEAR = ("ssl", "_hashlib", "ctypes", "email", "http", "importlib.metadata", "multiprocessing", "psutil", "unittest")
+DEAR = (
+    "ssl",
+    "_hashlib",
+    "ctypes",
+    "email",
+    "http",
+    "importlib.metadata",
+    "multiprocessing",
+    "psutil",
+    "tomllib",
+    "unittest",
+)
 
 
 def test_the_running_agent_imports_nothing_dear_that_it_does_not_need() -> None:
