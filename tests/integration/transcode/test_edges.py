@@ -118,6 +118,17 @@ async def test_a_client_that_leaves_cancels_the_call() -> None:
     assert backend.calls[0][0] == "GetBook"
 
 
+async def test_a_client_that_leaves_behind_a_body_that_nobody_reads_cancels_the_call() -> None:
+    backend = Backend(talks=True, Visit=_forever)
+    async with serving(backend) as app, on_a_port(app) as url, httpx.AsyncClient(base_url=url) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post("/v1/visits", content=b"x" * 300_000, timeout=0.5)
+        async with asyncio.timeout(1):
+            await backend.cancelled.wait()
+
+    assert backend.calls[0][0] == "Visit"
+
+
 async def test_the_transcoders_own_cancellation_is_not_swallowed() -> None:
     backend = Backend(GetBook=_forever)
     scope = {"type": "http", "method": "GET", "raw_path": b"/v1/books/1", "path": "/", "headers": []}
