@@ -109,7 +109,7 @@ def load(cls: type[T], *, environ: Mapping[str, str]) -> T:
 def _from_file(path: str | None) -> dict[str, str]:
     if path is None:
         return {}
-    import tomllib  # with difflib below 0.2 MB, which the agent seldom needs
+    import tomllib  # 0.2 MB with difflib; the agent seldom needs either
 
     try:
         document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
