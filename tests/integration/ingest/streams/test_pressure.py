@@ -106,6 +106,7 @@ async def test_streams_that_push_while_the_database_is_stalled_take_bounded_memo
                 largest = max(largest, _resident_bytes(process))
                 admitted = max(admitted, await _admitted_bytes(process))
             largest = max(largest, _resident_bytes(process))
+            admitted = max(admitted, await _admitted_bytes(process))
             for push in pushes:
                 push.cancel()
         await asyncio.wait(pushes)
@@ -115,7 +116,7 @@ async def test_streams_that_push_while_the_database_is_stalled_take_bounded_memo
 
     report(f"{count} streams push", grown_mib=(largest - before) >> 20, admitted_mib=int(admitted) >> 20)
 
-    assert admitted <= ADMITTED_BYTES
+    assert ADMITTED_BYTES / 2 < admitted <= ADMITTED_BYTES
     assert largest - before <= MAX_HELD_BYTES + count * MAX_BYTES_PER_STREAM
 
 
@@ -126,4 +127,5 @@ async def _is_full(process: IngestProcess, pushes: list["asyncio.Task[None]"]) -
         await asyncio.sleep(0.2)
         if abs(_resident_bytes(process) - held) > 512 * KIB:
             return False
-    return await _admitted_bytes(process) > 0 or all(push.done() for push in pushes)
+    # On a busy machine it may just not have come to it.
+    return await _admitted_bytes(process) > ADMITTED_BYTES / 2 or all(push.done() for push in pushes)
