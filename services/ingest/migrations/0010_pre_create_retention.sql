@@ -10,7 +10,7 @@ create table telemetry.expiries (
 
 -- The only way by which ingest may take blocks away, of one chunk at a time: those of the servers given that ended at or before
 -- the moment given for each. Of other servers it takes nothing, nor of the last 20 hours, whatever it is told, nor an hour that is
--- due to be rolled up. A chunk of which everything is to go is dropped; else `at_most` blocks are deleted. It waits for nobody who
+-- due to be rolled up or that lies in rows as well. A chunk of which everything is to go is dropped; else `at_most` blocks are deleted. It waits for nobody who
 -- reads or writes a chunk that is to be dropped, but fails as lock_not_available.
 create function telemetry.expire(
     of_table text, chunk_start timestamptz, servers uuid[], befores timestamptz[], at_most integer,
@@ -32,6 +32,8 @@ declare
     is_rolled_up boolean := of_table <> 'sealed_processes';
     -- Minutes can be made again of what is sealed; the others are made of minutes that may be gone.
     is_noted boolean := of_table in ('sealed_metrics', 'rollups_1h', 'rollups_1d');
+    -- Of what is in blocks rows may lie there still: without its block a row would be a sample again.
+    in_rows tstzmultirange := '{}';
     is_over text;
     noted text := ' insert into telemetry.expiries as known (server_id, before)'
         ' select server_id, max(finish) from gone where $5 group by server_id'
@@ -56,21 +58,26 @@ begin
     if not found then
         return;
     end if;
+    if of_table like 'sealed%' then
+        select coalesce(range_agg(tstzrange(range_start, range_end)), '{}') into in_rows
+        from timescaledb_information.chunks
+        where hypertable_schema = 'telemetry' and hypertable_name in ('metrics', 'processes');
+    end if;
     is_over := format(
-        'block.%2$s <= over.before and not ($4 and exists (select from telemetry.rollups_due as due'
+        'block.%2$s <= over.before and not block.%1$I <@ $7 and not ($4 and exists (select from telemetry.rollups_due as due'
         ' where due.server_id = block.server_id and due.hour >= block.%1$I and due.hour < block.%1$I + $3))', start, finish
     );
     execute format(
         'select exists (select from %s as block left join unnest($1, $2) as over (server_id, before) using (server_id)'
         ' where (%s) is not true)', chunk.name, is_over
-    ) into is_kept using servers, befores, span, is_rolled_up;
+    ) into is_kept using servers, befores, span, is_rolled_up, is_noted, at_most, in_rows;
     if is_kept then
         execute format(
             'with gone as (delete from %1$s where ctid = any (array('
             ' select block.ctid from %1$s as block join unnest($1, $2) as over (server_id, before) using (server_id)'
             ' where %2$s limit $6)) returning server_id, %3$s as finish), noted as (' || noted || ')'
             ' select count(*) from gone', chunk.name, is_over, finish
-        ) into blocks using servers, befores, span, is_rolled_up, is_noted, at_most;
+        ) into blocks using servers, befores, span, is_rolled_up, is_noted, at_most, in_rows;
         return;
     end if;
     execute format('lock table %s in access exclusive mode nowait', chunk.name);

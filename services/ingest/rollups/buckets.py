@@ -65,12 +65,13 @@ class Buckets:
 
     def _some(self, metrics: slice) -> "Buckets":
         """Some of the metrics."""
+        average = self.average[metrics]
         return replace(
             self,
             metric_weights=None if self.metric_weights is None else self.metric_weights[metrics],
-            low=self.low[metrics],
-            average=self.average[metrics],
-            high=self.high[metrics],
+            low=average if self.low is self.average else self.low[metrics],
+            average=average,
+            high=average if self.high is self.average else self.high[metrics],
         )
 
     def with_metrics(self, count: int) -> "Buckets":
@@ -134,8 +135,11 @@ def _gather(fine: Buckets, times: Wholes, weights: Wholes, firsts: Wholes) -> Bu
         metric_weights[uneven] = np.where(counts > 0, counts, weights)
         if (metric_weights == weights).all():
             metric_weights = None
-    low = np.fmin.reduceat(fine.low.astype(np.float64), firsts, axis=1)
-    high = np.fmax.reduceat(fine.high.astype(np.float64), firsts, axis=1)
+    low, high = (
+        values if one is fine.average else one.astype(np.float64) for one in (fine.low, fine.high)
+    )  # of samples all three are the same
+    low = np.fmin.reduceat(low, firsts, axis=1)
+    high = np.fmax.reduceat(high, firsts, axis=1)
     return Buckets(
         times=times,
         weights=weights,

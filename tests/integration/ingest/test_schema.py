@@ -9,7 +9,7 @@ from tests.databases import DatabaseServer
 
 SAMPLES = (
     "layouts", "metrics", "processes", "gaps", "sealed_metrics", "sealed_processes",
-    "rollups_1m", "rollups_1h", "rollups_1d", "custom_metrics",
+    "rollups_1m", "rollups_1h", "rollups_1d", "expiries", "custom_metrics",
 )  # fmt: skip
 FORGETTING = ("deliveries", "delivery_events", "streams", "rollups_due", "pushed_series")
 _FIXED = ["time", "server_id", "organization_id", "received_at", "layout_id", "labelled"]

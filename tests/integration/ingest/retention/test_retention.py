@@ -239,6 +239,29 @@ async def test_a_chunk_that_somebody_reads_goes_later_and_nobody_waits(
     assert await expiring.count("sealed_metrics") == 0
 
 
+async def test_blocks_stay_until_their_rows_are_gone(
+    expiring: Expiring, postgres: DatabaseServer, telemetry: str
+) -> None:
+    writer = expiring.sealing.writer()
+    await write_days(writer, 1)
+    expiring.keep(writer, days=1)
+    reader = await connect(postgres.url(database=telemetry, role="flick_query"), application_name="reader")
+    async with reader.transaction():
+        await reader.fetch("select count(*) from telemetry.metrics")
+        await expiring.settle(days=5)  # the chunks of rows can't be given back
+    await reader.close()
+    before = await everything(expiring.sealing.owner)
+
+    await expiring.expire()
+    untouched = await everything(expiring.sealing.owner)
+    await expiring.settle(days=5)
+    await expiring.expire()
+
+    assert len(before) > 1
+    assert untouched == before
+    assert await everything(expiring.sealing.owner) == {}
+
+
 @pytest.mark.parametrize(
     ("table", "moments", "why"),
     [
