@@ -257,7 +257,8 @@ class QueryMetricsRequest(_message.Message):
     """At most this many points a series, 10 to 5000; 0: 500. More samples than that are combined."""
     time_zone: _builtins.str
     """Name of the IANA list, such as Europe/Berlin; empty: UTC. Steps of a day or more begin at midnight there, so that one may
-    have 23 or 25 hours; such a step is told, and compared, as days of 24 hours. Shorter steps don't depend on it.
+    have 23 or 25 hours; such a step is told, and compared, as days of 24 hours. Shorter steps don't depend on it. Where nothing
+    finer than UTC days is kept of the span, steps are UTC days.
     """
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -322,7 +323,9 @@ class QueryMetricsResponse(_message.Message):
 
     @_builtins.property
     def step(self) -> _duration_pb2.Duration:
-        """The time that each point stands for; unset when points are samples as they were measured."""
+        """The time that each point stands for; unset when points are samples as they were measured. Where samples of the span are gone
+        after their lifetime, it is no shorter than the buckets of a minute, an hour or a day that are left of them.
+        """
 
     @_builtins.property
     def series(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimeSeries]:
@@ -331,7 +334,8 @@ class QueryMetricsResponse(_message.Message):
     @_builtins.property
     def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricsGap]:
         """Where the answered span has no samples although there were some before, in the order of time, none over another. At
-        most 200, the longest; nothing after now counts.
+        most 200, the longest; nothing after now counts. With a step of a minute or more those that nobody told are whole buckets of a
+        minute, an hour or a day without samples, shorter ones are not seen.
         """
 
     @_builtins.property
@@ -450,7 +454,7 @@ class TimeSeries(_message.Message):
 
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """The values; with a step: the average of the samples in it."""
+        """The values; with a step: the average of the samples in it, from a minute on weighted by how long each sample stands for."""
 
     @_builtins.property
     def minima(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
@@ -524,7 +528,8 @@ class QueryFleetMetricsRequest(_message.Message):
     """How the servers' series of the same name and labels are combined."""
     time_zone: _builtins.str
     """Name of the IANA list, such as Europe/Berlin; empty: UTC. Steps of a day or more begin at midnight there, so that one may
-    have 23 or 25 hours; such a step is told, and compared, as days of 24 hours. Shorter steps don't depend on it.
+    have 23 or 25 hours; such a step is told, and compared, as days of 24 hours. Shorter steps don't depend on it. Where nothing
+    finer than UTC days is kept of the span, steps are UTC days.
     """
     @_builtins.property
     def server_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -601,7 +606,7 @@ class QueryFleetMetricsResponse(_message.Message):
     @_builtins.property
     def step(self) -> _duration_pb2.Duration:
         """The time that each point stands for, the same for all servers; unset when points are samples as they were measured,
-        which never are combined.
+        which never are combined. Where samples of a server are gone it is no shorter than the buckets that are left of them.
         """
 
     @_builtins.property
