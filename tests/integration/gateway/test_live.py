@@ -32,7 +32,9 @@ async def test_a_token_as_subprotocol_opens_the_socket_and_values_come(gateway: 
         assert socket.subprotocol == "bearer"
     assert frame["metrics"]["subscriptionId"] == "a"
     assert frame["metrics"]["update"]["serverId"] == "s1"
-    assert frame["metrics"]["update"]["values"] == [{"name": "system.cpu.utilization", "labels": {}, "value": 0.5}]
+    assert frame["metrics"]["update"]["values"] == [
+        {"name": "system.cpu.utilization", "labels": {}, "value": 0.5, "time": None}
+    ]
 
 
 async def test_a_token_in_the_first_frame_opens_the_socket(gateway: Gateway) -> None:
