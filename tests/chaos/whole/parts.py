@@ -84,7 +84,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         name="sealing",
-        what="kill -9 of ingest while it seals hours, 60 times",
+        what="kill -9 of ingest while it seals hours, 50 times",
         minutes=12,
         paths=["tests/chaos/ingest/test_sealing.py", "tests/integration/ingest/sealing/test_racing.py"],
     ),
