@@ -24,7 +24,7 @@ Fill = Callable[[Any, Any, int], None]
 Store = Callable[[Any, Any, int], None]
 """Store a JSON value of one field in the message that holds it."""
 
-_TAKES_NULL = frozenset({"google.protobuf.Value", "google.protobuf.NullValue"})
+TAKES_NULL = frozenset({"google.protobuf.Value", "google.protobuf.NullValue"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,4 +255,4 @@ def _oneof(field: FieldDescriptor) -> str | None:
 
 def _takes_null(field: FieldDescriptor) -> bool:
     kind = field.message_type or field.enum_type
-    return kind is not None and kind.full_name in _TAKES_NULL
+    return kind is not None and kind.full_name in TAKES_NULL

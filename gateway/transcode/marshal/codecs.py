@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from enum import Enum
 from typing import Any, Protocol
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from gateway.transcode.codec.decode import DecoderSet
+from gateway.transcode.codec.decode import TAKES_NULL, DecoderSet
 from gateway.transcode.codec.encode import EncoderSet, json_bytes
 from gateway.transcode.codec.fault import JsonError
 from gateway.transcode.codec.text import is_blank, parse_json
@@ -81,15 +82,16 @@ class JsonCodec:
 
     def field(self, field: FieldDescriptor, *, depth: int) -> Read:
         """See `Codec`."""
-        store = self._decoders.store(field)
+        store, null = self._decoders.store(field), _null_of(field)
 
         def read(holder: Any, body: bytes) -> Any:
             if is_blank(body):
                 return None
             value = parse_json(body)
-            if value is None:
+            if value is None and null is _Null.REFUSED:
                 raise JsonError("must not be null")
-            store(holder, value, depth)
+            if value is not None or null is _Null.VALUE:
+                store(holder, value, depth)
             return value
 
         return read
@@ -112,6 +114,21 @@ class JsonCodec:
         if field.has_presence:
             return lambda message: _converted(convert, getattr(message, name)) if message.HasField(name) else None
         return lambda message: _converted(convert, getattr(message, name))
+
+
+class _Null(Enum):
+    """What a body of `null` says of the field that it is."""
+
+    REFUSED = "no message or enum value is null"
+    UNSET = "a scalar, a list or a map is left as it is"
+    VALUE = "a google.protobuf.Value may be null"
+
+
+def _null_of(field: FieldDescriptor) -> _Null:
+    kind = field.message_type or field.enum_type
+    if field.is_repeated or kind is None:
+        return _Null.UNSET
+    return _Null.VALUE if kind.full_name in TAKES_NULL else _Null.REFUSED
 
 
 def _converted(convert: Callable[[Any], Any] | None, value: Any) -> Any:

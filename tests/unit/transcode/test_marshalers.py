@@ -155,3 +155,39 @@ def test_the_binary_form() -> None:
         codec.answer(EVERYTHING, "strings")(message)
     with pytest.raises(JsonError, match="no binary form"):
         codec.field(EVERYTHING.fields_by_name["strings"], depth=0)(message, b"")
+
+
+@pytest.mark.parametrize(
+    ("field", "body", "value"),
+    [
+        ("int64_value", b"1", 1),
+        ("int64_value", b'"1"', 1),
+        ("string_value", b'"abc"', "abc"),
+        ("bytes_value", b'"YWJj"', b"abc"),
+        ("float_value", b"1.5", 1.5),
+        ("bool_value", b"true", True),
+        ("maybe_text", b"null", None),
+        ("int32_value", b"null", None),
+        ("strings", b"null", None),
+        ("labels", b"null", None),
+        ("strings", b'["a"]', ["a"]),
+        ("labels", b'{"foo":"1"}', {"foo": "1"}),
+        ("chapters_by_flag", b'{"true":{"number":1}}', {True: {"number": 1}}),
+        ("duration", b'"123.456s"', {"seconds": 123, "nanos": 456_000_000}),
+        ("wrapped_long", b'"-123"', {"value": -123}),
+        ("value", b"null", {"null_value": 0}),
+        ("empty", b"{}", {}),
+        ("strings", b" ", None),
+    ],
+)
+def test_a_field_may_be_the_whole_body(field: str, body: bytes, value: Any) -> None:
+    message = make("Everything")
+    JsonCodec(types(), Json()).field(EVERYTHING.fields_by_name[field], depth=0)(message, body)
+
+    assert message == make("Everything", **({} if value is None else {field: value}))
+
+
+@pytest.mark.parametrize("field", ["child", "duration", "wrapped_long", "genre", "empty", "any"])
+def test_a_message_or_enum_as_body_is_not_null(field: str) -> None:
+    with pytest.raises(JsonError, match="null"):
+        JsonCodec(types(), Json()).field(EVERYTHING.fields_by_name[field], depth=0)(make("Everything"), b"null")
