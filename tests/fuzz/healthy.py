@@ -1,8 +1,8 @@
 """An agent beside the others that does everything right."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from tests.fuzz.ingest import Ingest
 from tests.integration.ingest.agent import ScriptedAgent, batch, now_ns, sample, scripted_agent
@@ -11,9 +11,14 @@ EVERY_S = 0.1
 
 
 class Healthy:
-    """Sends a sample, waits for its ack, and so on. A stream that ends, or an ack that does not come, fails."""
+    """Sends a sample, waits for its ack, and so on. A stream that ends unasked, or an ack that does not come, fails.
 
-    def __init__(self) -> None:
+    Args:
+        open_stream: makes a stream; the next one when ingest sends it away, as it does every ten minutes.
+    """
+
+    def __init__(self, *, open_stream: Callable[[], AbstractAsyncContextManager[ScriptedAgent]]) -> None:
+        self._open_stream = open_stream
         self.acked: list[int] = []
         self._stop = asyncio.Event()
 
@@ -21,10 +26,17 @@ class Healthy:
         """This sample is the last one."""
         self._stop.set()
 
-    async def run(self, agent: ScriptedAgent) -> None:
+    async def run(self) -> None:
         """Send until stopped."""
-        await agent.hello()
         while not self._stop.is_set():
+            async with self._open_stream() as agent:
+                await self._stream(agent)
+                await agent.call.done_writing()
+                assert await agent.ending() is None
+
+    async def _stream(self, agent: ScriptedAgent) -> None:
+        await agent.hello(live=len(self.acked) + 1)
+        while not self._stop.is_set() and not any(one.HasField("drain") for one in agent.heard):
             at = now_ns()
             await agent.send(batch(len(self.acked) + 1, sample(at)))
             rejected = await agent.acked(len(self.acked) + 1)
@@ -36,14 +48,14 @@ class Healthy:
 @asynccontextmanager
 async def beside(ingest: Ingest) -> AsyncIterator[Healthy]:
     """A healthy agent, streaming while entered; on leaving everything that was acked is stored, once each."""
-    healthy, enrolled = Healthy(), ingest.enrolled[0]
-    async with scripted_agent(ingest.process.address, key=enrolled.key) as agent:
-        task = asyncio.create_task(healthy.run(agent))
-        try:
-            yield healthy
-        finally:
-            healthy.stop()
-            await task
+    enrolled = ingest.enrolled[0]
+    healthy = Healthy(open_stream=lambda: scripted_agent(ingest.process.address, key=enrolled.key))
+    task = asyncio.create_task(healthy.run())
+    try:
+        yield healthy
+    finally:
+        healthy.stop()
+        await task
     stored = await ingest.stored_times(enrolled)
     assert set(healthy.acked) <= set(stored)
     assert len(stored) == len(set(stored))
