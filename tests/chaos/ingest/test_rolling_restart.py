@@ -12,6 +12,7 @@ import pytest
 from agent.identity import Identity
 from flick.db.pool import Connection, connect
 from flick.v1 import ingest_pb2
+from services.ingest.streams.times import StreamTimes
 from tests.chaos.bare.streams import bare_streams
 from tests.chaos.checking.checker import check
 from tests.chaos.house.crowd import tls_settings
@@ -29,9 +30,12 @@ from tests.tiny_auth import Enrolled, make_auth
 from tests.waiting import until
 
 SEED = 16
-# The goal is 3 s between two samples of a server in the live view, where streams to servers that keep nothing take 2 s:
-# the second between two samples, and the one within which they come back. On a busy machine both take longer.
-GAP_RATIO = 1.5
+# The goal is 3 s between two samples of a server in the live view: the second between two samples, the one within which
+# agents come back, and this for the move itself.
+MOVE_S = 1.0
+# On a busy machine it takes longer. By how much is seen by streams between servers that keep nothing, whose moves take
+# next to no time on a quiet one: an ingest that starts and a database that commits took 1.3 to 3.4 times as much more.
+BARE_RATIO = 4.0
 REAL_AGENTS = 2
 
 _ARRIVALS = """
@@ -91,6 +95,7 @@ async def test_a_rolling_restart_moves_every_agent_without_a_complaint(
         moved = [agent.messages().count("ingest moves this agent's stream") for agent in agents]
         status = load.status
     p99_s, bare_p99_s = (of[int(len(of) * 0.99)] for of in (gaps_s, bare_gaps_s))
+    still_s = interval_s + StreamTimes().reconnect_within_s
     report(
         "rolling restart",
         ended_after_s=round(max(took_s), 1),
@@ -107,7 +112,7 @@ async def test_a_rolling_restart_moves_every_agent_without_a_complaint(
     assert (status.failures, status.fatals) == ({}, 0)
     assert status.connects > len(simulated)
     assert max(took_s) <= GRACE_S
-    assert p99_s <= GAP_RATIO * bare_p99_s
+    assert p99_s <= still_s + MOVE_S + BARE_RATIO * max(0.0, bare_p99_s - still_s)
     assert '"level": "ERROR"' not in instances.logs
 
 
