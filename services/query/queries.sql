@@ -16,19 +16,41 @@ from (
     limit $4
 ) as beginning;
 
--- name: row_hours
--- How many rows the hours of a span have.
-select (date_part('epoch', hour) * 1000000::float8)::bigint as hour_us, count(*) as count
+-- name: survey
+-- Where samples of a span lie: the blocks of sealed hours that have some, perhaps, and how many rows each hour has that has any. $4 is the
+-- hour in which the span begins.
+select
+    (date_part('epoch', hour) * 1000000::float8)::bigint as hour_us,
+    count as size,
+    (date_part('epoch', first_time) * 1000000::float8)::bigint as first_us,
+    (date_part('epoch', last_time) * 1000000::float8)::bigint as last_us,
+    layout_id
+from telemetry.sealed_metrics
+where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3
+union all
+select (date_part('epoch', hour) * 1000000::float8)::bigint, count(*)::integer, null, null, null
 from (
     select date_bin('1 hour', time, timestamptz 'epoch') as hour
     from telemetry.metrics
     where server_id = $1 and time >= $2 and time < $3
 ) as found
-group by hour;
+group by hour
+order by hour_us, first_us;
 
--- name: row_before
--- Whether there is a sample before a moment.
-select exists (select 1 from telemetry.metrics where server_id = $1 and time < $2);
+-- name: lacking
+-- The hours of a span that buckets of an hour and of a day do not show as they are, and whether those of a minute do: those that are not
+-- rolled up, and those with plain rows, of which some may have come late and which go soon after they are in blocks.
+select (date_part('epoch', hour) * 1000000::float8)::bigint as hour_us, bool_and(has_minutes) as has_minutes
+from (
+    select hour, has_minutes
+    from telemetry.rollups_due
+    where server_id = $1 and hour >= $2 and hour < $3
+    union
+    select date_bin('1 hour', time, timestamptz 'epoch'), false
+    from telemetry.metrics
+    where server_id = $1 and time >= $2 and time < $3
+) as found
+group by hour;
 
 -- name: row_columns
 -- Values as they were measured, those of one layout as arrays in their binary form: times, and for each of them its values.
@@ -184,11 +206,11 @@ from telemetry.sealed_metrics
 where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3
 order by hour, first_time;
 
--- name: hour_before
+-- name: sample_before
 -- Whether there is a sample before a moment, whose hour is $3.
 select exists (
-    select 1 from telemetry.sealed_metrics where server_id = $1 and hour <= $3 and first_time < $2
-);
+        select 1 from telemetry.sealed_metrics where server_id = $1 and hour <= $3 and first_time < $2
+    ) or exists (select 1 from telemetry.metrics where server_id = $1 and time < $2);
 
 -- name: hour_lags
 -- When the samples of those blocks were measured, and how much later each came.
@@ -253,12 +275,6 @@ select exists (
     ) or exists (
         select 1 from telemetry.rollups_1h where server_id = $1 and span_start < $2 and first_time <= $2 - interval '1 hour'
     );
-
--- name: rollups_due
--- The sealed hours of a span that buckets of an hour and of a day do not show as they are, and whether those of a minute do.
-select (date_part('epoch', hour) * 1000000::float8)::bigint as hour_us, has_minutes
-from telemetry.rollups_due
-where server_id = $1 and hour >= $2 and hour < $3;
 
 -- name: rollup_layout_ids
 -- Which layouts the blocks of a level have that touch a span. $4 is before the span by as long as a block may be.

@@ -1,6 +1,7 @@
 """Reads the schema `telemetry`, which ingest writes; query itself writes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from flick.db.pool import Pool
 from flick.errors import invalid
@@ -16,6 +17,7 @@ from services.query.rules.series import Cell, Layout
 
 # Of one answer's layouts: some 4,000 of a hundred series, or 200 of the largest. A broken agent declares without end.
 MAX_LAYOUT_BYTES = 4 * 1024 * 1024
+FEW_LAYOUTS = 100  # need not be weighed: together they have half of that at most
 
 
 class Store:
@@ -31,6 +33,12 @@ class Store:
         self._pool = pool
         self._samples = samples
         self._layouts = layouts
+
+    @asynccontextmanager
+    async def one_moment(self) -> AsyncIterator[None]:
+        """Whatever is read while entered, one after the other, is read as it is at one moment."""
+        async with snapshot(self._pool):
+            yield
 
     async def probe(self, server_id: str, span: Span, *, limit: int) -> Probe:
         """How the span begins, counted up to `limit` samples."""
@@ -62,7 +70,8 @@ class Store:
                 layout_ids = await self._samples.layout_ids(connection, server_id, span)
             else:
                 layout_ids = await self._samples.rolled_layout_ids(connection, server_id, level, span)
-        if await self._layouts.size_bytes(layout_ids) > MAX_LAYOUT_BYTES:
+        many = len(layout_ids) > FEW_LAYOUTS
+        if many and await self._layouts.size_bytes(layout_ids) > MAX_LAYOUT_BYTES:
             raise invalid("start_time", "reaches over too many changes of what was measured; ask for a shorter span.")
         return await self._layouts.get(layout_ids)
 

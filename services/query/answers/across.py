@@ -76,7 +76,7 @@ class FleetHistory:
         plan_points(max_points=asked.max_points, series=1)
         async with self._gate.entered():
             with self._metrics.range_seconds.time():
-                async with advice_on_timeout(_ADVICE):
+                async with advice_on_timeout(_ADVICE), self._collector.one_moment():
                     answer = await self._answer(asked, selectors, span, now_us)
         self._metrics.range_points.inc(sum(len(one.series.times) for one in (*answer.series, *answer.earlier_series)))
         return answer

@@ -60,7 +60,7 @@ class Changes:
         now_us = self._clock.time_unix_nano() // 1000
         span = plan_span(start_us=asked.start_us, end_us=asked.end_us, now_us=now_us)
         baseline = plan_baseline(span, start_us=asked.baseline_start_us, end_us=asked.baseline_end_us)
-        async with self._gate.entered(), advice_on_timeout(_ADVICE):
+        async with self._gate.entered(), advice_on_timeout(_ADVICE), self._collector.one_moment():
             return await self._answer(asked.server_id, selectors, (baseline, span), limit, now_us)
 
     async def _answer(

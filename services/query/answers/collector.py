@@ -5,7 +5,8 @@ streams go on meanwhile.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from services.query.custom.pushed import pushed_id
@@ -54,6 +55,12 @@ class Collector:
 
     def __init__(self, *, store: Store) -> None:
         self._store = store
+
+    @asynccontextmanager
+    async def one_moment(self) -> AsyncIterator[None]:
+        """Whatever is collected while entered, one after the other, is as it is at one moment."""
+        async with self._store.one_moment():
+            yield
 
     async def series(
         self, server_id: str, selectors: Sequence[Selector], span: Span, *, level: Level | None = None

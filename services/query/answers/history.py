@@ -83,7 +83,7 @@ class History:
         plan_points(max_points=asked.max_points, series=1)  # refuses nonsense before it waits
         async with self._gate.entered():
             with self._metrics.range_seconds.time():
-                async with advice_on_timeout(_ADVICE):
+                async with advice_on_timeout(_ADVICE), self._collector.one_moment():
                     answer = await self._answer(asked, selectors, span, now_us)
         self._metrics.range_points.inc(sum(len(one.times) for one in (*answer.series, *answer.earlier_series)))
         return answer

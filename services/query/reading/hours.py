@@ -85,12 +85,6 @@ class Hours:
         rows = await connection.fetch(self._queries["hour_times"], server_id, *_bounds(span))
         return await self._worker.run(lambda: [_block(row, [], []) for row in rows])
 
-    async def any_before(self, connection: Connection, server_id: str, moment_us: int) -> bool:
-        """Whether there is a sample before a moment."""
-        hour = from_us(moment_us // HOUR_US * HOUR_US)
-        found: bool = await connection.fetchval(self._queries["hour_before"], server_id, from_us(moment_us), hour)
-        return found
-
     async def lags(self, connection: Connection, server_id: str, span: Span) -> list[Lags]:
         """How the samples came."""
         rows = await connection.fetch(self._queries["hour_lags"], server_id, *_bounds(span))

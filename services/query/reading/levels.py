@@ -49,14 +49,13 @@ class Levels:
         found = dict(row) if row else {}
         return {level: found[level.name] for level in LEVELS if found.get(level.name) is not None}
 
-    async def hours(self, connection: Connection, server_id: str, span: Span, *, rows: Mapping[int, int]) -> Hours:
-        """The hours of a span that levels don't show as they are; `rows` are those that have plain rows.
-
-        Where there are plain rows, some may have come late. They go soon after they are in blocks.
-        """
-        due = await connection.fetch(self._queries["rollups_due"], server_id, *bounds(span.aligned(HOUR_US)))
-        sampled = {row["hour_us"] for row in due if not row["has_minutes"]} | rows.keys()
-        return Hours(sampled=frozenset(sampled), minutes=frozenset(row["hour_us"] for row in due) - sampled)
+    async def lacking(self, connection: Connection, server_id: str, span: Span) -> Hours:
+        """The hours of a span that levels don't show as they are."""
+        rows = await connection.fetch(self._queries["lacking"], server_id, *bounds(span.aligned(HOUR_US)))
+        return Hours(
+            sampled=frozenset(row["hour_us"] for row in rows if not row["has_minutes"]),
+            minutes=frozenset(row["hour_us"] for row in rows if row["has_minutes"]),
+        )
 
     async def any_before(self, connection: Connection, server_id: str, moment_us: int) -> bool:
         """Whether there is an hour before a moment, but for what is not rolled up to hours."""

@@ -49,16 +49,6 @@ class Rows:
         found: list[int] = await connection.fetchval(self._queries["row_times"], server_id, *bounds(span), limit)
         return found
 
-    async def any_before(self, connection: Connection, server_id: str, moment_us: int) -> bool:
-        """Whether there is a sample before a moment."""
-        found: bool = await connection.fetchval(self._queries["row_before"], server_id, from_us(moment_us))
-        return found
-
-    async def hours(self, connection: Connection, server_id: str, span: Span) -> dict[int, int]:
-        """How many samples of the span each hour has that has any, by when it begins, in microseconds."""
-        rows = await connection.fetch(self._queries["row_hours"], server_id, *bounds(span))
-        return {row["hour_us"]: row["count"] for row in rows}
-
     async def blocks(self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell]) -> list[Block]:
         """The values of `cells`, either core columns or elements of the labelled array, or none, but the times."""
         core = bool(cells) and not cells[0].position

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 import numpy as np
 
 from flick.db.pool import Connection
+from flick.db.queries import load_queries
+from services.query.layouts import QUERIES
 from services.query.reading.block import (
     Buckets,
     Lags,
@@ -24,14 +26,14 @@ from services.query.reading.block import (
 from services.query.reading.composition import Source, sources_of
 from services.query.reading.hours import Hours
 from services.query.reading.levels import Levels
+from services.query.reading.moments import bounds, from_us
 from services.query.reading.processes import Processes
 from services.query.reading.rows import NewestSample, Rows
-from services.query.reading.survey import Part, Survey
+from services.query.reading.survey import Head, Part, Survey
 from services.query.reading.weights import weigh
 from services.query.reading.worker import Worker
 from services.query.rules.catalog import Catalog
 from services.query.rules.delivery import HOUR_US
-from services.query.rules.levels import Hours as HoursLacking
 from services.query.rules.levels import Level, Sources, find_sources
 from services.query.rules.plan import Probe, Reading, Span, Times
 from services.query.rules.points import Block, Steps
@@ -53,6 +55,7 @@ class Samples:
     """
 
     def __init__(self, *, catalog: Catalog) -> None:
+        self._queries = load_queries(QUERIES)
         self._rows = Rows(catalog=catalog)
         self._worker = Worker()
         self._hours = Hours(catalog=catalog, worker=self._worker)
@@ -84,7 +87,7 @@ class Samples:
             start_us=span.start_us,
             first_us=first_us,
             levels=await self._levels.firsts(connection, server_id, span.end_us),
-            hours=await self._lacking(connection, server_id, span),
+            hours=await self._levels.lacking(connection, server_id, span),
         )
 
     async def steps(
@@ -99,7 +102,7 @@ class Samples:
             async for _, blocks in self._parts(connection, server_id, reading.span, cells):
                 found += await self._worker.run(_steps, blocks, reading)
             return found
-        hours = await self._lacking(connection, server_id, reading.span)
+        hours = await self._levels.lacking(connection, server_id, reading.span)
         for one in sources_of(reading.level, reading.span, hours):
             if one.level is None:
                 async for _, blocks in self._parts(connection, server_id, one.span, cells):
@@ -114,7 +117,7 @@ class Samples:
         """When the buckets of a level begin that have samples of the span, in order, as if all were rolled up."""
         whole = span.aligned(level.bucket_us)
         found = [np.array([], np.int64)]
-        hours = await self._lacking(connection, server_id, whole)
+        hours = await self._levels.lacking(connection, server_id, whole)
         for one in sources_of(level, whole, hours):
             if one.level is None:
                 found += [times_us async for times_us in self.times_us(connection, server_id, one.span)]
@@ -154,7 +157,7 @@ class Samples:
         """The layouts that a level, with what completes it, has in the span; and more where a block reaches beyond."""
         found: set[int] = set()
         whole = span.aligned(level.bucket_us)
-        hours = await self._lacking(connection, server_id, whole)
+        hours = await self._levels.lacking(connection, server_id, whole)
         for one in sources_of(level, whole, hours):
             if one.level is None:
                 found |= await self.layout_ids(connection, server_id, one.span)
@@ -200,18 +203,19 @@ class Samples:
         return sealed if sealed and (row is None or sealed[0] >= row[0]) else row
 
     async def _any_before(self, connection: Connection, server_id: str, moment_us: int) -> bool:
-        return await self._hours.any_before(connection, server_id, moment_us) or await self._rows.any_before(
-            connection, server_id, moment_us
-        )
+        hour = from_us(moment_us // HOUR_US * HOUR_US)
+        found: bool = await connection.fetchval(self._queries["sample_before"], server_id, from_us(moment_us), hour)
+        return found
 
     async def _survey(self, connection: Connection, server_id: str, span: Span) -> Survey:
-        sealed = await self._hours.heads(connection, server_id, span)
-        return Survey(span=span, sealed=sealed, rows=await self._rows.hours(connection, server_id, span))
-
-    async def _lacking(self, connection: Connection, server_id: str, span: Span) -> HoursLacking:
-        """The hours of a span that levels don't show as they are."""
-        rows = await self._rows.hours(connection, server_id, span.aligned(HOUR_US))
-        return await self._levels.hours(connection, server_id, span, rows=rows)
+        hour = from_us(span.start_us // HOUR_US * HOUR_US)
+        found = await connection.fetch(self._queries["survey"], server_id, *bounds(span), hour)
+        sealed: dict[int, list[Head]] = {}
+        for row in found:
+            if row["layout_id"] is not None:
+                sealed.setdefault(row["hour_us"], []).append(Head(*row))
+        rows = {row["hour_us"]: row["size"] for row in found if row["layout_id"] is None}
+        return Survey(span=span, sealed=sealed, rows=rows)
 
     async def _sealed_times_us(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> Times:
         """The times of the span's first samples in sealed hours, in order: `limit` of them, some more, or all."""
