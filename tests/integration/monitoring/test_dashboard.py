@@ -24,7 +24,7 @@ from tests.integration.query.house import query_house
 DEPLOY = ROOT / "deploy"
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 TARGETS = {"job", "instance", "service"}  # Prometheus adds the first two, deploy/prometheus/targets.yaml the third
-SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+SUFFIXES = {"counter": ("_total",), "gauge": ("",), "info": ("_info",), "histogram": ("_bucket", "_sum", "_count")}
 
 
 def told_by(registry: CollectorRegistry) -> dict[str, set[str]]:
