@@ -16,7 +16,7 @@ from services.ingest.aside import Aside
 from services.ingest.metrics import RollupMetrics
 from services.ingest.rollups.blocks import Rollup, RollupBlock, join_layouts, pack, unpack
 from services.ingest.rollups.buckets import DAY_US, HOUR_US
-from services.ingest.rollups.levels import DAYS, HOURS, MINUTES, Level, day_of, year_of
+from services.ingest.rollups.levels import DAYS, HOURS, MINUTES, Level, day_of
 from services.ingest.rollups.minutes import pack_minutes
 from services.ingest.rollups.store import Due, RollupStore
 from services.ingest.sealing.blocks import SamplesBlock
@@ -111,15 +111,15 @@ class Roller:
                 await self._store.forget(connection, due.server_id, [hour])
 
     async def _take_in(self, connection: Connection, due: Due) -> None:
-        """Take hours into their days, and these into their years. What else these hold stays."""
+        """Take hours into the days around them, and these into their years. What else these hold stays."""
         days: list[Rollup] = []
-        for day, hours in groupby(due.hours, day_of):
+        for third, hours in groupby(due.hours, HOURS.span_start):
             parts: list[Rollup] = []
             for hour in hours:
                 minutes = await self._store.blocks(connection, MINUTES, due.server_id, hour)
                 parts += await self._aside.run(_gathered, minutes, HOUR_US)
-            days += await self._put_in(connection, HOURS, due.server_id, day, parts, DAY_US)
-        for year, of_year in groupby(days, lambda one: year_of(one.first_time)):
+            days += await self._put_in(connection, HOURS, due.server_id, third, parts, DAY_US)
+        for year, of_year in groupby(days, lambda one: DAYS.span_start(one.first_time)):
             await self._put_in(connection, DAYS, due.server_id, year, list(of_year), DAY_US)
         await self._store.forget(connection, due.server_id, due.hours)
         self._metrics.taken_in.inc(len(due.hours))

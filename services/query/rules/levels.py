@@ -20,7 +20,7 @@ class Level(NamedTuple):
 
 
 MINUTES = Level(_MINUTE_US, "1m", _HOUR_US)
-HOURS = Level(_HOUR_US, "1h", 24 * _HOUR_US)
+HOURS = Level(_HOUR_US, "1h", 11 * 24 * _HOUR_US)
 DAYS = Level(24 * _HOUR_US, "1d", 366 * 24 * _HOUR_US)
 LEVELS = (MINUTES, HOURS, DAYS)
 """The finest first."""

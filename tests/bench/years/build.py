@@ -4,6 +4,8 @@ import random
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
 
 import numpy as np
 
@@ -12,7 +14,8 @@ from flick.ids import new_id
 from flick.v1 import telemetry_pb2
 from services.ingest import arrays
 from services.ingest.rollups.blocks import Rollup, RollupBlock, pack, to_datetime
-from services.ingest.rollups.buckets import DAY_US, MINUTE_US, Buckets
+from services.ingest.rollups.buckets import DAY_US, Buckets
+from services.ingest.rollups.levels import HOURS, MINUTES, Level
 from tests.bench.storage.day import Host, layout
 from tests.bench.years.measured import (
     CORE_NAMES,
@@ -223,48 +226,58 @@ async def _processes(owner: Connection, planned: BenchSet) -> None:
 
 async def _roll_up(owner: Connection, planned: BenchSet, layout_ids: Sequence[int], names: Sequence[str]) -> None:
     size = planned.size
+    minutes, hours = (
+        _spans(level, planned.rolled_us - days * DAY_US, planned.rolled_us)
+        for level, days in ((MINUTES, size.minute_days), (HOURS, size.hour_days))
+    )
     for server in range(size.rolled_servers):
         of_server = server, planned.server_ids[server], layout_ids[server]
-        minutes_us = planned.rolled_us - size.minute_days * DAY_US
-        await _write_level(
-            owner, "rollups_1m", *of_server, range(minutes_us, planned.rolled_us, HOUR_US), 60, MINUTE_US
-        )
-        hours_us = range(planned.rolled_us - size.hour_days * DAY_US, planned.rolled_us, DAY_US)
-        await _write_level(owner, "rollups_1h", *of_server, hours_us, 24, HOUR_US)
-        for start_us in hours_us:
-            found = buckets_of(server, start_us, 24, HOUR_US)
+        await _write_level(owner, MINUTES, *of_server, minutes)
+        await _write_level(owner, HOURS, *of_server, hours)
+        for span in hours:
+            found = buckets_of(server, span.begin_us, span.count, HOUR_US)
             values = [
                 (name, "float8", found.core[side][metric])
                 for name, (metric, side) in zip(
                     names, ((place, side) for place, _ in PLAIN for side in range(len(SIDES))), strict=True
                 )
             ]
-            servers = uuids([planned.server_ids[server].bytes] * 24)
+            servers = uuids([planned.server_ids[server].bytes] * span.count)
             rows = encode([("server_id", "uuid", servers), ("time", "timestamptz", moments(found.times_us)), *values])
             await copy(owner, "hours", ["server_id", "time", *names], [rows], schema="plain")
 
 
+@dataclass(frozen=True, slots=True)
+class _BlockSpan:
+    """A block: to which span it belongs, when its first bucket begins, and how many follow one another."""
+
+    span_start: datetime
+    begin_us: int
+    count: int
+
+
+def _spans(level: Level, start_us: int, end_us: int) -> Sequence[_BlockSpan]:
+    """The blocks of a level in which the buckets of a span lie."""
+    buckets = groupby(
+        range(start_us, end_us, level.bucket_us), lambda begin_us: level.span_start(to_datetime(begin_us))
+    )
+    return [_BlockSpan(span_start, (begins := list(found))[0], len(begins)) for span_start, found in buckets]
+
+
 async def _write_level(
-    owner: Connection,
-    table: str,
-    server: int,
-    server_id: uuid.UUID,
-    layout_id: int,
-    starts_us: range,
-    count: int,
-    bucket_us: int,
+    owner: Connection, level: Level, server: int, server_id: uuid.UUID, layout_id: int, spans: Sequence[_BlockSpan]
 ) -> None:
     names = "server_id organization_id span_start layout_id first_time last_time count times weights weight_places"
     names += " core labelled"
-    for begin in range(0, len(starts_us), ROLLED_AT_ONCE):
+    for begin in range(0, len(spans), ROLLED_AT_ONCE):
         rows = []
-        for start_us in starts_us[begin : begin + ROLLED_AT_ONCE]:
-            one = _block(layout_id, server, start_us, count, bucket_us)
+        for span in spans[begin : begin + ROLLED_AT_ONCE]:
+            one = _block(layout_id, server, span.begin_us, span.count, level.bucket_us)
             rows.append(
                 (
                     server_id,
                     ORGANIZATION,
-                    to_datetime(start_us),
+                    span.span_start,
                     layout_id,
                     one.first_time,
                     one.last_time,
@@ -276,7 +289,7 @@ async def _write_level(
                     one.labelled,
                 )
             )
-        await owner.copy_records_to_table(table, schema_name="telemetry", columns=names.split(), records=rows)
+        await owner.copy_records_to_table(level.table, schema_name="telemetry", columns=names.split(), records=rows)
 
 
 def _block(layout_id: int, server: int, start_us: int, count: int, bucket_us: int) -> RollupBlock:

@@ -172,7 +172,7 @@ async def test_rollups_of_each_level_go_by_their_own_lifetime(expiring: Expiring
 
     assert counts["sealed_metrics"] == counts["sealed_processes"] == 0
     assert at(96) - timedelta(hours=1) < firsts["rollups_1m"] <= at(99)
-    assert at(40) <= firsts["rollups_1h"] <= at(44)
+    assert at(30) <= firsts["rollups_1h"] <= at(44)
     assert counts["rollups_1d"] >= 1
     assert [await expiring.count(table) for table in TABLES] == [0, 0, 0, 0, 0]
 
