@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
@@ -20,7 +21,7 @@ from services.ingest.rollups.store import RollupStore
 from tests.bench.cpu import family_cpu_s
 from tests.bench.result import Result
 from tests.bench.years.build import BenchSet, build, plan
-from tests.bench.years.questions import Question, questions
+from tests.bench.years.questions import Ask, Question, nothing, questions
 from tests.bench.years.size import FULL, HOUR_SAMPLES, Size
 from tests.integration.ingest.schema import telemetry_template
 from tests.integration.query.house import QueryHouse, query_house
@@ -113,22 +114,35 @@ async def measure(_steady_s: float) -> list[Result]:
             Result(name="years_build", value=time.monotonic() - began_s, unit="s", goal=1200),
             Result(name="years_size", value=size_gb, unit="GB", goal=20),
         ]
+        results.append(await _timed_nothing(running.house))
         for question in running.questions():
             results += await _timed(question)
         results.append(Result(name="rollup_per_million", value=await running.roll_up(), unit="s"))
     return results
 
 
+async def _timed_nothing(house: QueryHouse) -> Result:
+    """What of every answer is not reading."""
+    _, metadata = house.auth.person(organization_id=str(new_id()))
+    taken = [await _seconds(partial(nothing, house, metadata)) for _ in range(RUNS + 1)]
+    return Result(name="answer_of_nothing", value=statistics.median(taken[1:]) * 1e3, unit="ms")
+
+
 async def _timed(question: Question) -> list[Result]:
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(RUNS + 1):
-        for ask, taken in ((question.product, ours), (question.plain, theirs)):
-            began_s = time.perf_counter()
-            await ask()
-            taken.append(time.perf_counter() - began_s)
+        await question.prepare()
+        ours.append(await _seconds(question.product))
+        theirs.append(await _seconds(question.plain))
     value, plain = (statistics.median(taken[1:]) * 1e3 for taken in (ours, theirs))
     results = [Result(name=question.name, value=value, unit="ms", ceiling=plain, goal=MOST_RATIO)]
     if question.goal_ms is not None:
         results.append(Result(name=f"{question.name}_alone", value=value, unit="ms", goal=question.goal_ms))
     return results
+
+
+async def _seconds(ask: Ask) -> float:
+    began_s = time.perf_counter()
+    await ask()
+    return time.perf_counter() - began_s

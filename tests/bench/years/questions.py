@@ -1,5 +1,6 @@
 """The questions, each asked of query and, for the same answer, in plain SQL of plain tables with the best index."""
 
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from flick.bus.live import LATEST_KEY
 from flick.db.pool import Connection
 from flick.v1 import query_pb2, telemetry_pb2
 from services.ingest.rollups.blocks import to_datetime
 from tests.bench.years.build import BenchSet
-from tests.bench.years.measured import HOUR_US, PLAIN
+from tests.bench.years.measured import HOUR_US, PLAIN, hour_of
 from tests.integration.query.house import QueryHouse
+from tests.tiny_auth import Metadata
 
 DAY_US = 24 * HOUR_US
 SECOND_US = 1_000_000
@@ -40,18 +43,31 @@ _PROCESSES = """
     select snapshot from plain.processes where server_id = $1 and time > $2 and time <= $3 order by time desc limit 1
 """
 
+_ANNOUNCE = """
+    update plain.latest set time = told.time
+    from unnest($1::uuid[], $2::timestamptz[]) as told (server_id, time) where latest.server_id = told.server_id
+"""
+
 Ask = Callable[[], Awaitable[Message]]
+
+
+async def _nothing() -> None:
+    """What is to be done before most questions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A question in both ways; each makes the message that is the answer, `alike` of both."""
+    """A question in both ways; each makes the message that is the answer, `alike` of both.
+
+    `prepare` comes before each time that it is asked in both, and belongs to none of them.
+    """
 
     name: str
     product: Ask
     plain: Ask
     alike: Callable[[Any], Any]
     goal_ms: float | None = None
+    prepare: Callable[[], Awaitable[None]] = _nothing
 
 
 def questions(house: QueryHouse, plain: Connection, found: BenchSet, *, server: int = 0) -> Sequence[Question]:
@@ -84,13 +100,18 @@ def questions(house: QueryHouse, plain: Connection, found: BenchSet, *, server: 
             alike=_points,
         ),
         Question(
+            name="summary_of_silent",  # who answers that looks into the tables
+            product=partial(_summary, house),
+            plain=partial(_plain_summary, plain),
+            alike=_last_times,
+        ),
+        Question(
             name="summary",
             product=partial(_summary, house),
             plain=partial(_plain_summary, plain),
-            alike=lambda answer: sorted(
-                (one.server_id, one.last_sample_time.ToMicroseconds()) for one in answer.servers
-            ),
+            alike=_last_times,
             goal_ms=100,
+            prepare=partial(_announce, house, plain, found),
         ),
         Question(
             name="processes_at_instant",
@@ -100,6 +121,11 @@ def questions(house: QueryHouse, plain: Connection, found: BenchSet, *, server: 
             goal_ms=20,
         ),
     ]
+
+
+async def nothing(house: QueryHouse, metadata: Metadata) -> Message:
+    """What of every answer is not reading: the summary of somebody who is let in and has no servers."""
+    return await house.query.SummarizeServers(query_pb2.SummarizeServersRequest(), metadata=metadata)
 
 
 async def _ask(house: QueryHouse, server_id: str, names: Sequence[str], span: tuple[int, int], points: int) -> Message:
@@ -134,6 +160,26 @@ async def _sql(
 
 async def _summary(house: QueryHouse) -> Message:
     return await house.query.SummarizeServers(query_pb2.SummarizeServersRequest(), metadata=house.metadata)
+
+
+async def _announce(house: QueryHouse, plain: Connection, found: BenchSet) -> None:
+    """A sample of every server that has just come: in Redis as ingest leaves it there, and in the plain table."""
+    hour = hour_of(0, found.now_us - HOUR_US)
+    core, labelled = hour.core[:, 0].tolist(), hour.labelled[:, 0].tolist()
+    now_us = time.time_ns() // 1000
+    times_us = [now_us - 1000 * number for number in range(len(found.server_ids))]
+    samples = {
+        str(server_id): telemetry_pb2.Sample(
+            time_unix_nano=time_us * 1000, core=core, layout_id=1, labelled=labelled
+        ).SerializeToString()
+        for server_id, time_us in zip(found.server_ids, times_us, strict=True)
+    }
+    assert await house.telemetry.bus.keep_newest(LATEST_KEY, samples)
+    await plain.execute(_ANNOUNCE, found.server_ids, list(map(to_datetime, times_us)))
+
+
+def _last_times(answer: Any) -> list[tuple[str, int]]:
+    return sorted((one.server_id, one.last_sample_time.ToMicroseconds()) for one in answer.servers)
 
 
 async def _plain_summary(plain: Connection) -> Message:

@@ -3,16 +3,18 @@
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 
 from tests.bench.years.measure import years
+from tests.bench.years.questions import Question
 from tests.bench.years.size import SMALL
 
 
 async def test_every_question_of_the_benchmark_has_the_answer_of_plain_sql() -> None:
     async with years(SMALL) as running:
-        before = {one.name: (await one.product(), await one.plain()) for one in running.questions()}
+        before = {one.name: await _both(one) for one in running.questions()}
         cost_s = await running.roll_up()
-        after = {one.name: (await one.product(), await one.plain()) for one in running.questions()}
+        after = {one.name: await _both(one) for one in running.questions()}
 
         for question in running.questions():
             for product, plain in (before[question.name], after[question.name]):
@@ -20,6 +22,11 @@ async def test_every_question_of_the_benchmark_has_the_answer_of_plain_sql() -> 
                 assert expected, "there is an answer"
                 _assert_alike(found, expected)
     assert cost_s > 0
+
+
+async def _both(question: Question) -> tuple[Message, Message]:
+    await question.prepare()
+    return await question.product(), await question.plain()
 
 
 def _assert_alike(found: Any, expected: Any) -> None:
