@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from tests.bench import agent, live, rest, startup, transcoding
+from tests.bench.backfill import measure as backfill
 from tests.bench.ingest import cost, flat
 from tests.bench.result import Result, report
 from tests.bench.storage import history, size
@@ -30,6 +31,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "bytes_per_sample": size.measure,
     "history": history.measure,
     "years": years.measure,
+    "backfill": backfill.measure,
     "agent_cpu": agent.measure_cpu,
     "agent_rss": agent.measure_rss,
 }

@@ -36,10 +36,11 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True)
 class IngestServer:
-    """A running ingest. `keys`: one agent's key for each stream that a load may open."""
+    """A running ingest. `keys`: one agent's key for each stream that a load may open; `server_ids`: whose they are."""
 
     address: str
     keys: list[str]
+    server_ids: list[str]
     pid: int
     postgres_pid: int
     redis_pid: int
@@ -77,7 +78,7 @@ async def ingest_server(*, streams: int, environment: Mapping[str, str] | None =
         redis_url, redis_pid = await stack.enter_async_context(redis_server(account))
         database = await stack.enter_async_context(postgres.database(template=await telemetry_template(postgres)))
         auth = make_auth()
-        keys = [auth.enroll().key for _ in range(streams)]
+        enrolled = [auth.enroll() for _ in range(streams)]
         running = await stack.enter_async_context(
             ingest_process(
                 postgres=postgres,
@@ -94,7 +95,8 @@ async def ingest_server(*, streams: int, environment: Mapping[str, str] | None =
         stack.push_async_callback(same_role.close)
         yield IngestServer(
             address=running.address,
-            keys=keys,
+            keys=[one.key for one in enrolled],
+            server_ids=[one.server_id for one in enrolled],
             pid=running.program.process.pid,
             postgres_pid=postgres_pid,
             redis_pid=redis_pid,

@@ -1,0 +1,1 @@
+"""Servers that come back with a day of backlog, while others go on: how late are those?"""
