@@ -28,6 +28,7 @@ class Layouts:
         self._queries = load_queries(QUERIES)
         self._kept: OrderedDict[int, Layout] = OrderedDict()  # the one used last stands last
         self._kept_series = 0
+        self._sizes: dict[int, int] = {}  # of those that are kept, in bytes
 
     def known(self, layout_id: int) -> Layout | None:
         """The layout if it was read before."""
@@ -36,26 +37,33 @@ class Layouts:
     async def get(self, layout_ids: Collection[int]) -> Mapping[int, Layout]:
         """The layouts of `layout_ids`; those that are not stored are left out."""
         found = {one: self._kept[one] for one in layout_ids if one in self._kept}
+        sizes = {one: self._sizes[one] for one in found}
         unknown = [one for one in layout_ids if one not in found]
         if unknown:
             for row in await self._pool.fetch(self._queries["layouts"], unknown):
                 found[row["layout_id"]] = parse_layout(row["series"])
+                sizes[row["layout_id"]] = len(row["series"])
         for layout_id, layout in found.items():
-            self._keep(layout_id, layout)
+            self._keep(layout_id, layout, sizes[layout_id])
         return found
 
     async def size_bytes(self, layout_ids: Collection[int]) -> int:
         """How many bytes the layouts have together as they are stored."""
-        size: int = await self._pool.fetchval(self._queries["layouts_size"], list(layout_ids))
+        size = sum(self._sizes.get(one, 0) for one in layout_ids)
+        unknown = [one for one in layout_ids if one not in self._sizes]
+        if unknown:
+            size += await self._pool.fetchval(self._queries["layouts_size"], unknown)
         return size
 
-    def _keep(self, layout_id: int, layout: Layout) -> None:
+    def _keep(self, layout_id: int, layout: Layout, size_bytes: int) -> None:
         if layout_id not in self._kept:
             self._kept_series += len(layout)
         self._kept[layout_id] = layout
+        self._sizes[layout_id] = size_bytes
         self._kept.move_to_end(layout_id)
         while self._kept_series > self._max_kept_series:
-            _, forgotten = self._kept.popitem(last=False)
+            oldest, forgotten = self._kept.popitem(last=False)
+            del self._sizes[oldest]
             self._kept_series -= len(forgotten)
 
 

@@ -17,7 +17,6 @@ from services.query.rules.series import Cell, Layout
 
 # Of one answer's layouts: some 4,000 of a hundred series, or 200 of the largest. A broken agent declares without end.
 MAX_LAYOUT_BYTES = 4 * 1024 * 1024
-FEW_LAYOUTS = 100  # need not be weighed: together they have half of that at most
 
 
 class Store:
@@ -70,8 +69,7 @@ class Store:
                 layout_ids = await self._samples.layout_ids(connection, server_id, span)
             else:
                 layout_ids = await self._samples.rolled_layout_ids(connection, server_id, level, span)
-        many = len(layout_ids) > FEW_LAYOUTS
-        if many and await self._layouts.size_bytes(layout_ids) > MAX_LAYOUT_BYTES:
+        if await self._layouts.size_bytes(layout_ids) > MAX_LAYOUT_BYTES:
             raise invalid("start_time", "reaches over too many changes of what was measured; ask for a shorter span.")
         return await self._layouts.get(layout_ids)
 
