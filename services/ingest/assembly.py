@@ -1,5 +1,6 @@
 """Ingest's servicer, writer and live parts, over what the front door opened."""
 
+import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -17,6 +18,7 @@ from flick.db.leader import Leader
 from flick.db.pool import Connection, Pool
 from flick.errors import FlickError
 from flick.lifecycle import background
+from flick.memory import give_back, resident_bytes
 from flick.rpc.access.aspect import AccessAspect
 from flick.rpc.access.rules import read_rules
 from flick.rpc.access.source import AccessSource, KeySource
@@ -62,6 +64,8 @@ AUDIENCE = "ingest"
 CALL_LIMIT_S = 10.0
 TELL_ROOM_EVERY_S = 1.0
 HOUSEKEEPING_EVERY_S = 60.0
+GIVE_BACK_EVERY_S = 60.0
+GIVE_BACK_BYTES = 4 * 1024 * 1024  # less is not worth the pause
 ENDLESS = frozenset({"/flick.v1.IngestService/StreamTelemetry"})
 
 logger = logging.getLogger(__name__)
@@ -135,6 +139,7 @@ async def running(
         for part in (*streaming, layouts, parts.writer, housekeeping):
             await stack.enter_async_context(part.running())
         await stack.enter_async_context(background(_tell_room(admission, metrics, clock), name="room"))
+        await stack.enter_async_context(background(_give_back_memory(clock), name="memory"))
         servicer = IngestServicer(parts=parts, roster=roster)
         registrations = [
             Registration(add=servicer.add_to, descriptor=DESCRIPTOR),
@@ -209,6 +214,16 @@ def _pushes(*, pool: Pool, store: Store, access: PushAccess, parts: Parts, regis
     servicer = PushServicer(push=push, access=access, admission=parts.admission, pace=Pace(), clock=parts.clock)
     add = partial(push_pb2_grpc.add_PushServiceServicer_to_server, servicer)
     return Registration(add=add, descriptor=PUSH_DESCRIPTOR)
+
+
+async def _give_back_memory(clock: Clock) -> None:
+    """What a backlog or a large hour needed for a moment is not this process's for good."""
+    left_bytes = 0
+    while True:
+        await clock.sleep(GIVE_BACK_EVERY_S)
+        if resident_bytes() - left_bytes >= GIVE_BACK_BYTES:
+            await asyncio.to_thread(give_back)
+            left_bytes = resident_bytes()
 
 
 async def _tell_room(admission: Admission, metrics: IngestMetrics, clock: Clock) -> None:
