@@ -134,6 +134,7 @@ async def open_pool(
     statement_timeout_s: float = STATEMENT_TIMEOUT_S,
     lock_timeout_s: float = 0.0,
     fail_fast: bool = False,
+    leaves_nothing: bool = False,
 ) -> AsyncIterator[Pool]:
     """A pool of connections to `url` while entered. It connects when first asked, so a database may come later.
 
@@ -146,6 +147,8 @@ async def open_pool(
         lock_timeout_s: after which PostgreSQL gives up to wait for a lock; 0: with the statement.
         fail_fast: refuse and end calls within 1.5 s when the database falls silent, at the cost of two questions a
             second on a further connection. For who answers people; a writer may wait.
+        leaves_nothing: whoever borrows a connection leaves no setting and no lock behind on it but what ends with a
+            transaction, so that it need not be cleaned when it is given back, which takes a statement.
     """
     settings = _server_settings(application_name, statement_timeout_s, lock_timeout_s)
     pool = await asyncpg.create_pool(
@@ -155,6 +158,7 @@ async def open_pool(
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=statement_timeout_s + CONNECT_TIMEOUT_S,  # a server that fell silent cancels nothing by itself
         server_settings=settings,
+        reset=_nothing if leaves_nothing else None,  # a transaction that is still open is ended all the same
     )
     pulse = Pulse(connect=partial(asyncpg.connect, url, server_settings=settings)) if fail_fast else None
     try:
@@ -168,6 +172,10 @@ async def open_pool(
                 await pool.close()
         except TimeoutError:
             pool.terminate()
+
+
+async def _nothing(_connection: object) -> None:
+    """What is to be cleaned on a connection on which nothing was left."""
 
 
 async def connect(

@@ -57,6 +57,7 @@ async def running(
                     statement_timeout_s=STATEMENT_TIMEOUT_S,
                     lock_timeout_s=LOCK_TIMEOUT_S,
                     fail_fast=True,
+                    leaves_nothing=True,
                 )
             ),
             bus=await stack.enter_async_context(

@@ -8,6 +8,7 @@ from services.query.layouts import QUERIES
 from services.query.reading.moments import bounds
 from services.query.reading.samples import Samples
 from services.query.reading.snapshot import snapshot
+from services.query.reading.worker import aside_if_long
 from services.query.rules.fleet import LATE_AFTER_INTERVALS
 from services.query.rules.gaps import MAX_GAPS, MAX_KEPT, Gap, Holes, find_holes, join_gaps, longest
 from services.query.rules.levels import Level
@@ -50,8 +51,9 @@ class Gaps:
             if begins and not await self._samples.any_before(connection, server_id, around.start_us):
                 found.pop(0)  # before a server's first sample none is missing
             told = await connection.fetch(self._queries["told_gaps"], server_id, *bounds(span), MAX_KEPT)
-        joined = await asyncio.to_thread(
-            join_gaps, found, [Gap(*row) for row in told], span=span, interval_us=interval_us
+        pairs = len(found) * len(told)  # each hole is held against each gap that is told
+        joined = await aside_if_long(
+            pairs, join_gaps, found, [Gap(*row) for row in told], span=span, interval_us=interval_us
         )
         return longest(joined), left_out or len(told) == MAX_KEPT or len(joined) > MAX_GAPS
 

@@ -1,8 +1,10 @@
 -- What query reads of the schema `telemetry`. Comments of the form /*name*/ are filled in from the
 -- contract's own columns and from positions in layouts, never from what a caller sends.
 
--- name: hold_rows
--- Keeps chunks of plain rows from being given back until the transaction ends. It chooses no moment yet.
+-- name: begin_snapshot
+-- Begins a transaction of which all statements see one moment, the first one chooses it, and keeps chunks of plain rows from being
+-- given back until it ends.
+begin isolation level repeatable read, read only;
 lock table telemetry.metrics, telemetry.processes in access share mode;
 
 -- name: row_times
@@ -17,8 +19,7 @@ from (
 ) as beginning;
 
 -- name: survey
--- Where samples of a span lie: the blocks of sealed hours that have some, perhaps, and how many rows each hour has that has any. $4 is the
--- hour in which the span begins.
+-- Where samples of some whole hours lie: in which blocks of sealed hours, and how many rows each hour has that has any.
 select
     (date_part('epoch', hour) * 1000000::float8)::bigint as hour_us,
     count as size,
@@ -26,7 +27,7 @@ select
     (date_part('epoch', last_time) * 1000000::float8)::bigint as last_us,
     layout_id
 from telemetry.sealed_metrics
-where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3
+where server_id = $1 and hour >= $2 and hour < $3
 union all
 select (date_part('epoch', hour) * 1000000::float8)::bigint, count(*)::integer, null, null, null
 from (
@@ -186,18 +187,6 @@ select
         ),
         0
     )::bigint;
-
--- name: hour_heads
--- Which blocks of sealed hours have samples of a span, perhaps. $4 is the hour in which the span begins.
-select
-    (date_part('epoch', hour) * 1000000::float8)::bigint as hour_us,
-    count as size,
-    (date_part('epoch', first_time) * 1000000::float8)::bigint as first_us,
-    (date_part('epoch', last_time) * 1000000::float8)::bigint as last_us,
-    layout_id
-from telemetry.sealed_metrics
-where server_id = $1 and hour >= $4 and hour < $3 and last_time >= $2 and first_time < $3
-order by hour, first_time;
 
 -- name: hour_times
 -- When the samples of those blocks were measured, and which layout they have.

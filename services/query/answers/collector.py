@@ -4,12 +4,12 @@ The points of a large answer take a tenth of a second to put together, which is 
 streams go on meanwhile.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from services.query.custom.pushed import pushed_id
+from services.query.reading.worker import VALUE_US, aside_if_long
 from services.query.rules.catalog import Selector
 from services.query.rules.levels import HOURS, SAMPLES, Level, Sources
 from services.query.rules.plan import Probe, Reading, Span, plan_points, plan_reading, tells_all
@@ -115,10 +115,12 @@ class Collector:
         columns = columns_of(collected, cells)
         if reading.step_us is None:
             samples = await self._store.samples(server_id, reading.span, cells)
-            await asyncio.to_thread(collect_samples, samples, columns)
+            values = sum(one.values.size for one in samples)
+            await aside_if_long(values * VALUE_US, collect_samples, samples, columns)
         else:
             steps = await self._store.steps(server_id, reading, cells)
-            await asyncio.to_thread(collect_steps, steps, columns)
+            values = sum(one.totals.size for one in steps)
+            await aside_if_long(values * VALUE_US, collect_steps, steps, columns)
 
 
 def _pushed_sources(server_id: str, wanted: bool) -> list[str]:

@@ -1,6 +1,5 @@
 """Answers questions about one server's history: plans, has the points collected, and tells where there are none."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from services.query.answers.collector import Collector
 from services.query.answers.gate import Gate
 from services.query.gaps import Gaps
 from services.query.metrics import QueryMetrics
+from services.query.reading.worker import VALUE_US, aside_if_long
 from services.query.rules import compare
 from services.query.rules.catalog import Catalog, Selector
 from services.query.rules.days import by_days
@@ -110,7 +110,8 @@ class History:
             reading = present.reading(points, now_us, reads=reads, sources=sources, as_measured=False)
         reading = by_days(reading, span, points=points, zone=asked.zone)
         collected = await self._collector.points(asked.server_id, reading, present.series)
-        answer = await asyncio.to_thread(_answer, reading, collected)
+        values = 4 * sum(map(len, collected))
+        answer = await aside_if_long(values * VALUE_US, _answer, reading, collected)
         if earlier:
             then = compare.earlier(reading, offset_us, zone=asked.zone)
             before = await self._collector.points(asked.server_id, then.reading, earlier.series)

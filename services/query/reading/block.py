@@ -39,6 +39,14 @@ class Buckets:
     maxima: Floats
 
 
+def as_set(parts: Sequence[Times]) -> Times:
+    """The times of all parts in order, none of them twice."""
+    times_us: Times = np.concatenate([np.array([], np.int64), *parts])
+    if not (np.diff(times_us) > 0).all():  # mostly they are so already
+        times_us = np.unique(times_us)
+    return times_us
+
+
 def within(times_us: Times, span: Span) -> slice:
     """Where those of ascending times are that lie in the span."""
     begin, end = np.searchsorted(times_us, (span.start_us, span.end_us))

@@ -19,7 +19,6 @@ from services.query.reading.block import Lags, within
 from services.query.reading.moments import bounds, from_us
 from services.query.reading.packed import Runs, read_blob, read_columns, read_last, read_numbers, runs_of
 from services.query.reading.rows import NewestSample
-from services.query.reading.survey import Head
 from services.query.reading.worker import Worker
 from services.query.rules.catalog import Catalog
 from services.query.rules.delivery import HOUR_US
@@ -59,14 +58,6 @@ class Hours:
         self._places = {column: place for place, (_, column) in enumerate(core)}
         self._numbers = [number for number, _ in core]
         self._kept: OrderedDict[NewestBlock, NewestSample] = OrderedDict()  # the one used last stands last
-
-    async def heads(self, connection: Connection, server_id: str, span: Span) -> Mapping[int, Sequence[Head]]:
-        """The blocks that may touch the span, by when their hour begins, in microseconds."""
-        found: dict[int, list[Head]] = {}
-        for row in await connection.fetch(self._queries["hour_heads"], server_id, *_bounds(span)):
-            head = Head(*row)
-            found.setdefault(head.hour_us, []).append(head)
-        return found
 
     async def blocks(self, connection: Connection, server_id: str, span: Span, cells: Sequence[Cell]) -> list[Block]:
         """The values of `cells`, either core columns or elements of the labelled array."""
@@ -118,7 +109,7 @@ class Hours:
     async def processes(self, connection: Connection, server_id: str, span: Span) -> tuple[int, bytes] | None:
         """The last snapshot of processes within the span: its time and packed processes."""
         rows = await connection.fetch(self._queries["hour_processes"], server_id, *_bounds(span))
-        return await self._worker.run(_last_snapshot, rows, span)
+        return await self._worker.run(_last_snapshot, rows, span) if rows else None
 
     def _keep(self, block: NewestBlock, sample: NewestSample) -> None:
         self._kept[block] = sample

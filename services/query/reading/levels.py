@@ -10,18 +10,20 @@ import numpy as np
 from flick.db.pool import Connection, Row
 from flick.db.queries import load_queries
 from services.query.layouts import QUERIES
-from services.query.reading.block import Buckets, chosen_buckets, within
+from services.query.reading.block import Buckets, as_set, chosen_buckets, within
 from services.query.reading.moments import bounds, from_us
 from services.query.reading.packed import Runs, read_all_numbers, read_columns, read_numbers, runs_of, width_of
-from services.query.reading.worker import Worker
+from services.query.reading.snapshot import memory
+from services.query.reading.worker import COLUMN_US, Worker
 from services.query.rules.catalog import Catalog
 from services.query.rules.delivery import HOUR_US
-from services.query.rules.levels import LEVELS, Hours, Level
+from services.query.rules.levels import DAYS, LEVELS, Hours, Level
 from services.query.rules.plan import Span, Times
 from services.query.rules.points import Floats
 from services.query.rules.series import CORE, Cell
 
 MAX_HELD_VALUES = 250_000  # unpacked at a time: 8 MB
+_MARGIN_US = 5 * DAYS.bucket_us  # steps and gaps reach beyond what is asked for by a few buckets
 _SIDE_BY_SIDE = 3  # columns of a metric: minimum, average, maximum
 _PLACE = np.dtype(">u2")
 
@@ -51,10 +53,17 @@ class Levels:
 
     async def lacking(self, connection: Connection, server_id: str, span: Span) -> Hours:
         """The hours of a span that levels don't show as they are."""
-        rows = await connection.fetch(self._queries["lacking"], server_id, *bounds(span.aligned(HOUR_US)))
+        hours, known = span.aligned(HOUR_US), memory()
+        around, found = known.get((server_id, "lacking"), (Span(start_us=0, end_us=0), {}))
+        if hours.start_us < around.start_us or hours.end_us > around.end_us:
+            around = Span(start_us=max(0, hours.start_us - _MARGIN_US), end_us=hours.end_us + _MARGIN_US)
+            rows = await connection.fetch(self._queries["lacking"], server_id, *bounds(around))
+            found = {row["hour_us"]: row["has_minutes"] for row in rows}
+            known[server_id, "lacking"] = around, found
+        inside = {one: has for one, has in found.items() if hours.start_us <= one < hours.end_us}
         return Hours(
-            sampled=frozenset(row["hour_us"] for row in rows if not row["has_minutes"]),
-            minutes=frozenset(row["hour_us"] for row in rows if row["has_minutes"]),
+            sampled=frozenset(one for one, has_minutes in inside.items() if not has_minutes),
+            minutes=frozenset(one for one, has_minutes in inside.items() if has_minutes),
         )
 
     async def any_before(self, connection: Connection, server_id: str, moment_us: int) -> bool:
@@ -72,7 +81,7 @@ class Levels:
         """When the buckets of the span begin, in order."""
         sql = self._queries["rollup_times"].replace("/*table*/", f"rollups_{level.name}")
         rows = await connection.fetch(sql, server_id, *bounds(span), from_us(span.start_us - level.block_us))
-        return await self._worker.run(_times_us, rows, span)
+        return await self._worker.run_if_long(len(rows) * COLUMN_US, _times_us, rows, span)
 
     def parts(self, level: Level, span: Span, cells: Sequence[Cell]) -> Iterator[Span]:
         """The span in parts of which each has few values."""
@@ -103,8 +112,10 @@ class Levels:
             [low for low, _ in runs],
             [high for _, high in runs],
         )
-        return await self._worker.run(
-            lambda: [_buckets(row, runs, places, metrics, core=core, span=span) for row in rows]
+        columns = len(places) + 2  # and the times and weights
+        return await self._worker.run_if_long(
+            len(rows) * columns * COLUMN_US,
+            lambda: [_buckets(row, runs, places, metrics, core=core, span=span) for row in rows],
         )
 
 
@@ -139,6 +150,5 @@ def _weights(row: Row, metrics: Sequence[int], *, core: bool) -> Floats:
 
 
 def _times_us(rows: Sequence[Row], span: Span) -> Times:
-    times_us = np.concatenate([np.array([], np.int64), *(read_numbers(row["times"]) for row in rows)])
-    found: Times = np.unique(times_us)
+    found = as_set([read_numbers(row["times"]) for row in rows])
     return found[within(found, span)]

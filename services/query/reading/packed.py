@@ -1,8 +1,7 @@
 """Columns out of the bytes of a sealed block. Pure; flick/columns.py tells how they are packed."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -33,7 +32,7 @@ def read_numbers(packed: bytes) -> Times:
 
 def read_all_numbers(packed: bytes, *, only: int | None = None) -> Times:
     """The columns of what is packed, or so many of them: whole numbers. Raises DATA_LOSS when they are damaged."""
-    with _damage_told():
+    with _damage_told:
         directory = Directory.read(packed)
         if directory.code != "q" or not directory.columns:
             raise ValueError(f"whole numbers are packed as such, not {directory.columns} columns {directory.code!r}")
@@ -46,25 +45,25 @@ def read_all_numbers(packed: bytes, *, only: int | None = None) -> Times:
 
 def width_of(head: bytes) -> int:
     """How many columns there are in the block that begins so. Raises DATA_LOSS when it is damaged."""
-    with _damage_told():
+    with _damage_told:
         return Directory.read(head).columns
 
 
 def read_last(packed: bytes) -> list[float]:
     """The last value of each column. Raises DATA_LOSS when one is damaged."""
-    with _damage_told():
+    with _damage_told:
         return [column[-1] for column in unpack(packed)]
 
 
 def read_blob(packed: bytes, place: int) -> bytes:
     """The string of bytes at `place`. Raises DATA_LOSS when what is packed is damaged."""
-    with _damage_told():
+    with _damage_told:
         return unpack_blobs(packed)[place]
 
 
 def read_blobs(packed: bytes) -> list[bytes]:
     """All strings of bytes. Raises DATA_LOSS when what is packed is damaged."""
-    with _damage_told():
+    with _damage_told:
         return unpack_blobs(packed)
 
 
@@ -74,7 +73,7 @@ def read_columns(head: bytes, streams: Sequence[bytes], runs: Runs, places: Sequ
     A block that has fewer columns was written when no more were known, or by another layout: NaN. Raises DATA_LOSS when
     they are damaged.
     """
-    with _damage_told():
+    with _damage_told:
         directory = Directory.read(head)
         if directory.code not in "df":
             raise ValueError(f"values are packed as floating point, not {directory.code!r}")
@@ -99,9 +98,15 @@ def _stream(directory: Directory, streams: Sequence[bytes], runs: Runs, place: i
     return streams[run][within.start - begin : within.stop - begin]
 
 
-@contextmanager
-def _damage_told() -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise FlickError(Kind.DATA_LOSS, "What is stored of that time is damaged.", private=str(error)) from error
+class _Damage:
+    """Tells of damage what a caller may hear. It is entered for every block, so it is no generator."""
+
+    def __enter__(self) -> None:
+        """Nothing is damaged yet."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, ValueError):
+            raise FlickError(Kind.DATA_LOSS, "What is stored of that time is damaged.", private=str(error)) from error
+
+
+_damage_told = _Damage()

@@ -5,6 +5,7 @@ again.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from services.query.reading.block import (
     Lags,
     Which,
     as_buckets,
+    as_set,
     chosen,
     chosen_buckets,
     combine,
@@ -23,15 +25,16 @@ from services.query.reading.block import (
     joined_buckets,
     within,
 )
-from services.query.reading.composition import Source, sources_of
+from services.query.reading.composition import Source, runs, sources_of
 from services.query.reading.hours import Hours
 from services.query.reading.levels import Levels
 from services.query.reading.moments import bounds, from_us
 from services.query.reading.processes import Processes
 from services.query.reading.rows import NewestSample, Rows
+from services.query.reading.snapshot import memory
 from services.query.reading.survey import Head, Part, Survey
 from services.query.reading.weights import weigh
-from services.query.reading.worker import Worker
+from services.query.reading.worker import VALUE_US, Worker
 from services.query.rules.catalog import Catalog
 from services.query.rules.delivery import HOUR_US
 from services.query.rules.levels import Level, Sources, find_sources
@@ -67,8 +70,9 @@ class Samples:
         sealed = await self._sealed_times_us(connection, server_id, span, limit=limit)
         if len(sealed) >= limit:  # rows after these don't matter
             span = Span(start_us=span.start_us, end_us=int(sealed[limit - 1]) + 1)
-        rows = await self._rows.times_us(connection, server_id, span, limit=limit)
-        times_us = np.union1d(sealed, np.array(rows, np.int64))[:limit]
+        survey = await self._survey(connection, server_id, span)
+        rows = await self._rows.times_us(connection, server_id, span, limit=limit) if survey.rows else []
+        times_us = as_set([sealed, np.array(rows, np.int64)])[:limit]
         if not len(times_us):
             return Probe(rows=0)
         return Probe(rows=len(times_us), first_us=int(times_us[0]), last_us=int(times_us[-1]))
@@ -110,7 +114,7 @@ class Samples:
                 continue
             for part in self._levels.parts(one.level, one.span, cells):
                 buckets = await self._levels.buckets(connection, server_id, one.level, part, cells)
-                found += await self._worker.run(_rolled_steps, buckets, one, reading)
+                found += await self._worker.run_if_long(_work_us(buckets), _rolled_steps, buckets, one, reading)
         return found
 
     async def bucket_times_us(self, connection: Connection, server_id: str, level: Level, span: Span) -> Times:
@@ -124,7 +128,7 @@ class Samples:
             else:
                 times_us = await self._levels.times_us(connection, server_id, one.level, one.span)
                 found.append(times_us[_shown(times_us, one)])
-        return np.unique(np.concatenate(found) // level.bucket_us * level.bucket_us)
+        return as_set([one // level.bucket_us * level.bucket_us for one in found])
 
     async def times_us(self, connection: Connection, server_id: str, span: Span) -> AsyncIterator[Times]:
         """When the samples of the span were measured: in parts, in order, no hour in two of them."""
@@ -141,6 +145,7 @@ class Samples:
         """The layouts that samples of the span have. Times are read where the heads of blocks don't tell enough."""
         found: set[int] = set()
         survey = await self._survey(connection, server_id, span)
+        in_rows: list[int] = []
         for part in survey.parts(most=1):  # hour by hour
             heads = survey.sealed.get(part.span.start_us // HOUR_US * HOUR_US, ())
             if not part.rows and all(
@@ -148,9 +153,11 @@ class Samples:
             ):
                 found |= {one.layout_id for one in heads}
             elif not part.blocks:
-                found |= await self._rows.layout_ids(connection, server_id, part.span)
+                in_rows.append(part.span.start_us // HOUR_US * HOUR_US)
             else:
                 found |= {one.layout_id for one in await self._read(connection, server_id, part, [])}
+        for run in runs(in_rows, HOUR_US):
+            found |= await self._rows.layout_ids(connection, server_id, run.within(span))
         return found - {0}
 
     async def rolled_layout_ids(self, connection: Connection, server_id: str, level: Level, span: Span) -> set[int]:
@@ -208,8 +215,14 @@ class Samples:
         return found
 
     async def _survey(self, connection: Connection, server_id: str, span: Span) -> Survey:
-        hour = from_us(span.start_us // HOUR_US * HOUR_US)
-        found = await connection.fetch(self._queries["survey"], server_id, *bounds(span), hour)
+        hours, known = span.aligned(HOUR_US), memory()
+        if (server_id, hours) not in known:
+            known[server_id, hours] = await self._survey_hours(connection, server_id, hours)
+        found: Survey = replace(known[server_id, hours], span=span)
+        return found
+
+    async def _survey_hours(self, connection: Connection, server_id: str, span: Span) -> Survey:
+        found = await connection.fetch(self._queries["survey"], server_id, *bounds(span))
         sealed: dict[int, list[Head]] = {}
         for row in found:
             if row["layout_id"] is not None:
@@ -220,7 +233,7 @@ class Samples:
     async def _sealed_times_us(self, connection: Connection, server_id: str, span: Span, *, limit: int) -> Times:
         """The times of the span's first samples in sealed hours, in order: `limit` of them, some more, or all."""
         found = np.array([], np.int64)
-        survey = Survey(span=span, sealed=await self._hours.heads(connection, server_id, span), rows={})
+        survey = replace(await self._survey(connection, server_id, span), rows={})
         for part in survey.parts(most=limit):
             blocks = await self._read(connection, server_id, part, [])
             found = np.concatenate([found, _sorted_times(blocks)])
@@ -284,6 +297,10 @@ def _weighted_steps(blocks: Sequence[Block], reading: Reading) -> list[Steps]:
 def _rolled_steps(blocks: Iterable[Buckets], source: Source, reading: Reading) -> list[Steps]:
     shown = [chosen_buckets(one, _shown(one.times_us, source)) for one in blocks]
     return [combine(one, reading.begins_us(one.times_us)) for one in joined_buckets(shown)]
+
+
+def _work_us(buckets: Sequence[Buckets]) -> float:
+    return VALUE_US * sum(one.averages.size for one in buckets)
 
 
 def _shown(times_us: Times, source: Source) -> Which:

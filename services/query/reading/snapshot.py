@@ -1,15 +1,24 @@
 """Reads of plain rows and of sealed hours that see both as they were at one moment."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from typing import Any, NamedTuple
 
 from flick.db.pool import Connection, Pool
 from flick.db.queries import load_queries
 from services.query.layouts import QUERIES
 
-_HOLD_ROWS = load_queries(QUERIES)["hold_rows"]
-_entered: ContextVar[tuple[Pool, Connection] | None] = ContextVar("entered", default=None)
+_BEGIN = load_queries(QUERIES)["begin_snapshot"]
+
+
+class _Snapshot(NamedTuple):
+    pool: Pool
+    connection: Connection
+    memory: dict[Hashable, Any]
+
+
+_entered: ContextVar[_Snapshot | None] = ContextVar("entered", default=None)
 
 
 @asynccontextmanager
@@ -24,13 +33,23 @@ async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
     around them.
     """
     outer = _entered.get()
-    if outer is not None and outer[0] is pool:
-        yield outer[1]
+    if outer is not None and outer.pool is pool:
+        yield outer.connection
         return
-    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        await connection.execute(_HOLD_ROWS)
-        token = _entered.set((pool, connection))
+    async with pool.acquire() as connection:
         try:
-            yield connection
-        finally:
-            _entered.reset(token)
+            await connection.execute(_BEGIN)  # both in one message
+            token = _entered.set(_Snapshot(pool, connection, {}))
+            try:
+                yield connection
+            finally:
+                _entered.reset(token)
+        finally:  # nothing was written that would have to be committed
+            if not connection.is_closed():
+                await connection.execute("rollback")
+
+
+def memory() -> dict[Hashable, Any]:
+    """What was read in the snapshot that is entered and can't change before its end; a new one where none is."""
+    entered = _entered.get()
+    return {} if entered is None else entered.memory

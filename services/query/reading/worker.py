@@ -4,6 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+SHORT_US = 1000  # to wake a thread and wait for it takes some 200 µs, and longer on a busy machine
+COLUMN_US = 10  # to unpack a column of a block
+VALUE_US = 0.05  # to make a value one of an answer
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -22,3 +26,16 @@ class Worker:
         """What `work` returns. It should take some 50 ms at most: others wait for it."""
         async with self._free:
             return await asyncio.to_thread(work, *arguments, **keywords)
+
+    async def run_if_long(self, about_us: float, work: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+        """The same of what takes so long, about; short work is done here and now."""
+        if about_us <= SHORT_US:
+            return work(*arguments, **keywords)
+        return await self.run(work, *arguments, **keywords)
+
+
+async def aside_if_long(about_us: float, work: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+    """What `work` returns, which takes so long, about: done in a thread of its own, unless it is short."""
+    if about_us <= SHORT_US:
+        return work(*arguments, **keywords)
+    return await asyncio.to_thread(work, *arguments, **keywords)

@@ -53,6 +53,10 @@ class Span:
         """The same span so much later; negative: earlier."""
         return Span(start_us=self.start_us + by_us, end_us=self.end_us + by_us)
 
+    def within(self, other: "Span") -> "Span":
+        """What it has in common with another one that touches it."""
+        return Span(start_us=max(self.start_us, other.start_us), end_us=min(self.end_us, other.end_us))
+
     def aligned(self, step_us: int) -> "Span":
         """The least span around this one that begins and ends on the grid of `step_us`, so that every step is whole."""
         return Span(start_us=self.start_us // step_us * step_us, end_us=-(-self.end_us // step_us) * step_us)
