@@ -4,7 +4,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up test lint proto lock bench chaos fresh clean
+.PHONY: help install install-dev up test lint proto openapi lock bench chaos fresh clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,10 @@ lint: install-dev ## Check style, types and who imports whom
 proto: install-dev ## Generate flick/v1 from proto/flick/v1
 	@$(BIN)/python proto/generate.py
 	@$(BIN)/python proto/metrics.py
+
+openapi: install ## Write the API's OpenAPI document to build/openapi.json
+	@mkdir -p build
+	@$(BIN)/python -m gateway openapi > build/openapi.json
 
 lock: install-dev ## Pin every dependency anew
 	@$(COMPILE) --upgrade --extra build --extra local pyproject.toml --output-file requirements.txt

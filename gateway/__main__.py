@@ -1,9 +1,10 @@
 """Start the gateway: read the settings, open the channels, serve until asked to stop, drain.
 
-`python -m gateway routes` prints the table of routes instead.
+`python -m gateway routes` prints the table of routes instead, `python -m gateway openapi` the OpenAPI document.
 """
 
 import asyncio
+import json
 import logging
 import os
 import random
@@ -33,7 +34,10 @@ from gateway.http.origin import OriginPolicy
 from gateway.http.server import serve_http
 from gateway.live.hub import LiveHub
 from gateway.metrics import GatewayMetrics
+from gateway.reference.document import about
 from gateway.routes import route_table
+from gateway.transcode import Types, read_bindings
+from gateway.transcode.openapi import describe
 
 DRAIN_GRACE_S = 5.0  # for calls that run when the gateway is asked to stop
 
@@ -43,7 +47,7 @@ logger = logging.getLogger("gateway")
 def main(arguments: Sequence[str] = ()) -> int:
     """Run; returns the exit code."""
     if arguments:
-        return _print_routes(arguments)
+        return _print(arguments)
     try:
         config = load(GatewayConfig, environ=os.environ)
         log.configure(service="gateway", level=config.log_level)
@@ -54,13 +58,26 @@ def main(arguments: Sequence[str] = ()) -> int:
     return 0
 
 
-def _print_routes(arguments: Sequence[str]) -> int:
-    """What the gateway serves, for people; 2 for a command that it does not know."""
-    if list(arguments) != ["routes"]:
-        print("usage: python -m gateway [routes]", file=sys.stderr)  # noqa: T201 - a command's answer
+def _print(arguments: Sequence[str]) -> int:
+    """What the gateway serves, for people or for programs; 2 for a command that it does not know."""
+    command = _COMMANDS.get(" ".join(arguments))
+    if command is None:
+        print(f"usage: python -m gateway [{' | '.join(_COMMANDS)}]", file=sys.stderr)  # noqa: T201 - a command's answer
         return 2
-    print(route_table(read_descriptors()))  # noqa: T201 - a command's answer
+    print(command())  # noqa: T201 - a command's answer
     return 0
+
+
+def _openapi() -> str:
+    descriptors = read_descriptors()
+    types = Types(descriptors)
+    document = describe(
+        descriptors, read_bindings(descriptors, types), types=types, about=about(descriptors, version=version("flick"))
+    )
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+_COMMANDS = {"routes": lambda: route_table(read_descriptors()), "openapi": _openapi}
 
 
 async def run(config: GatewayConfig) -> None:

@@ -3,13 +3,14 @@
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from starlette.routing import WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from gateway.backends import Backends
 from gateway.http.origin import OriginPolicy
 from gateway.http.wire import header
 from gateway.live.hub import LiveHub
-from gateway.reference.document import describe
+from gateway.reference.document import about
 from gateway.reference.page import PAGE_POLICY, render
 from gateway.transcode import Options, Transcoder
 
@@ -24,7 +25,7 @@ def build_app(
 ) -> FastAPI:
     """The application. Raises ContractError when a rule of the contract can't be served."""
     transcoder = Transcoder(descriptors, backends.by_service, options=_options(origins))
-    document = describe(transcoder, descriptors, version=version)
+    document = transcoder.openapi(about(descriptors, version=version))
     page = render(document)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
 
@@ -53,9 +54,19 @@ def build_app(
         body = {"code": 9, "message": message, "details": []}
         return JSONResponse(body, status_code=426, headers={"upgrade": "websocket"})
 
+    own = [route.path for route in app.routes if isinstance(route, Route)]
     app.router.routes.append(WebSocketRoute(f"{API}/ws", live.serve))
+    app.router.routes.extend(Route(path, _OtherMethods()) for path in own)
     app.mount("/", transcoder)
     return app
+
+
+class _OtherMethods:
+    """Answers what is no GET on a path of the gateway's own as the transcoder does, which knows nothing of the path."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = {"code": 12, "message": "Method Not Allowed", "details": []}
+        await JSONResponse(body, status_code=405, headers={"allow": "GET"})(scope, receive, send)
 
 
 def _options(origins: OriginPolicy) -> Options:

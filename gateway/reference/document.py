@@ -6,16 +6,17 @@ from typing import Any
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from flick.v1 import live_pb2, options_pb2
-from gateway.transcode import About, Transcoder
+from gateway.transcode import About
 from gateway.transcode.openapi.comments import Comments
 from gateway.transcode.openapi.schemas import Schemas
 
 BEARER = "bearer"
+AGENT_KEY = "agentKey"
 
 _DESCRIPTION = (
     "Servers, their metrics and who may see them. Sign in with `POST /api/v1/auth/login` and send the access token as "
     "`Authorization: Bearer TOKEN`. Errors have the form of google.rpc.Status. Live values come by WebSocket at "
-    "`/api/v1/ws`."
+    "`/api/v1/ws`. Besides its own parameters every operation takes the headers under `components`."
 )
 _SOCKET_TEXT = (
     "A WebSocket. Show the access token as subprotocol (`Sec-WebSocket-Protocol: bearer, TOKEN`) or in a first "
@@ -25,6 +26,14 @@ _SOCKET_TEXT = (
     "stopping (the last frame says when to come back), 1008 a limit was broken, 1009 a frame was too long, 1013 "
     "you read too slowly or a service is away, 4401 the token is not or no longer good, 4403 it is no person's."
 )
+_SECURITY_SCHEMES = {
+    BEARER: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An access token of `POST /api/v1/auth/login` or `POST /api/v1/auth/refresh`.",
+    },
+    AGENT_KEY: {"type": "http", "scheme": "bearer", "description": "The key that an agent got when it was enrolled."},
+}
 _ROLES = {
     options_pb2.ROLE_VIEWER: "viewer",
     options_pb2.ROLE_MEMBER: "member",
@@ -33,26 +42,18 @@ _ROLES = {
 }
 
 
-def describe(transcoder: Transcoder, descriptors: FileDescriptorSet, *, version: str) -> dict[str, Any]:
-    """The whole document as JSON values."""
-    schemes = {
-        BEARER: {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "An access token of `POST /api/v1/auth/login` or `POST /api/v1/auth/refresh`.",
-        }
-    }
+def about(descriptors: FileDescriptorSet, *, version: str) -> About:
+    """What the document says besides the contract's routes and messages."""
     rules = read_access(descriptors)
-    about = About(
+    return About(
         title="FLick",
         version=version,
         description=_DESCRIPTION,
-        security_schemes=schemes,
+        security_schemes=_SECURITY_SCHEMES,
         security=lambda binding: _security(rules[binding.method.full_name]),
         schemas=_frame_schemas(descriptors),
         paths=_paths(),
     )
-    return transcoder.openapi(about)
 
 
 def read_access(descriptors: FileDescriptorSet) -> Mapping[str, options_pb2.AccessRule]:
@@ -66,11 +67,12 @@ def read_access(descriptors: FileDescriptorSet) -> Mapping[str, options_pb2.Acce
 
 
 def _security(rule: options_pb2.AccessRule) -> Sequence[Mapping[str, Sequence[str]]]:
-    """An empty list for what anybody may call; else a token, and the least role that a person needs."""
+    """An empty list for what anybody may call; else a token, with the least role that a person needs, or a key."""
     if options_pb2.CALLER_KIND_ANONYMOUS in rule.callers:
         return []
     role = _ROLES.get(rule.role)
-    return [{BEARER: [role] if role else []}]  # OpenAPI 3.1 allows role names here for every scheme
+    person = {BEARER: [role] if role else []}  # OpenAPI 3.1 allows role names here for every scheme
+    return [person, {AGENT_KEY: []}] if options_pb2.CALLER_KIND_AGENT in rule.callers else [person]
 
 
 def _frame_schemas(descriptors: FileDescriptorSet) -> Mapping[str, Any]:

@@ -6,6 +6,8 @@ import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gateway.reference.document import AGENT_KEY
+
 _STYLE = """
 :root { color-scheme: light dark; --line: #8885; --soft: #8881; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1rem; }
@@ -95,7 +97,9 @@ def _who(operation: Mapping[str, Any]) -> str:
     if not security:
         return "Open to everybody."
     roles: list[str] = next(iter(security[0].values()), [])
-    return f"Needs an access token{f' of a person with the role {html.escape(roles[0])} or above' if roles else ''}."
+    person = f" of a person with the role {html.escape(roles[0])} or above" if roles else ""
+    agent = ", or the key of an agent" if any(AGENT_KEY in one for one in security) else ""
+    return f"Needs an access token{person}{agent}."
 
 
 def _schemas(document: Mapping[str, Any]) -> Iterator[str]:

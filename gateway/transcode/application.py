@@ -78,7 +78,9 @@ class Transcoder:
 
     def openapi(self, about: About) -> dict[str, Any]:
         """The OpenAPI 3.1 document of the routes, as JSON values; see `About` for what the host adds."""
-        return describe(self._descriptors, self.routes, types=self.types, about=about)
+        return describe(
+            self._descriptors, self.routes, types=self.types, about=about, profile=self._profile, options=self._options
+        )
 
     def _endpoint(self, binding: Binding, channels: Mapping[str, grpc.aio.Channel]) -> Endpoint:
         return compile_endpoint(

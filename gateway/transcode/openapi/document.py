@@ -8,9 +8,13 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.transcode.codec.types import Types
 from gateway.transcode.openapi.comments import Comments
+from gateway.transcode.openapi.media import Media
 from gateway.transcode.openapi.operations import Operations
+from gateway.transcode.openapi.parameters import header_parameters
 from gateway.transcode.openapi.paths import PathNames
 from gateway.transcode.openapi.schemas import Schemas
+from gateway.transcode.options import Options
+from gateway.transcode.profile import DEFAULT, Profile
 from gateway.transcode.routing.rules import Binding
 
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
@@ -38,12 +42,19 @@ class About:
 
 
 def describe(
-    descriptors: FileDescriptorSet, bindings: Iterable[Binding], *, types: Types, about: About
+    descriptors: FileDescriptorSet,
+    bindings: Iterable[Binding],
+    *,
+    types: Types,
+    about: About,
+    profile: Profile = DEFAULT,
+    options: Options | None = None,
 ) -> dict[str, Any]:
-    """The document as JSON values."""
-    comments = Comments(descriptors)
-    schemas = Schemas(comments)
-    operations = Operations(types=types, schemas=schemas, comments=comments)
+    """The document as JSON values. `profile` and `options` are those that the bindings are served with."""
+    options = options or Options()
+    comments, media = Comments(descriptors), Media(profile=profile, options=options)
+    schemas = Schemas(comments, style=media.style)
+    operations = Operations(types=types, schemas=schemas, comments=comments, media=media, profile=profile)
     names = PathNames()
     paths: dict[str, dict[str, Any]] = {}
     tags: dict[str, str] = {}
@@ -51,21 +62,24 @@ def describe(
         if binding.http_method not in _METHODS:
             continue  # OpenAPI has no place for CONNECT
         path = names.spell(binding.template)
-        status = about.success_status(binding) if about.success_status is not None else 200
-        operation = operations.describe(binding, path, status)
-        security = about.security(binding) if about.security is not None else None
-        if security is not None:
-            operation["security"] = [dict(requirement) for requirement in security]
+        operation = operations.describe(
+            binding,
+            path,
+            status=about.success_status(binding) if about.success_status is not None else 200,
+            security=about.security(binding) if about.security is not None else None,
+        )
         # Where `*` and `**` share a spelling the more specific route came first in the contract or is hidden here.
         paths.setdefault(path.text, {}).setdefault(binding.http_method.lower(), operation)
         service = binding.method.containing_service
         tags.setdefault(service.name, comments.of(service.full_name).text)
     for text, item in about.paths.items():
         paths.setdefault(text, {}).update(item)
-    return _document(about, paths=paths, tags=tags, schemas=schemas)
+    return _document(about, paths=paths, tags=tags, schemas=schemas, headers=header_parameters(options))
 
 
-def _document(about: About, *, paths: dict[str, Any], tags: dict[str, str], schemas: Schemas) -> dict[str, Any]:
+def _document(
+    about: About, *, paths: dict[str, Any], tags: dict[str, str], schemas: Schemas, headers: dict[str, Any]
+) -> dict[str, Any]:
     info = {"title": about.title, "version": about.version}
     if about.description:
         info["description"] = about.description
@@ -74,7 +88,10 @@ def _document(about: About, *, paths: dict[str, Any], tags: dict[str, str], sche
         document["servers"] = [{"url": url} for url in about.servers]
     document["tags"] = [{"name": name, "description": text} if text else {"name": name} for name, text in tags.items()]
     document["paths"] = paths
-    document["components"] = {"schemas": dict(sorted({**schemas.components, **about.schemas}.items()))}
+    document["components"] = {
+        "schemas": dict(sorted({**schemas.components, **about.schemas}.items())),
+        "parameters": headers,
+    }
     if about.security_schemes:
         document["components"]["securitySchemes"] = dict(about.security_schemes)
     return document

@@ -10,6 +10,7 @@ from gateway.transcode.codec.types import map_entry
 from gateway.transcode.openapi.comments import Comments
 from gateway.transcode.openapi.paths import PathParameter
 from gateway.transcode.openapi.schemas import Schema, Schemas, behaves, described, well_known
+from gateway.transcode.options import Options
 from gateway.transcode.routing.fields import resolve
 from gateway.transcode.routing.rules import Binding
 
@@ -38,6 +39,8 @@ def path_parameters(
                 schema = schemas.value(field)
         if schema.get("type") == "string":
             schema = {**schema, "minLength": 1}
+        elif schema.get("type") == "array":
+            schema = {**schema, "minItems": 1}
         if parameter.deep:
             text = f"{text} May hold several segments.".strip()
         item: dict[str, Any] = {"name": parameter.name, "in": "path", "required": True}
@@ -45,9 +48,20 @@ def path_parameters(
         yield {**item, "schema": schema}
 
 
+def header_parameters(options: Options) -> dict[str, Any]:
+    """What every operation takes besides its own parameters, by name."""
+    timeout: Schema = {"type": "string", "pattern": "^[0-9]+[HMSmun]$", "examples": ["5S", "250m"]}
+    text = "How long the call may take: a number with a unit of H, M, S, m (milliseconds), u or n. Later it is a 504."
+    parameters = {"Grpc-Timeout": {"name": "Grpc-Timeout", "in": "header", "description": text, "schema": timeout}}
+    for name in options.forwarded_headers:
+        text = "Passed on to the service."
+        parameters[name] = {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+    return parameters
+
+
 def query_parameters(binding: Binding, schemas: Schemas, comments: Comments) -> Iterator[dict[str, Any]]:
     """Every field that neither path nor body fills, by its dotted JSON name."""
-    if binding.body == "*":
+    if binding.body == "*" or binding.method.client_streaming:
         return
     taken = {variable.path for variable in binding.template.variables}
     if binding.body:
@@ -62,7 +76,8 @@ def _leaves(
     """The field paths that a query can name; a type that holds itself is followed once."""
     for field in descriptor.fields:
         path = (*above, field)
-        if tuple(step.name for step in path) in taken or not _in_query(field):
+        output_only = behaves(field, field_behavior_pb2.OUTPUT_ONLY)
+        if output_only or tuple(step.name for step in path) in taken or not _in_query(field):
             continue
         kind = field.message_type
         if kind is None or map_entry(field) is not None or well_known(kind) is not None:
@@ -82,7 +97,7 @@ def _in_query(field: FieldDescriptor) -> bool:
 
 def _query_parameter(path: tuple[FieldDescriptor, ...], schemas: Schemas, comments: Comments) -> dict[str, Any]:
     field = path[-1]
-    item: dict[str, Any] = {"name": ".".join(step.json_name for step in path), "in": "query"}
+    item: dict[str, Any] = {"name": ".".join(schemas.name(step) for step in path), "in": "query"}
     described(item, comments.of(field.full_name).text)
     if len(path) == 1 and behaves(field, field_behavior_pb2.REQUIRED):
         item["required"] = True

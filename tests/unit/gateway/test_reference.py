@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from flick.v1 import options_pb2
 from gateway.__main__ import read_descriptors
 from gateway.backends import HOMES
-from gateway.reference.document import describe, read_access
+from gateway.reference.document import about, read_access
 from gateway.reference.page import render
 from gateway.transcode import Transcoder
 
@@ -23,7 +23,7 @@ DESCRIPTORS = read_descriptors()
 async def document() -> dict[str, Any]:
     async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
         transcoder = Transcoder(DESCRIPTORS, dict.fromkeys(HOMES, channel))
-        return describe(transcoder, DESCRIPTORS, version="1.2.3")
+        return transcoder.openapi(about(DESCRIPTORS, version="1.2.3"))
 
 
 def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:

@@ -58,4 +58,4 @@ def test_another_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["serve"])
 
     assert code == 2
-    assert "usage: python -m gateway [routes]" in capsys.readouterr().err
+    assert "usage: python -m gateway [routes | openapi]" in capsys.readouterr().err
