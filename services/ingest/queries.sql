@@ -1,4 +1,4 @@
--- What ingest does in the schema `telemetry`. /*columns*/ and the like are filled in by store.py.
+-- What ingest does in the schema `telemetry`.
 
 -- name: read_durability
 -- Whether a commit means what an ack says.
@@ -70,8 +70,8 @@ on commit delete rows;
 -- name: merge_metrics
 -- Stores the samples that are not stored yet, and tells how many of each server those are.
 with added as (
-    insert into telemetry.metrics (/*columns*/)
-    select /*columns*/ from staging_metrics order by position
+    insert into telemetry.metrics (time, server_id, organization_id, received_at, layout_id, core, labelled)
+    select time, server_id, organization_id, received_at, layout_id, core, labelled from staging_metrics order by position
     on conflict do nothing
     returning server_id
 )
@@ -80,8 +80,8 @@ select server_id, count(*) as count from added group by server_id;
 -- name: merge_processes
 -- Stores the snapshots that are not stored yet, and tells how many of each server those are.
 with added as (
-    insert into telemetry.processes (/*columns*/)
-    select /*columns*/ from staging_processes order by position
+    insert into telemetry.processes (time, server_id, organization_id, snapshot)
+    select time, server_id, organization_id, snapshot from staging_processes order by position
     on conflict do nothing
     returning server_id
 )
@@ -93,12 +93,12 @@ select server_id, count(*) as count from added group by server_id;
 select staged.position
 from staging_metrics as staged
 cross join lateral (
-    select /*compared*/
+    select layout_id, core, labelled
     from telemetry.metrics
     where metrics.server_id = staged.server_id and metrics.time = staged.time
     limit 1
 ) as stored
-where (/*staged*/) is distinct from (/*stored*/);
+where (staged.layout_id, staged.core, staged.labelled) is distinct from (stored.layout_id, stored.core, stored.labelled);
 
 -- name: find_processes_conflicts
 -- The same for snapshots of processes.

@@ -15,15 +15,14 @@ from services.ingest.intake import binary
 from services.ingest.intake.custom import described
 from services.ingest.intake.layouts import DAILY_BYTES
 from services.ingest.intake.new_layouts import LayoutKey, NewLayout
-from services.ingest.intake.samples import CORE_COLUMNS, Row
+from services.ingest.intake.samples import Row
 from services.ingest.ledger.counts import Counts
 from services.ingest.ledger.outcomes import Outcomes, of_replay
 
 CHECK_DURABILITY_EVERY_S = 10.0  # an operator may change the settings while connections stay
 
-_METRICS_COLUMNS = ("time", "server_id", "organization_id", "received_at", *CORE_COLUMNS, "layout_id", "labelled")
+_METRICS_COLUMNS = ("time", "server_id", "organization_id", "received_at", "layout_id", "core", "labelled")
 _PROCESSES_COLUMNS = ("time", "server_id", "organization_id", "snapshot")
-_COMPARED = (*CORE_COLUMNS, "layout_id", "labelled")
 # `on` and `remote_apply` wait for the local disk; so would `local` and `remote_write`, but only these two keep an ack's
 # promise also where a standby takes over.
 _DURABLE = {"fsync": {"on"}, "full_page_writes": {"on"}, "synchronous_commit": {"on", "remote_apply"}}
@@ -65,9 +64,7 @@ class Store:
     def __init__(self, *, pool: Pool, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
-        self._queries = {
-            name: _fill(sql) for name, sql in load_queries(Path(__file__).with_name("queries.sql")).items()
-        }
+        self._queries = load_queries(Path(__file__).with_name("queries.sql"))
         self._counts = Counts()
         self._checked: tuple[int, float] = (0, 0.0)  # which connection, and when
 
@@ -206,13 +203,3 @@ async def _copy_in(
             yield piece
 
     await connection.copy_to_table(table, source=source(), schema_name=schema, columns=columns, format="binary")
-
-
-def _fill(sql: str) -> str:
-    columns = _PROCESSES_COLUMNS if "telemetry.processes" in sql else _METRICS_COLUMNS
-    return (
-        sql.replace("/*columns*/", ", ".join(columns))
-        .replace("/*compared*/", ", ".join(_COMPARED))
-        .replace("/*staged*/", ", ".join(f"staged.{name}" for name in _COMPARED))
-        .replace("/*stored*/", ", ".join(f"stored.{name}" for name in _COMPARED))
-    )

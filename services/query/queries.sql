@@ -1,5 +1,5 @@
--- What query reads of the schema `telemetry`. Comments of the form /*name*/ are filled in from the
--- contract's own columns and from positions in layouts, never from what a caller sends.
+-- What query reads of the schema `telemetry`. Comments of the form /*name*/ are filled in from numbers of the contract's
+-- metrics and from positions in layouts, never from what a caller sends.
 
 -- name: begin_snapshot
 -- Begins a transaction of which all statements see one moment, the first one chooses it, and keeps chunks of plain rows from being
@@ -54,15 +54,16 @@ from (
 group by hour;
 
 -- name: row_columns
--- Values as they were measured, those of one layout as arrays in their binary form: times, and for each of them its values.
--- Null becomes NaN. Mostly they come in the order of time.
+-- Values as they were measured, cut out of one of `core` and `labelled`, those of one layout that are equally long side by side in
+-- their binary form: times, and for each of them its values. Mostly they come in the order of time.
 select
     /*layout*/ as layout_id,
-    array_send(array_agg(time)) as times,
-    array_send(array_agg(array[/*values*/]::float8[])) as values
+    coalesce(length(/*packed*/), 0) as size,
+    string_agg(timestamptz_send(time), '') as times,
+    string_agg(/*cut*/, '') as values
 from telemetry.metrics
 where server_id = $1 and time >= $2 and time < $3
-group by 1;
+group by 1, 2;
 
 -- name: row_layout_ids
 -- Which layouts the samples of a span have.
@@ -71,8 +72,8 @@ from telemetry.metrics
 where server_id = $1 and time >= $2 and time < $3 and layout_id is not null;
 
 -- name: row_lags
--- When the samples of a span were measured, and when each came, as arrays in their binary form.
-select array_send(array_agg(time)) as times, array_send(array_agg(received_at)) as received
+-- When the samples of a span were measured, and when each came, side by side in their binary form.
+select string_agg(timestamptz_send(time), '') as times, string_agg(timestamptz_send(received_at), '') as received
 from telemetry.metrics
 where server_id = $1 and time >= $2 and time < $3;
 
@@ -95,10 +96,10 @@ select
     (date_part('epoch', newest.time) * 1000000::float8)::bigint as time_us,
     coalesce(newest.layout_id, 0) as layout_id,
     newest.core,
-    coalesce(newest.labelled, '{}') as labelled
+    coalesce(newest.labelled, '') as labelled
 from unnest($1::uuid[]) as server (server_id)
 cross join lateral (
-    select time, array[/*core*/]::float8[] as core, layout_id, labelled
+    select time, core, layout_id, labelled
     from telemetry.metrics
     where metrics.server_id = server.server_id and metrics.time > $2
     order by metrics.time desc

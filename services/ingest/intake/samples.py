@@ -18,14 +18,8 @@ FUTURE_TOLERANCE_NS = 10 * 10**9  # a clock further ahead is an event too: ledge
 DAY_NS = 86_400 * 10**9
 MAX_VALUE = 1e300  # either way; any number of such values can be added up
 
-CORE_COLUMNS = tuple(
-    value.name.removeprefix("METRIC_").lower()
-    for value in sorted(catalog_pb2.Metric.DESCRIPTOR.values, key=lambda value: value.number)
-    if 0 < value.number < 500
-)
-"""Columns of the scalar metrics: that of metric number n at position n - 1."""
-
-_CORE_COUNT = len(CORE_COLUMNS)
+CORE_COUNT = max(number for number in catalog_pb2.Metric.values() if number < 500)
+"""How many scalar metrics the catalogue has. That of number n stands at position n - 1."""
 
 
 class Owner(NamedTuple):
@@ -41,7 +35,7 @@ class Row:
 
     Attributes:
         owner: whose it is.
-        metrics: time, server, organization, time of receipt, the core columns in order, layout id, labelled values.
+        metrics: time, server, organization, time of receipt, layout id, core values, labelled values.
         processes: time, server, organization, the packed snapshot; empty: there is none.
         sample: the sample itself, with the stored layout's id and without processes.
     """
@@ -112,22 +106,23 @@ def to_rows(
 
 
 def _to_row(sample: telemetry_pb2.Sample, context: Context, received_at: bytes, left_out: list[Overflow]) -> Row:
-    core = sample.core[:_CORE_COUNT]
-    core_columns = binary.doubles(core, whole=_are_whole(core, "core"))
+    core = sample.core[:CORE_COUNT]
+    is_whole = _are_whole(core, "core")
+    while not is_whole and core and math.isnan(core[-1]):  # so that equal samples are equal bytes
+        core.pop()
+    core_column = binary.numbers("d", core, whole=is_whole)
     _fit_layout(sample, context, left_out)
-    labelled = sample.labelled[:]
-    layout = (
-        binary.integer(sample.layout_id) + binary.reals(labelled, whole=_are_whole(labelled, "labelled"))
-        if sample.layout_id
-        else binary.NULL * 2
-    )
+    layout, labelled_column = binary.NULL, binary.NULL
+    if sample.layout_id:
+        labelled = sample.labelled[:]
+        layout = binary.integer(sample.layout_id)
+        labelled_column = binary.numbers("f", labelled, whole=_are_whole(labelled, "labelled"))
     key = binary.moment(sample.time_unix_nano) + context.owner_columns
     processes = _processes(sample.processes, context, left_out) if sample.processes else b""
     sample.ClearField("processes")
-    missing = binary.NULL * (_CORE_COUNT - len(core))
     return Row(
         owner=context.owner,
-        metrics=b"".join((key, received_at, core_columns, missing, layout)),
+        metrics=b"".join((key, received_at, layout, core_column, labelled_column)),
         processes=key + binary.blob(processes) if processes else b"",
         sample=sample,
     )

@@ -50,5 +50,5 @@ where server_id = $1 and hour = any($2::timestamptz[]);
 
 -- name: add_sample
 -- A sample.
-insert into telemetry.metrics (server_id, organization_id, time, received_at, layout_id, labelled)
-values ($1, $2, $3, $4, $5, $6);
+insert into telemetry.metrics (server_id, organization_id, time, received_at, layout_id, core, labelled)
+values ($1, $2, $3, $4, $5, '', $6);

@@ -1,6 +1,7 @@
 """What pushes write: samples of the server's second source, and what each series is now. One transaction each."""
 
 import math
+import struct
 import uuid
 from array import array
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -89,7 +90,7 @@ class Change:
         """
         moments = [_moment(time_ms * 1000) for time_ms in times_ms]
         rows = await self._connection.fetch(self._queries["find_rows"], self._source, moments)
-        stored = [Stored(row["time_us"], row["layout_id"], row["labelled"]) for row in rows]
+        stored = [Stored(row["time_us"], row["layout_id"], _read(row["labelled"])) for row in rows]
         over = {time_ms // _HOUR_MS * _HOUR_MS for time_ms in times_ms if time_ms // _HOUR_MS < now_ms // _HOUR_MS}
         hours = [_moment(hour_ms * 1000) for hour_ms in over]
         wanted = set(times_ms)
@@ -106,7 +107,14 @@ class Change:
         await self._connection.executemany(
             self._queries["add_sample"],
             [
-                (self._source, self._organization_id, _moment(one.time_us), received_at, one.layout_id, one.values)
+                (
+                    self._source,
+                    self._organization_id,
+                    _moment(one.time_us),
+                    received_at,
+                    one.layout_id,
+                    _packed(one),
+                )
                 for one in samples
             ],
         )
@@ -118,6 +126,14 @@ def _within(layout_id: int, times: bytes, labelled: bytes | None, wanted_ms: Col
     rows = [row for row, time_us in enumerate(times_us) if time_us // 1000 in wanted_ms]
     columns: Sequence[array[float]] = unpack(labelled) if rows and labelled else ()
     return [Stored(times_us[row], layout_id, [_known(column[row]) for column in columns]) for row in rows]
+
+
+def _packed(sample: Stored) -> bytes:
+    return b"".join(struct.pack(">f", math.nan if value is None else value) for value in sample.values)
+
+
+def _read(labelled: bytes) -> list[float | None]:
+    return [_known(value) for (value,) in struct.iter_unpack(">f", labelled)]
 
 
 def _known(value: float) -> float | None:

@@ -9,11 +9,10 @@ import numpy as np
 
 from flick.blobs import pack_blobs, unpack_blobs
 from services.ingest import arrays
-from services.ingest.arrays import Numbers, Wholes, big_endian
-from services.ingest.intake.samples import CORE_COLUMNS
+from services.ingest.arrays import Numbers, Wholes
 from services.ingest.rollups.blocks import to_datetime
 from services.ingest.rollups.minutes import Part
-from services.ingest.sealing.rows import Samples, Snapshots
+from services.ingest.sealing.rows import Samples, Snapshots, content_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +47,9 @@ class SamplesBlock:
         """When they came."""
         return self.moments + _single(self.lags)
 
-    def content(self, row: int) -> bytes:
-        """What one sample holds, as `Samples.content` tells it; metrics that are newer than the block: not measured."""
-        core = np.full(max(len(CORE_COLUMNS), len(self._core)), np.nan)
-        core[: len(self._core)] = self._core[:, row]
-        labelled = self._labelled[:, row] if self._labelled is not None else np.empty(0)
-        return core.astype(big_endian("d")).tobytes() + labelled.astype(big_endian("f")).tobytes()
+    def content(self, row: int) -> tuple[bytes, bytes]:
+        """What one sample holds, as `Samples.content` tells it."""
+        return content_of(self._core[:, row], self._labelled[:, row] if self._labelled is not None else np.empty(0))
 
     def part(self) -> Part:
         """The samples to be rolled up."""

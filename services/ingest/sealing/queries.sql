@@ -1,4 +1,4 @@
--- What the sealer does in the schema `telemetry`. /*core*/ and /*columns*/ are filled in by store.py.
+-- What the sealer does in the schema `telemetry`.
 
 -- name: find_chunks
 -- The spans of chunks that hold rows of a time that is over, the oldest first.
@@ -24,23 +24,22 @@ group by server_id
 order by server_id;
 
 -- name: read_samples
--- The samples of a server and a span, $4 of them at most, those of one owner and layout as arrays in their binary form. Null
--- becomes NaN, which is never stored as such, and no layout 0. Mostly they come in the order of time; to demand it would
--- cost half as much again.
+-- The samples of a server and a span, $4 of them at most, those of one owner and layout that are equally long side by side in
+-- their binary form. No layout is 0. Mostly they come in the order of time; to demand it would cost half as much again.
 select
     organization_id, coalesce(layout_id, 0) as layout_id,
-    array_send(array_agg(time)) as times,
-    array_send(array_agg(received_at)) as received,
-    array_send(array_agg(array[/*core*/])) as core,
-    array_send(array_agg(array_replace(labelled, null, 'NaN'::real)) filter (where cardinality(labelled) > 0)) as labelled
+    string_agg(timestamptz_send(time), '') as times,
+    string_agg(timestamptz_send(received_at), '') as received,
+    string_agg(core, '') as core,
+    string_agg(labelled, '') as labelled
 from (
-    select time, received_at, organization_id, layout_id, /*columns*/, labelled
+    select time, received_at, organization_id, layout_id, core, labelled
     from telemetry.metrics
     where server_id = $1 and time >= $2 and time < $3
     order by time
     limit $4
 ) as sample
-group by organization_id, layout_id, array_length(labelled, 1);
+group by organization_id, layout_id, length(core), length(labelled);
 
 -- name: read_snapshots
 -- The snapshots of a server and a span, with time and owner in their binary form. In one piece they would cost PostgreSQL

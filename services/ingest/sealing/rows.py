@@ -1,11 +1,9 @@
 """Rows of samples as PostgreSQL sends them, and their columns as arrays: no value becomes an object. Pure.
 
-Values come as arrays in the binary form of `array_send`: a head, then of each value its length and the value itself.
-All samples of one array have as many values, so those of one column lie a sample's width apart. Null comes as NaN,
-which is never stored: see `queries.sql`.
+Times and values come side by side in their binary form, those of samples that have as many: the values of one column
+lie a sample's width apart.
 """
 
-import struct
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,19 +15,17 @@ from services.ingest.arrays import Numbers, Wholes, big_endian
 from services.ingest.rollups.minutes import Part
 
 _EPOCH_US = 946_684_800_000_000  # PostgreSQL counts from 2000-01-01 in UTC
-_HEAD = struct.Struct(">iiI")  # dimensions, whether there are nulls, type of the values
-_DIMENSION_BYTES = 8  # how many, and the number of the first
-_LENGTH_BYTES = 4  # in front of each value
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Samples of one server that have the same owner and layout, in the order of time.
+    """Samples of one server that have the same owner and layout.
 
     Attributes:
         organization_id, layout_id: what they have in common; layout 0 is none.
         times, received: when each was measured, and when it came, in microseconds since the Unix epoch.
-        core, labelled: a row of values for each metric and each place of the layout, big-endian.
+        core, labelled: a row of values for each metric, up to the last one that was measured, and each place of the
+            layout, big-endian.
     """
 
     organization_id: uuid.UUID
@@ -52,9 +48,9 @@ class Samples:
         """How many bytes their values take."""
         return self.core.nbytes + self.labelled.nbytes
 
-    def content(self, row: int) -> bytes:
-        """What one sample holds, but for its time and its receipt: core, then labelled values."""
-        return self.core[:, row].tobytes() + self.labelled[:, row].tobytes()
+    def content(self, row: int) -> tuple[bytes, bytes]:
+        """What one sample holds, but for its time and its receipt."""
+        return content_of(self.core[:, row], self.labelled[:, row])
 
     def only(self, rows: Wholes) -> "Samples":
         """Some of them, by their numbers."""
@@ -114,34 +110,40 @@ class Rows:
         return Tally(sum(map(len, self.samples)), sum(len(one.packed) for one in self.snapshots))
 
 
+def content_of(core: Numbers, labelled: Numbers) -> tuple[bytes, bytes]:
+    """The bytes of a sample's values, whatever else its block has: core values up to the last one that was measured."""
+    measured = np.flatnonzero(~np.isnan(core))
+    known = core[: measured[-1] + 1] if len(measured) else core[:0]
+    return known.astype(big_endian("d")).tobytes(), labelled.astype(big_endian("f")).tobytes()
+
+
 def read_samples(row: Any) -> Samples:
-    """The samples of a row of `read_samples` in `queries.sql`. Raises ValueError when values are no plain lists."""
-    times = read_times(row["times"])
-    samples = Samples(
+    """The samples of a row of `read_samples` in `queries.sql`. Raises ValueError when values are cut off."""
+    times = _read_times(row["times"])
+    return Samples(
         row["organization_id"],
         row["layout_id"],
         times,
-        read_times(row["received"]),
-        read_values(row["core"], rows=len(times), code="d"),
-        read_values(row["labelled"], rows=len(times), code="f"),
+        _read_times(row["received"]),
+        _read_values(row["core"], rows=len(times), code="d"),
+        _read_values(row["labelled"] or b"", rows=len(times), code="f"),
     )
-    if (np.diff(times) > 0).all():
-        return samples
-    return samples.only(np.argsort(times))
 
 
 def join_samples(pieces: Sequence[Samples]) -> Samples:
-    """Samples of the same key that lie one behind the other in time."""
-    if len(pieces) == 1:
-        return pieces[0]
-    return Samples(
+    """Samples of the same key, in the order of time."""
+    width = max(len(one.core) for one in pieces)
+    samples = Samples(
         pieces[0].organization_id,
         pieces[0].layout_id,
         np.concatenate([one.times for one in pieces]),
         np.concatenate([one.received for one in pieces]),
-        np.concatenate([one.core for one in pieces], axis=1),
+        np.concatenate([_widened(one.core, width) for one in pieces], axis=1),
         np.concatenate([one.labelled for one in pieces], axis=1),
     )
+    if (np.diff(samples.times) > 0).all():
+        return samples
+    return samples.only(np.argsort(samples.times))
 
 
 def read_snapshots(rows: Iterable[Any]) -> list[Snapshots]:
@@ -152,31 +154,25 @@ def read_snapshots(rows: Iterable[Any]) -> list[Snapshots]:
         moments.append(moment)
         packed.append(snapshot)
     return [
-        Snapshots(uuid.UUID(bytes=owner), _moments(np.frombuffer(b"".join(moments), big_endian("q"))), packed)
+        Snapshots(uuid.UUID(bytes=owner), _read_times(b"".join(moments)), packed)
         for owner, (moments, packed) in found.items()
     ]
 
 
-def read_values(sent: bytes | None, *, rows: int, code: str) -> Numbers:
-    """An array of the values of some samples, one dimension for the samples and one for their values.
-
-    A row of numbers for each of their columns. Raises ValueError when it is anything else.
-    """
-    kind = big_endian(code)
-    if sent is None:
-        return np.empty((0, rows), kind)
-    dimensions, has_null, _ = _HEAD.unpack_from(sent)
-    head, width = _HEAD.size + 2 * _DIMENSION_BYTES, _LENGTH_BYTES + kind.itemsize
-    if dimensions != 2 or has_null or (len(sent) - head) % (rows * width):
-        raise ValueError(f"values of {rows} samples have {dimensions} dimensions, or nulls among them")
-    cells = np.frombuffer(sent, np.uint8, offset=head).reshape(rows, -1, width)
-    return np.ascontiguousarray(cells[:, :, _LENGTH_BYTES:].view(kind)[:, :, 0].T)
+def _read_values(sent: bytes, *, rows: int, code: str) -> Numbers:
+    """A row of numbers for each column of some samples."""
+    return np.ascontiguousarray(np.frombuffer(sent, big_endian(code)).reshape(rows, -1).T)
 
 
-def read_times(sent: bytes) -> Wholes:
-    """The moments of an array of them."""
-    cells = np.frombuffer(sent, np.uint8, offset=_HEAD.size + _DIMENSION_BYTES).reshape(-1, _LENGTH_BYTES + 8)
-    return _moments(cells[:, _LENGTH_BYTES:].view(big_endian("q"))[:, 0])
+def _widened(core: Numbers, width: int) -> Numbers:
+    """The same with metrics that none of the samples has measured behind the others."""
+    if len(core) == width:
+        return core
+    return np.concatenate([core, np.full((width - len(core), core.shape[1]), np.nan, big_endian("d"))])
+
+
+def _read_times(sent: bytes) -> Wholes:
+    return _moments(np.frombuffer(sent, big_endian("q")))
 
 
 def _moments(sent: Numbers) -> Wholes:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from flick.db.pool import Connection, Row
 from flick.db.queries import load_queries
-from services.ingest.intake.samples import CORE_COLUMNS
 from services.ingest.rollups.blocks import to_datetime
 from services.ingest.sealing.blocks import SamplesBlock, SnapshotsBlock
 from services.ingest.sealing.known import Known
@@ -16,7 +15,7 @@ from services.ingest.sealing.rows import Rows, Samples, Tally, join_samples, rea
 from services.ingest.sealing.span import HOUR, Span
 
 MAX_SAMPLES = 4_000  # of a span: an hour of one every second
-SAMPLES_AT_ONCE = 1_000  # an hour of one every five seconds; 12 bytes for each scalar value and 8 for each labelled one
+SAMPLES_AT_ONCE = 1_000  # an hour of one every five seconds; 8 MB where each is as large as is allowed
 SNAPSHOTS_AT_ONCE = 250  # 18 MB where each is as large as is allowed
 MAX_BYTES = 8 * 1024 * 1024  # of a span's values, and of its snapshots: an hour of one every second of most servers
 
@@ -48,12 +47,7 @@ class SealStore:
     def __init__(self, *, max_samples: int = MAX_SAMPLES, max_bytes: int = MAX_BYTES) -> None:
         self._max_samples = max_samples
         self._max_bytes = max_bytes
-        core = ", ".join(f"coalesce({name}, 'NaN')" for name in CORE_COLUMNS)
-        queries = load_queries(Path(__file__).with_name("queries.sql"))
-        self._queries = {
-            name: sql.replace("/*core*/", core).replace("/*columns*/", ", ".join(CORE_COLUMNS))
-            for name, sql in queries.items()
-        }
+        self._queries = load_queries(Path(__file__).with_name("queries.sql"))
 
     async def chunks(self, connection: Connection, *, before: datetime) -> Sequence[Chunks]:
         """The chunks of samples and snapshots that begin before a moment, the oldest first."""
@@ -99,7 +93,7 @@ class SealStore:
             count, size = count + sum(map(len, found)), size + sum(one.nbytes for one in found)
             if sum(map(len, found)) < limit:
                 return [join_samples(same) for same in pieces.values()]
-            start = to_datetime(max(int(one.times[-1]) for one in found) + 1)
+            start = to_datetime(max(int(one.times.max()) for one in found) + 1)
         return None
 
     async def known(self, connection: Connection, span: Span) -> Known:

@@ -15,12 +15,12 @@ from services.query.rules.points import Floats
 Runs = Sequence[tuple[int, int]]  # of columns that lie side by side: from, included, to, not included
 
 
-def runs_of(places: Collection[int]) -> Runs:
-    """The columns at `places` in as few runs as can be, ascending."""
+def runs_of(places: Collection[int], *, skipped: int = 0) -> Runs:
+    """The columns at `places` in as few runs as can be, ascending; with up to so many others between two of them."""
     ordered = sorted(set(places))
     if not ordered:
         return []
-    breaks = [place for place, (one, after) in enumerate(pairwise(ordered), start=1) if after != one + 1]
+    breaks = [place for place, (one, after) in enumerate(pairwise(ordered), start=1) if after > one + 1 + skipped]
     return [(ordered[begin], ordered[end - 1] + 1) for begin, end in pairwise([0, *breaks, len(ordered)])]
 
 

@@ -19,13 +19,14 @@ import asyncpg
 
 from deploy.local.machine.account import database_account
 from flick.v1 import telemetry_pb2
-from services.ingest.intake.samples import CORE_COLUMNS
 from tests.bench.cpu import process_cpu_s
 from tests.bench.storage.day import DAY_SAMPLES, Host
+from tests.integration.query.rows import CORE
 from tests.servers import postgres_server
 
 SERVERS = 3
 ROWS_PER_COPY = 200
+CORE_COLUMNS = tuple(CORE[number] for number in sorted(CORE))
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 _PAGE_BYTES = 4096
 _START_NS = 1_760_054_400 * 10**9  # a midnight, so that a day is one chunk

@@ -161,8 +161,7 @@ async def _seal(
 
 async def _insert(owner: Connection, planned: BenchSet, layout_ids: Sequence[int], hours: Sequence[Hour]) -> None:
     """Hours of all servers in rows, in the order of time."""
-    core_names = [CORE_NAMES[number] for number in _NUMBERS[:MEASURED]]
-    names = ["time", "server_id", "organization_id", "received_at", "layout_id", "labelled", *core_names]
+    names = ["time", "server_id", "organization_id", "received_at", "layout_id", "core", "labelled"]
 
     def parts() -> Iterator[bytes]:
         servers = uuids([one.bytes for one in planned.server_ids])
@@ -176,11 +175,8 @@ async def _insert(owner: Connection, planned: BenchSet, layout_ids: Sequence[int
                     ("organization_id", "uuid", uuids([ORGANIZATION.bytes] * count)),
                     ("received_at", "timestamptz", times + 500_000),
                     ("layout_id", "integer", np.array(layout_ids)),
-                    ("labelled", "real[]", np.array([one.labelled[:, sample] for one in hours])),
-                    *(
-                        (name, "float8", np.array([one.core[place, sample] for one in hours]))
-                        for place, name in enumerate(core_names)
-                    ),
+                    ("core", "d", np.array([one.core[:MEASURED, sample] for one in hours])),
+                    ("labelled", "f", np.array([one.labelled[:, sample] for one in hours])),
                 ]
             )
 

@@ -11,12 +11,10 @@ _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 _EPOCH_US = 946_684_800_000_000  # the year 2000, from which PostgreSQL counts
 _FORMS = {"uuid": "V16", "timestamptz": ">i8", "float8": ">f8", "integer": ">i4"}
-_REAL = 700  # the oid of real
-_HEAD = np.dtype([("dimensions", ">i4"), ("nulls", ">i4"), ("type", ">i4"), ("length", ">i4"), ("lower", ">i4")])
-_ELEMENT = np.dtype([("bytes", ">i4"), ("value", ">f4")])
+_SIDE_BY_SIDE = {"d": ">f8", "f": ">f4"}
 
 Column = tuple[str, str, npt.NDArray[np.generic]]
-"""Its name, its type, and a value for each row. Values of `real[]` have a second dimension."""
+"""Its name, its type, and a value for each row. Of `d` and `f`, numbers side by side in a bytea, each has several."""
 
 
 def moments(times_us: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -34,18 +32,13 @@ def encode(columns: Sequence[Column]) -> bytes:
     rows = len(columns[0][2])
     fields: list[tuple[str, object]] = [("fields", ">i2")]
     for name, kind, values in columns:
-        form = _FORMS.get(kind) or np.dtype([("head", _HEAD), ("elements", _ELEMENT, (values.shape[1],))])
+        form = _FORMS.get(kind) or np.dtype((_SIDE_BY_SIDE[kind], (values.shape[1],)))
         fields += [(f"{name} bytes", ">i4"), (name, form)]
     out = np.zeros(rows, np.dtype(fields))
     out["fields"] = len(columns)
-    for name, kind, values in columns:
+    for name, _, values in columns:
         out[f"{name} bytes"] = out.dtype[name].itemsize
-        if kind in _FORMS:
-            out[name] = values
-            continue
-        out[name]["head"] = (1, 0, _REAL, values.shape[1], 1)
-        out[name]["elements"]["bytes"] = 4
-        out[name]["elements"]["value"] = values
+        out[name] = values
     return out.tobytes()
 
 

@@ -10,14 +10,15 @@ from typing import TypeVar
 from flick.blobs import unpack_blobs
 from flick.columns import pack, unpack
 from flick.db.pool import Connection, Row
-from services.ingest.intake.samples import CORE_COLUMNS
+from services.ingest.intake.samples import CORE_COUNT
 from tests.chaos.load.samples import checksum
+from tests.packed import read_core, read_labelled
 
-_METRICS = f"""
-    select (extract(epoch from time) * 1000000)::bigint as at, {", ".join(CORE_COLUMNS)}, labelled, digest
+_METRICS = """
+    select (extract(epoch from time) * 1000000)::bigint as at, core, labelled, digest
     from telemetry.metrics left join telemetry.layouts using (layout_id)
     where metrics.server_id = $1
-"""  # noqa: S608 - column names of the contract
+"""
 _PROCESSES = """
     select (extract(epoch from time) * 1000000)::bigint as at, snapshot from telemetry.processes where server_id = $1
 """
@@ -117,12 +118,13 @@ def _by_time(found: Iterable[tuple[int, T]]) -> tuple[dict[int, T], int]:
 
 
 def _numbers(row: Row) -> Numbers:
-    return Numbers(row[1 : 1 + len(CORE_COLUMNS)], row["labelled"] or (), row["digest"] or b"")
+    core, labelled = read_core(row["core"], count=CORE_COUNT), read_labelled(row["labelled"])
+    return Numbers(core, labelled or (), row["digest"] or b"")
 
 
 def _unsealed(row: Row) -> Iterable[tuple[int, Numbers]]:
     core, labelled = unpack(row["core"]), unpack(row["labelled"] or _EMPTY)
-    unknown = [None] * (len(CORE_COLUMNS) - len(core))  # metrics that came into the contract later
+    unknown = [None] * (CORE_COUNT - len(core))  # metrics that none of the block's samples has
     for place, at in enumerate(_times(row)):
         values = [*(column[place] for column in core), *unknown]
         yield at, Numbers(values, [column[place] for column in labelled], row["digest"] or b"")

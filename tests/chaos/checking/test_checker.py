@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flick.v1 import ingest_pb2
-from services.ingest.intake.samples import CORE_COLUMNS
+from services.ingest.intake.samples import CORE_COUNT
 from tests.chaos.checking.checker import Findings, compare
 from tests.chaos.checking.stored import Numbers, Stored, join
 from tests.chaos.load.lanes import LIVE, Batch
@@ -83,11 +83,11 @@ def test_a_log_is_read_as_it_was_written_also_by_another_program(tmp_path: Path)
 
 
 def _numbers(value: float | None) -> Numbers:
-    return Numbers((value, *[None] * (len(CORE_COLUMNS) - 1)), (0.5, None), b"digest")
+    return Numbers((value, *[None] * (CORE_COUNT - 1)), (0.5, None), b"digest")
 
 
 ONE, SAME, OTHER = _numbers(1.0), _numbers(1.0), _numbers(2.0)
-NOTHING = Numbers([math.nan] * len(CORE_COLUMNS), (), b"")
+NOTHING = Numbers([math.nan] * CORE_COUNT, (), b"")
 
 
 @pytest.mark.parametrize(

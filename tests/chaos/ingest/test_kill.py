@@ -101,7 +101,10 @@ async def _damaged_step_by_step(owner: Connection, agents: Sequence[Logged]) -> 
             "with gone as (delete from telemetry.processes where (time, server_id) = ($1, $2))"
             " delete from telemetry.metrics where (time, server_id) = ($1, $2)"
         ),
-        "changed": "update telemetry.metrics set labelled[7] = labelled[7] + 1 where (time, server_id) = ($1, $2)",
+        "changed": (
+            "update telemetry.metrics set labelled = set_byte(labelled, 24, get_byte(labelled, 24) # 1)"
+            " where (time, server_id) = ($1, $2)"
+        ),
         "without processes": "delete from telemetry.processes where (time, server_id) = ($1, $2)",
         "doubled": "insert into telemetry.metrics select * from telemetry.metrics where (time, server_id) = ($1, $2)",
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from flick.v1 import catalog_pb2, telemetry_pb2
-from services.ingest.intake.samples import CORE_COLUMNS
+from services.ingest.intake.samples import CORE_COUNT
 
 LABELLED = 40
 PROCESSES = 10
@@ -17,7 +17,7 @@ LAYOUT_ID = 1
 
 _CORES = 28  # the rest of the labelled series are three interfaces with four metrics each
 _INTERFACE_METRICS = (520, 521, 522, 523)
-_CORE_FORM = struct.Struct(f"<{len(CORE_COLUMNS)}d")
+_CORE_FORM = struct.Struct(f"<{CORE_COUNT}d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Instrument:
     def measure(self, time_us: int) -> Measured:
         """A sample of that moment."""
         rng = self._rng
-        core = [rng.random() for _ in CORE_COLUMNS]
+        core = [rng.random() for _ in range(CORE_COUNT)]
         for process in self._snapshot.processes:
             process.cpu_utilization = rng.random()
             process.memory_rss = rng.getrandbits(33)

@@ -11,14 +11,17 @@ from prometheus_client import CollectorRegistry
 from flick.bus.client import Bus, open_bus
 from flick.bus.health import BusMetrics
 from flick.clock import SystemClock
-from flick.db.pool import Connection, connect
+from flick.db.pool import Connection, Row, connect
 from flick.rpc.server import TlsFiles
+from flick.v1 import catalog_pb2
 from services.ingest.__main__ import running
 from services.ingest.config import IngestConfig
 from services.ingest.intake.admission import Admission
+from services.ingest.intake.samples import CORE_COUNT
 from services.ingest.streams.times import StreamTimes
 from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import ScriptedAgent, scripted_agent
+from tests.packed import read_core, read_labelled
 from tests.tiny_auth import Enrolled, TinyAuth, make_auth
 from tests.waiting import eventually
 
@@ -31,6 +34,11 @@ QUICK = StreamTimes(
     access_every_s=0.2,
     claims_every_s=0.1,
 )
+
+
+NO_SEVENS = """
+    alter table telemetry.metrics add constraint no_sevens check (substring(core for 8) is distinct from float8send(7))
+"""  # a sample that the database can't store: of which the first scalar is 7
 
 
 @dataclass(kw_only=True)
@@ -72,11 +80,11 @@ class IngestHouse:
     async def stored(self, enrolled: Enrolled) -> list[dict[str, Any]]:
         """The server's rows in the order of time."""
         rows = await self.database.fetch(
-            "select time, organization_id, received_at, cpu_utilization, uptime, layout_id, labelled"
+            "select time, organization_id, received_at, layout_id, core, labelled"
             " from telemetry.metrics where server_id = $1 order by time",
             enrolled.server_id,
         )
-        return [dict(row) for row in rows]
+        return [_shown(row) for row in rows]
 
     async def times(self, enrolled: Enrolled) -> list[int]:
         """When the server's samples were measured, in nanoseconds."""
@@ -126,6 +134,17 @@ class IngestHouse:
             return self.count("streams")
 
         assert await eventually(streams, lambda count: count == 0, within_s=5, every_s=0.01) == 0
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    """A row with its values as numbers, some of the scalars by their names."""
+    core = read_core(row["core"], count=CORE_COUNT)
+    values = {
+        "cpu_utilization": core[catalog_pb2.METRIC_CPU_UTILIZATION - 1],
+        "uptime": core[catalog_pb2.METRIC_UPTIME - 1],
+        "labelled": read_labelled(row["labelled"]),
+    }
+    return dict(row) | values
 
 
 @asynccontextmanager

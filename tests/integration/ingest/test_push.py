@@ -21,6 +21,7 @@ from services.ingest.sealing.span import Span
 from services.ingest.sealing.store import SealStore
 from tests.integration.ingest.agent import batch, now_ns, sample
 from tests.integration.ingest.house import IngestHouse
+from tests.packed import read_labelled
 from tests.tiny_auth import Enrolled
 
 HOUR_MS = 3_600_000
@@ -63,7 +64,7 @@ async def _rows(ingest: IngestHouse, enrolled: Enrolled) -> list[tuple[int, dict
         " from telemetry.metrics m join telemetry.layouts l using (layout_id) where m.server_id = $1 order by m.time",
         pushed_source(UUID(enrolled.server_id)),
     )
-    return [(row["time_us"], _named(row["series"], row["labelled"])) for row in rows]
+    return [(row["time_us"], _named(row["series"], read_labelled(row["labelled"]) or [])) for row in rows]
 
 
 def _named(packed: bytes, values: list[float | None]) -> dict[str, float | None]:

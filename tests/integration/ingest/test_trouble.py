@@ -8,7 +8,7 @@ from flick.v1 import catalog_pb2, ingest_pb2, telemetry_pb2
 from services.ingest.intake.admission import Admission
 from tests.databases import DatabaseServer
 from tests.integration.ingest.agent import BACKFILL, LIVE, ScriptedAgent, batch, now_ns, sample
-from tests.integration.ingest.house import IngestHouse, ingest_house
+from tests.integration.ingest.house import NO_SEVENS, IngestHouse, ingest_house
 
 
 async def _retry(agent: ScriptedAgent) -> ingest_pb2.RetryAfter:
@@ -103,7 +103,7 @@ async def test_a_layout_that_came_with_a_frame_passed_over_is_known_to_the_other
 
 async def test_a_frame_that_the_database_can_not_store_hurts_no_other(fresh: IngestHouse) -> None:
     poisoned, healthy = await fresh.enroll(), await fresh.enroll()
-    await fresh.database.execute("alter table telemetry.metrics add constraint no_sevens check (cpu_utilization <> 7)")
+    await fresh.database.execute(NO_SEVENS)
     at = now_ns()
     async with fresh.agent(poisoned) as one, fresh.agent(healthy) as other:
         await one.hello()

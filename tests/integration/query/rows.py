@@ -9,6 +9,7 @@ import asyncpg
 
 from flick.ids import new_id
 from flick.v1 import catalog_pb2, telemetry_pb2
+from tests.packed import pack_core, pack_labelled
 
 CORE = {number: name.removeprefix("METRIC_").lower() for name, number in catalog_pb2.Metric.items() if 0 < number < 500}
 EPOCH = datetime.fromtimestamp(0, tz=UTC)
@@ -58,18 +59,14 @@ def _row(server_id: str, came: Came) -> dict[str, Any]:
         "server_id": server_id,
         "organization_id": ORGANIZATION,
         "received_at": _moment(came.time_us + came.lag_us),
-        **dict(zip((CORE[number] for number in sorted(CORE)), map(_null, core_values(one)), strict=True)),
         "layout_id": one.layout_id or None,
-        "labelled": [_null(value) for value in one.labelled] if one.layout_id else None,
+        "core": pack_core(core_values(one)),
+        "labelled": pack_labelled(one.labelled) if one.layout_id else None,
     }
 
 
 def _moment(time_us: int) -> datetime:
     return EPOCH + timedelta(microseconds=time_us)
-
-
-def _null(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 async def _write(connection: "asyncpg.Connection[Any]", table: str, rows: Sequence[Mapping[str, Any]]) -> None:

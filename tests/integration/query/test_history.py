@@ -11,7 +11,7 @@ from flick import columns
 from flick.db.pool import open_pool
 from flick.errors import Kind
 from flick.v1 import catalog_pb2, options_pb2, query_pb2, telemetry_pb2
-from services.ingest.intake.samples import CORE_COLUMNS
+from services.ingest.intake.samples import CORE_COUNT
 from services.query.layouts import Layouts
 from tests.databases import DatabaseServer
 from tests.integration.query.house import SECOND_US, QueryHouse, now_us, refusal
@@ -290,7 +290,7 @@ async def test_a_damaged_hour_is_told_and_not_shown(house: QueryHouse) -> None:
         server_id,
         [Came(sample(BEGIN_US + number, {NUMBER_CPU: 0.5})) for number in range(100)],
     )
-    first_stream = columns.HEAD_BYTES + columns.OFFSET_BYTES * (len(CORE_COLUMNS) + 1)
+    first_stream = columns.HEAD_BYTES + columns.OFFSET_BYTES * (CORE_COUNT + 1)
     await house.telemetry.connection.execute(
         "update telemetry.sealed_metrics set core = overlay(core placing '\\x00ff00ff' from $2) where server_id = $1",
         server_id,

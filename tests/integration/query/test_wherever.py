@@ -156,10 +156,11 @@ async def _points(
 
 
 def _comparable(newest: NewestSample) -> NewestSample:
-    """What was not measured as None, and no labelled values after the last one that was."""
+    """What was not measured as None, and no values after the last one that was."""
     core, labelled = ([_null(value) for value in one] for one in (newest.core, newest.labelled))
-    while labelled and labelled[-1] is None:
-        labelled.pop()
+    for values in (core, labelled):
+        while values and values[-1] is None:
+            values.pop()
     return newest._replace(core=core, labelled=labelled)
 
 

@@ -5,6 +5,9 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from services.ingest.intake.samples import CORE_COUNT
+from tests.packed import read_core, read_labelled
+
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -22,13 +25,14 @@ def fields(row: bytes) -> list[bytes | None]:
 
 
 def metrics(row: bytes) -> tuple[Any, ...]:
-    """The columns of `telemetry.metrics`."""
-    time, server, organization, received, *core, layout, labelled = fields(row)
+    """A row of `telemetry.metrics`: whose it is and when it came, every scalar metric, layout, labelled values."""
+    time, server, organization, received, layout, core, labelled = fields(row)
+    assert core is not None
     return (
         *(_moment(time), _uuid(server), _uuid(organization), _moment(received)),
-        *(None if one is None else struct.unpack(">d", one)[0] for one in core),
+        *read_core(core, count=CORE_COUNT),
         None if layout is None else struct.unpack(">i", layout)[0],
-        None if labelled is None else _reals(labelled),
+        read_labelled(labelled),
     )
 
 
@@ -48,14 +52,3 @@ def _moment(value: bytes | None) -> datetime:
 
 def _uuid(value: bytes | None) -> uuid.UUID:
     return uuid.UUID(bytes=value)
-
-
-def _reals(value: bytes) -> list[float | None]:
-    dimensions, has_null, element_type = struct.unpack_from(">3i", value)
-    if not dimensions:
-        return []
-    count, lowest = struct.unpack_from(">2i", value, 12)
-    elements = fields(value[20:])
-    assert (dimensions, element_type, lowest, len(elements)) == (1, 700, 1, count)
-    assert has_null == int(None in elements)
-    return [None if one is None else struct.unpack(">f", one)[0] for one in elements]

@@ -13,7 +13,7 @@ from flick.v1 import ingest_pb2, telemetry_pb2
 from services.ingest.intake.layouts import StoredLayout
 from services.ingest.intake.overflows import Overflows
 from services.ingest.intake.rejections import Rejections
-from services.ingest.intake.samples import CORE_COLUMNS, DAY_NS, FUTURE_TOLERANCE_NS, Context, Owner, Row, to_rows
+from services.ingest.intake.samples import CORE_COUNT, DAY_NS, FUTURE_TOLERANCE_NS, Context, Owner, Row, to_rows
 from tests.unit.ingest.copied import metrics, processes
 
 NOW_NS = 1_800_000_000 * 10**9
@@ -64,15 +64,13 @@ def test_a_row_says_whose_sample_it_is_and_when() -> None:
     assert rejections.counts == {}
 
 
-@given(
-    values=st.lists(st.floats(min_value=-1e300, max_value=1e300) | st.just(math.nan), max_size=2 * len(CORE_COLUMNS))
-)
+@given(values=st.lists(st.floats(min_value=-1e300, max_value=1e300) | st.just(math.nan), max_size=2 * CORE_COUNT))
 def test_core_values_keep_their_places_and_what_is_missing_is_none(values: list[float]) -> None:
     (row,), _ = _read(_sample(core=values))
     core = metrics(row.metrics)[FIRST_CORE:-2]
-    expected = [None if math.isnan(value) else value for value in values][: len(CORE_COLUMNS)]
+    expected = [None if math.isnan(value) else value for value in values][:CORE_COUNT]
 
-    assert list(core) == expected + [None] * (len(CORE_COLUMNS) - len(expected))
+    assert list(core) == expected + [None] * (CORE_COUNT - len(expected))
 
 
 @given(values=st.lists(st.floats(width=32, allow_infinity=False), min_size=2, max_size=2))

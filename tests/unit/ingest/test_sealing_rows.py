@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flick import columns
-from services.ingest.intake.samples import CORE_COLUMNS
 from services.ingest.sealing.blocks import seal_samples
-from services.ingest.sealing.rows import read_samples, read_values
+from services.ingest.sealing.rows import join_samples, read_samples
 
-CORE = len(CORE_COLUMNS)
+CORE = 49
 EPOCH_US = 946_684_800_000_000
 BEGIN_US = 1_790_000_000_000_000
 
@@ -30,20 +29,12 @@ def alike(draw: st.DrawFn) -> list[tuple[list[float], list[float]]]:
     return draw(st.lists(st.tuples(core, st.lists(numbers, min_size=width, max_size=width)), min_size=1, max_size=12))
 
 
-def array_of(values: Sequence[bytes], *dimensions: int, has_null: bool = False) -> bytes:
-    """What `array_send` makes of values."""
-    sizes = b"".join(struct.pack(">2i", one, 1) for one in dimensions)
-    cells = b"".join(struct.pack(">i", len(one)) + one for one in values)
-    return struct.pack(">3i", len(dimensions), has_null, 700) + sizes + cells
-
-
 def times_of(times_us: Sequence[int]) -> bytes:
-    return array_of([struct.pack(">q", one - EPOCH_US) for one in times_us], len(times_us))
+    return b"".join(struct.pack(">q", one - EPOCH_US) for one in times_us)
 
 
-def matrix_of(rows: Sequence[Sequence[float]], kind: str) -> bytes | None:
-    cells = [struct.pack(f">{kind}", value) for row in rows for value in row]
-    return array_of(cells, len(rows), len(rows[0])) if cells else None
+def matrix_of(rows: Sequence[Sequence[float]], kind: str) -> bytes:
+    return b"".join(struct.pack(f">{kind}", value) for row in rows for value in row)
 
 
 def row_of(values: Sequence[tuple[list[float], list[float]]]) -> dict[str, object]:
@@ -88,30 +79,46 @@ def test_some_of_the_samples_are_those_and_no_others(kept: list[int]) -> None:
     assert list(some.received) == [samples.received[row] for row in kept]
 
 
-@given(st.permutations(range(8)))
-def test_samples_stand_in_the_order_of_time_however_they_come(places: list[int]) -> None:
-    row = row_of([([float(at)] * CORE, [float(at)]) for at in places])
-    row["times"] = row["received"] = times_of([BEGIN_US + at for at in places])
-    samples = read_samples(row)
+@given(st.permutations(range(8)), st.integers(1, 7))
+def test_samples_stand_in_the_order_of_time_however_they_come(places: list[int], first: int) -> None:
+    pieces = []
+    for some in (places[:first], places[first:]):
+        row = row_of([([float(at)] * CORE, [float(at)]) for at in some])
+        row["times"] = row["received"] = times_of([BEGIN_US + at for at in some])
+        pieces.append(read_samples(row))
+    samples = join_samples(pieces)
 
     assert list(samples.times) == list(samples.received) == [BEGIN_US + at for at in range(8)]
     assert [column.tolist() for column in columns.unpack(seal_samples(samples).labelled or b"")] == [list(range(8))]
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        pytest.param(array_of([b"0000"] * 4, 2, 2, 1), id="several dimensions"),
-        pytest.param(array_of([b"0000"] * 4, 2, 2, has_null=True), id="nulls"),
-        pytest.param(array_of([b"0000"] * 3, 1, 3), id="fewer samples"),
-    ],
-)
-def test_values_that_are_no_plain_lists_are_refused(sent: bytes) -> None:
-    with pytest.raises(ValueError, match="2 samples"):
-        read_values(sent, rows=2, code="f")
+@given(st.lists(st.lists(numbers, max_size=6), min_size=1, max_size=12))
+def test_samples_that_have_measured_less_than_others_are_one_block_with_them(values: list[list[float]]) -> None:
+    pieces = [read_samples(row_of([(core, [0.5])])) for core in values]
+    for at, one in enumerate(pieces):
+        one.times[0] += at
+    samples = join_samples(pieces)
+    block = seal_samples(samples)
+    core = columns.unpack(block.core)
+
+    assert len(core) == max(map(len, values))
+    for row, given_values in enumerate(values):
+        unknown = [math.nan] * (len(core) - len(given_values))
+        assert same([column[row] for column in core], [*given_values, *unknown])
+        assert block.content(row) == samples.content(row) == pieces[row].content(0)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 7])
+def test_values_that_are_cut_off_are_refused(cut: int) -> None:
+    row = row_of([([1.0, 2.0], [0.5])] * 3)
+    row["core"] = b"".join(struct.pack(">dd", 1, 2)[:-cut] for _ in range(3))
+
+    with pytest.raises(ValueError, match=r"."):
+        read_samples(row)
 
 
 def test_samples_without_labelled_values_have_none() -> None:
-    values = read_values(None, rows=2, code="f")
+    row = row_of([([1.0], [])] * 2)
+    row["labelled"] = None
 
-    assert values.shape == (0, 2)
+    assert read_samples(row).labelled.shape == (0, 2)

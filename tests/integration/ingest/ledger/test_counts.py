@@ -12,7 +12,7 @@ from flick.v1 import catalog_pb2, delivery_pb2, ingest_pb2, telemetry_pb2
 from services.ingest.ledger.counts import Counts
 from services.ingest.ledger.outcomes import Outcome, OutcomeKey, Outcomes
 from tests.integration.ingest.agent import LIVE, SECOND_NS, ScriptedAgent, batch, now_ns, sample
-from tests.integration.ingest.house import IngestHouse
+from tests.integration.ingest.house import NO_SEVENS, IngestHouse
 from tests.integration.ingest.ledger.conftest import Ledgers
 from tests.tiny_auth import Enrolled
 from tests.waiting import eventually
@@ -122,7 +122,7 @@ async def test_log_records_that_are_not_stored_are_counted_as_unsupported(ingest
 
 async def test_what_the_database_can_not_store_is_counted_as_malformed(fresh: IngestHouse) -> None:
     poisoned, healthy, at = await fresh.enroll(), await fresh.enroll(), now_ns()
-    await fresh.database.execute("alter table telemetry.metrics add constraint no_sevens check (cpu_utilization <> 7)")
+    await fresh.database.execute(NO_SEVENS)
     async with fresh.agent(poisoned) as one, fresh.agent(healthy) as other:
         await one.hello()
         await other.hello()

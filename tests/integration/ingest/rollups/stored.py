@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from flick.db.pool import Connection
-from services.ingest.intake.samples import CORE_COLUMNS
+from services.ingest.intake.samples import CORE_COUNT
 from services.ingest.rollups.blocks import Rollup, RollupBlock, unpack
 from services.ingest.rollups.levels import Level
 from tests.integration.ingest.sealing.hours import Servers, everything
@@ -53,7 +53,7 @@ async def check_level(
     found = await rollups(connection, level, servers=servers)
     assert found.keys() == samples.keys()
     for server_id, blocks in found.items():
-        compare(blocks, samples[server_id], level.bucket_us, core=len(CORE_COLUMNS), rounded=ROUNDED)
+        compare(blocks, samples[server_id], level.bucket_us, core=CORE_COUNT, rounded=ROUNDED)
     return sum(map(len, samples.values()))
 
 

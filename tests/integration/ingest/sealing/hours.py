@@ -16,9 +16,10 @@ from flick.v1 import telemetry_pb2
 from services.ingest.intake.layouts import StoredLayout
 from services.ingest.intake.overflows import Overflows
 from services.ingest.intake.rejections import Rejections
-from services.ingest.intake.samples import CORE_COLUMNS, Context, Owner, Row, to_rows
+from services.ingest.intake.samples import CORE_COUNT, Context, Owner, Row, to_rows
 from services.ingest.ledger.outcomes import Outcomes
 from services.ingest.store import Store, Written
+from tests.packed import read_core, read_labelled
 
 HOUR_NS = 3600 * 10**9
 SECOND_NS = 10**9
@@ -75,7 +76,7 @@ def sample(
     processes: int = 2,
 ) -> telemetry_pb2.Sample:
     """A sample of random values; `missing`: as a first one, of which some values were not measured."""
-    core = [rng.uniform(-1e12, 1e12) for _ in CORE_COLUMNS]
+    core = [rng.uniform(-1e12, 1e12) for _ in range(CORE_COUNT)]
     values = [rng.uniform(-1e6, 1e6) for _ in range(labelled)]
     if missing:
         core = core[:20]
@@ -114,12 +115,13 @@ async def in_rows(connection: Connection, *, servers: Servers = None) -> dict[Mo
     for row in await connection.fetch(_ALL.format("metrics"), servers):
         moment = row["server_id"], _us(row["time"])
         assert moment not in found, "a row is there twice"
+        labelled = read_labelled(row["labelled"])
         found[moment] = (
             row["organization_id"],
             _us(row["received_at"]),
-            tuple(row[name] for name in CORE_COLUMNS),
+            tuple(read_core(row["core"], count=CORE_COUNT)),
             row["layout_id"] or 0,
-            None if row["labelled"] is None else tuple(row["labelled"]),
+            None if labelled is None else tuple(labelled),
             snapshots.pop(moment, None),
         )
     assert not snapshots, "snapshots without their samples"
@@ -138,7 +140,8 @@ async def in_blocks(connection: Connection, *, servers: Servers = None) -> dict[
             snapshots[block["server_id"], moment] = (block["organization_id"], one)
     for block in await connection.fetch(_ALL.format("sealed_metrics"), servers):
         (lags,) = columns.unpack(block["lags"])
-        core = list(zip(*columns.unpack(block["core"]), strict=True))
+        core = columns.unpack(block["core"])
+        unknown = [None] * (CORE_COUNT - len(core))
         labelled = columns.unpack(block["labelled"]) if block["layout_id"] else []
         for number, moment in enumerate(_moments(block)):
             key = block["server_id"], moment
@@ -146,7 +149,7 @@ async def in_blocks(connection: Connection, *, servers: Servers = None) -> dict[
             found[key] = (
                 block["organization_id"],
                 moment + lags[number],
-                tuple(map(_plain, core[number])),
+                (*(_plain(column[number]) for column in core), *unknown),
                 block["layout_id"],
                 tuple(_plain(column[number]) for column in labelled) if block["layout_id"] else None,
                 snapshots.pop(key, None),

@@ -4,7 +4,6 @@ import random
 
 from flick import columns
 from flick.v1 import telemetry_pb2
-from services.ingest.intake.samples import CORE_COLUMNS
 from tests.integration.ingest.sealing.conftest import Sealing
 from tests.integration.ingest.sealing.hours import BEGINNING_NS, HOUR_NS, SECOND_NS, Writer, in_rows, sample
 
@@ -52,7 +51,7 @@ async def test_what_an_older_block_holds_is_known_when_it_comes_again(sealing: S
     assert await widths(sealing) == [FIRST_CATALOGUE]
 
 
-async def test_late_samples_join_the_hour_in_a_block_of_today(sealing: Sealing) -> None:
+async def test_late_samples_join_the_hour_in_a_block_of_what_they_have_measured(sealing: Sealing) -> None:
     writer, found = sealing.writer(), of_the_first_version(60)
     await seal_as_then(sealing, writer, found[::2])
     await writer.write(found[1::2], received_ns=LATE_NS)
@@ -64,4 +63,4 @@ async def test_late_samples_join_the_hour_in_a_block_of_today(sealing: Sealing) 
     assert counts == [30, 30]
     assert await in_rows(sealing.owner) == {}
     assert await sealing.deliveries() == {}
-    assert await widths(sealing) == [FIRST_CATALOGUE, len(CORE_COLUMNS)]
+    assert await widths(sealing) == [FIRST_CATALOGUE, FIRST_CATALOGUE]

@@ -166,7 +166,7 @@ async def test_an_hour_that_cannot_be_sealed_stays_in_rows_and_the_others_are_se
     for writer in (broken, *sound):
         await writer.write(samples(20), received_ns=IN_TIME_NS)
     await sealing.owner.execute(
-        "update telemetry.metrics set labelled = array[[1], [2]]::real[] where server_id = $1", broken.owner.server_id
+        "update telemetry.metrics set labelled = '\\x01' where server_id = $1", broken.owner.server_id
     )
     for _ in range(2):
         await sealing.round()

@@ -98,7 +98,8 @@ class StatsHouse:
     async def sample(self, server_id: str, *, time: datetime, lag: timedelta) -> None:
         """A sample that came so late."""
         await self.connection.execute(
-            "insert into telemetry.metrics (time, server_id, organization_id, received_at) values ($1, $2, $3, $4)",
+            "insert into telemetry.metrics (time, server_id, organization_id, received_at, core)"
+            " values ($1, $2, $3, $4, '')",
             time,
             server_id,
             self.operator_id,
