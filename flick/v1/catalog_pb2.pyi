@@ -233,8 +233,8 @@ class _MetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Metric.ValueTy
 
 class Metric(_Metric, metaclass=_MetricEnumTypeWrapper):
     """The built-in metrics. Numbers 1 to 499 are scalars: a server has one value of each, it travels at position number - 1
-    of `Sample.core` and is stored in the column of the value's name in lower case without `METRIC_`. From 500 on a metric
-    has labels: its series are declared by a `Layout` and its values travel in `Sample.labelled`.
+    of `Sample.core` and is stored at the same place, so that no number may be left out. From 500 on a metric has labels: its
+    series are declared by a `Layout` and its values travel in `Sample.labelled`.
     """
 
 METRIC_UNSPECIFIED: Metric.ValueType  # 0
