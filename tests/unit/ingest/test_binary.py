@@ -2,6 +2,8 @@
 
 import math
 import struct
+from collections.abc import Mapping
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from services.ingest.intake import binary
 from tests.unit.ingest.copied import fields
 
-_WIDTHS = {"d": 64, "f": 32}
+_WIDTHS: Mapping[str, Literal[32, 64]] = {"d": 64, "f": 32}
 _ODD_NAN = struct.unpack(">d", bytes.fromhex("fff8000000000001"))[0]
 
 
