@@ -1,4 +1,4 @@
-"""A database in which samples lie already gets the form of rows and blocks that came later, and they stay what they were."""
+"""A database in which samples lie already gets the rows and blocks of later versions, and they stay what they were."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
