@@ -75,6 +75,11 @@ class Profile:
     tells_failures: bool
     """Whether the text of an exception without a status reaches the client; else it is a fixed one."""
 
+    # What the OpenAPI document says
+    dotted_path_names: bool
+    """Whether the path parameter of a nested field is called by its dotted path, which many tools take for an
+    attribute's; else `_` stands for each dot."""
+
 
 DEFAULT = Profile(
     name="default",
@@ -95,6 +100,7 @@ DEFAULT = Profile(
     stream_types=(EVENT_STREAM, NDJSON),
     content_length=True,
     tells_failures=False,
+    dotted_path_names=False,
 )
 
 GRPC_GATEWAY_V2 = Profile(
@@ -116,6 +122,7 @@ GRPC_GATEWAY_V2 = Profile(
     stream_types=(EVENT_STREAM,),
     content_length=False,
     tells_failures=True,
+    dotted_path_names=True,
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in (DEFAULT, GRPC_GATEWAY_V2)})

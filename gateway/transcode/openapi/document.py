@@ -55,7 +55,7 @@ def describe(
     comments, media = Comments(descriptors), Media(profile=profile, options=options)
     schemas = Schemas(comments, style=media.style)
     operations = Operations(types=types, schemas=schemas, comments=comments, media=media, profile=profile)
-    names = PathNames()
+    names = PathNames(dots=profile.dotted_path_names)
     paths: dict[str, dict[str, Any]] = {}
     tags: dict[str, str] = {}
     for binding in bindings:

@@ -16,8 +16,14 @@ from gateway.transcode.routing.rules import Binding
 
 # These have no form as one query value.
 _NOT_IN_QUERY = frozenset({"google.protobuf.Any", "google.protobuf.ListValue", "google.protobuf.Empty"})
-# In the query a duration is spelt with units, a structure as JSON text.
+_SNAKE_PATH = r"[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*(\.[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*)*"
+# In the query a duration is spelt with units, a mask in proto names, a structure as JSON text.
 _QUERY_SCHEMAS: dict[str, Schema] = {
+    "google.protobuf.FieldMask": {
+        "type": "string",
+        "pattern": f"^({_SNAKE_PATH}(,{_SNAKE_PATH})*)?$",
+        "examples": ["display_name,owner.name"],
+    },
     "google.protobuf.Duration": {"type": "string", "examples": ["1h30m", "250ms"]},
     "google.protobuf.Struct": {"type": "string", "contentMediaType": "application/json"},
     "google.protobuf.Value": {"type": "string", "contentMediaType": "application/json"},

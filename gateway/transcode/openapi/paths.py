@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 
+from gateway.transcode.openapi.schemas import FieldPath
 from gateway.transcode.routing.template import Template, Wildcard
+
+_NAMELESS = "segment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +15,7 @@ class PathParameter:
     """A `{name}` in an OpenAPI path and the variable of the template that it is part of (empty: none)."""
 
     name: str
-    variable: tuple[str, ...]
+    variable: FieldPath
     deep: bool
     """Whether it may hold several segments, which OpenAPI cannot say."""
 
@@ -27,7 +31,8 @@ class OpenApiPath:
 class PathNames:
     """Spells templates as paths; equal shapes get equal parameter names, as OpenAPI demands across methods."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, dots: bool) -> None:
+        self._dot = "." if dots else "_"
         self._names: dict[str, tuple[str, ...]] = {}
 
     def spell(self, template: Template) -> OpenApiPath:
@@ -35,10 +40,12 @@ class PathNames:
         wildcards = _wildcards(template)
         words = [segment if isinstance(segment, str) else "{}" for segment in template.segments]
         shape = "/" + "/".join(words) + (f":{template.verb}" if template.verb else "")
-        names = self._names.setdefault(shape, tuple(_unique(name for name, _ in wildcards.values())))
+        names = self._names.setdefault(
+            shape, tuple(_unique(self._dot.join(path) or _NAMELESS for path in wildcards.values()))
+        )
         parameters = [
             PathParameter(name, variable, template.segments[index] is Wildcard.MANY)
-            for name, (index, (_, variable)) in zip(names, wildcards.items(), strict=True)
+            for name, (index, variable) in zip(names, wildcards.items(), strict=True)
         ]
         for parameter, index in zip(parameters, wildcards, strict=True):
             words[index] = f"{{{parameter.name}}}"
@@ -46,13 +53,11 @@ class PathNames:
         return OpenApiPath(text, tuple(parameters))
 
 
-def _wildcards(template: Template) -> Mapping[int, tuple[str, tuple[str, ...]]]:
-    """The index of each wildcard, with the name it asks for and the field path it belongs to."""
-    owners = {index: item for item in template.variables for index in range(item.start, item.stop)}
+def _wildcards(template: Template) -> Mapping[int, FieldPath]:
+    """The index of each wildcard with the field path it belongs to."""
+    owners = {index: item.path for item in template.variables for index in range(item.start, item.stop)}
     return {
-        index: (owners[index].name, owners[index].path) if index in owners else ("segment", ())
-        for index, segment in enumerate(template.segments)
-        if isinstance(segment, Wildcard)
+        index: owners.get(index, ()) for index, segment in enumerate(template.segments) if isinstance(segment, Wildcard)
     }
 
 
@@ -60,6 +65,6 @@ def _unique(names: Iterable[str]) -> list[str]:
     """`name`, `name_1`, `name_2` for the same name again."""
     given: list[str] = []
     for name in names:
-        count = sum(1 for known in given if known == name or known.rpartition("_")[0] == name)
-        given.append(f"{name}_{count}" if name in given else name)
+        numbered = (f"{name}_{number}" for number in count(1))
+        given.append(name if name not in given else next(one for one in numbered if one not in given))
     return given

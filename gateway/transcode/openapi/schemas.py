@@ -38,7 +38,7 @@ _SCALARS: dict[int, Schema] = {
     FieldDescriptor.TYPE_BYTES: {"type": "string", "format": "byte", "contentEncoding": "base64"},
 }
 _WELL_KNOWN: dict[str, Schema] = {
-    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
+    "google.protobuf.Timestamp": {"type": "string", "format": "date-time", "examples": ["2026-01-31T12:30:00Z"]},
     "google.protobuf.Duration": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$", "examples": ["1.5s"]},
     "google.protobuf.FieldMask": {"type": "string", "examples": ["displayName,owner.name"]},
     "google.protobuf.Struct": {"type": "object", "additionalProperties": True},

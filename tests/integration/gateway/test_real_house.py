@@ -2,79 +2,26 @@
 
 import asyncio
 import json
-import os
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest_asyncio
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from flick import tokens
 from tests.databases import DatabaseServer
-from tests.deployables import ROOT, House, house, migrate
-from tests.folders import reachable_folder
 from tests.integration.cli.command import User
-
-EMAIL, PASSWORD = "ada@example.org", "a password of good length"
-
-
-@dataclass
-class Inhabited:
-    """A running house with its first admin and first server."""
-
-    house: House
-    user_id: str
-    server_id: str
-
-    def token(self, *, lifetime_s: int) -> str:
-        """An access token of the admin, as auth signs them."""
-        return self.house.signer().sign(
-            subject=self.user_id,
-            audience=tokens.USER_AUDIENCE,
-            token_type=tokens.ACCESS_TOKEN_TYPE,
-            lifetime_s=lifetime_s,
-        )
-
-    def socket(self, token: str) -> connect:
-        address = self.house.gateway.replace("http", "ws", 1) + "/api/v1/ws"
-        return connect(address, subprotocols=["bearer", token], proxy=None)  # type: ignore[list-item]
+from tests.integration.gateway.inhabited import EMAIL, PASSWORD, Inhabited, inhabited_house
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def inhabited(postgres: DatabaseServer, redis_url: str) -> AsyncIterator[Inhabited]:
-    template = await postgres.template("flick_test_migrated", lambda url: migrate(url=url))
-    async with postgres.database(template=template) as database:
-        await bootstrap(postgres.url(database=database, role="flick_auth"))
-        with reachable_folder() as folder:
-            async with house(postgres=postgres, database=database, redis_url=redis_url, folder=folder) as running:
-                async with httpx.AsyncClient(base_url=running.gateway) as client:
-                    pair = await client.post("/api/v1/auth/login", json={"email": EMAIL, "password": PASSWORD})
-                    client.headers["Authorization"] = f"Bearer {pair.json()['accessToken']}"
-                    me = (await client.get("/api/v1/auth/me")).json()
-                    servers = (await client.get("/api/v1/servers")).json()["servers"]
-                yield Inhabited(running, me["userId"], servers[0]["serverId"])
-
-
-async def bootstrap(url: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.auth", "bootstrap"),
-        env={
-            **os.environ,
-            "FLICK_AUTH_DATABASE_URL": url,
-            "FLICK_BOOTSTRAP_EMAIL": EMAIL,
-            "FLICK_BOOTSTRAP_PASSWORD": PASSWORD,
-        },
-        cwd=ROOT,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    assert await process.wait() == 0
+    async with inhabited_house(postgres=postgres, redis_url=redis_url) as made:
+        yield made
 
 
 async def end_of(socket: Any, *, within_s: float) -> tuple[int | None, list[dict[str, Any]]]:
