@@ -7,11 +7,10 @@ import grpc
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from gateway.transcode import About, Binding, Transcoder
-from tests.integration.transcode.library import SERVICE
+from gateway.transcode import DEFAULT, GRPC_GATEWAY_V2, About, Binding, Profile, Transcoder
+from tests.integration.transcode.description import ABOUT, describe, is_valid, success
+from tests.integration.transcode.library import SERVICE, TALKS
 from tests.unit.transcode import contract
-
-ABOUT = About(title="Library", version="1")
 
 
 @pytest.fixture
@@ -135,6 +134,79 @@ def test_raw_bodies_take_and_give_any_type(document: dict[str, Any]) -> None:
     assert set(cover["put"]["requestBody"]["content"]) == {"*/*"}
 
 
+async def test_a_body_of_many_messages_tells_the_schema_of_one() -> None:
+    talks = await describe(contract.talks(), TALKS)
+    adding = talks["paths"]["/v1/books:add"]["post"]
+
+    assert set(adding["requestBody"]["content"]) == {"application/json", "application/x-ndjson"}
+    assert adding["requestBody"]["content"]["application/x-ndjson"]["schema"] == {
+        "$ref": "#/components/schemas/library.v1.Book"
+    }
+    assert "parameters" not in adding
+
+
+@pytest.mark.parametrize(("profile", "media_type"), [(DEFAULT, "*/*"), (GRPC_GATEWAY_V2, "application/json")])
+async def test_uploads_are_bytes_or_json_as_the_profile_reads_them(profile: Profile, media_type: str) -> None:
+    talks = await describe(contract.talks(), TALKS, profile=profile)
+    cover = talks["paths"]["/v1/covers/{book_id}"]["put"]["requestBody"]["content"]
+    scans = talks["paths"]["/v1/scans"]["post"]["requestBody"]["content"]
+
+    assert next(iter(cover)) == next(iter(scans)) == media_type
+
+
+async def test_lines_have_a_name_of_their_own_only_where_they_are_sent_so() -> None:
+    library = await describe(contract.library(), SERVICE, profile=GRPC_GATEWAY_V2)
+
+    assert set(success(library, "/v1/books/{book_id}/chapters")) == {"application/json", "text/event-stream"}
+
+
+async def test_a_head_answers_no_body() -> None:
+    talks = await describe(contract.talks(), TALKS)
+    responses = talks["paths"]["/v1/books/{book_id}"]["head"]["responses"]
+
+    assert all("content" not in response for response in responses.values())
+
+
+def test_errors_are_told_apart_by_status(document: dict[str, Any]) -> None:
+    getting = document["paths"]["/v1/books/{book_id}"]["get"]["responses"]
+    favourite = document["paths"]["/v1/books/favourite"]["get"]["responses"]
+
+    assert set(getting) == {"200", "400", "404", "default"}
+    assert set(favourite) == {"200", "default"}
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"field": "a", "description": "b"}]},
+        {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "GONE", "domain": "books", "metadata": {}},
+        {"@type": "type.googleapis.com/library.v1.Chapter", "number": 1, "title": ""},
+    ],
+)
+def test_details_of_an_error_are_described_and_open(document: dict[str, Any], detail: dict[str, Any]) -> None:
+    status = {"code": 3, "message": "no", "details": [detail]}
+
+    assert is_valid(document, {"$ref": "#/components/schemas/google.rpc.Status"}, status)
+    assert "google.rpc.BadRequest.Detail" in document["components"]["schemas"]
+
+
+def test_an_error_of_a_stream_is_a_line_if_the_service_says_it(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/v1/books/{book_id}/chapters"]["get"]["responses"]
+    refused, line = responses["default"]["content"]["application/json"]["schema"]["anyOf"]
+
+    assert refused == {"$ref": "#/components/schemas/google.rpc.Status"}
+    assert is_valid(document, line, {"error": {"code": 5, "message": "no such book", "details": []}})
+    assert not is_valid(document, line, {"error": "no such book"})
+    assert not is_valid(document, line, {})
+
+
+def test_what_every_operation_takes_stands_among_the_components(document: dict[str, Any]) -> None:
+    headers = document["components"]["parameters"]
+
+    assert set(headers) == {"Grpc-Timeout", "traceparent", "tracestate", "x-request-id"}
+    assert headers["Grpc-Timeout"]["in"] == "header"
+
+
 def test_the_host_adds_security_statuses_schemas_and_paths(transcoder: Transcoder) -> None:
     def security(binding: Binding) -> list[dict[str, list[str]]] | None:
         return [] if binding.method.name == "GetFavourite" else [{"bearer": []}]
@@ -158,6 +230,8 @@ def test_the_host_adds_security_statuses_schemas_and_paths(transcoder: Transcode
     assert [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
     assert document["paths"]["/v1/books"]["get"]["security"] == [{"bearer": []}]
     assert document["paths"]["/v1/books/favourite"]["get"]["security"] == []
+    assert "WWW-Authenticate" in document["paths"]["/v1/books"]["get"]["responses"]["401"]["headers"]
+    assert "401" not in document["paths"]["/v1/books/favourite"]["get"]["responses"]
     assert "content" not in document["paths"]["/v1/books/{book_id}"]["delete"]["responses"]["204"]
     assert "201" in document["paths"]["/v1/books"]["post"]["responses"]
     assert "/healthz" in document["paths"]
