@@ -216,3 +216,14 @@ async def test_requests_are_counted(gateway: Gateway) -> None:
 
     assert gateway.metric("flick_gateway_requests_total", method="GET", status="200") == 1
     assert gateway.metric("flick_gateway_requests_in_flight") == 0
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/docs", "/api/v1/openapi.json", "/api/v1/ws"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "TRACE"])
+async def test_a_path_of_the_gateways_own_takes_no_other_method(gateway: Gateway, path: str, method: str) -> None:
+    async with httpx.AsyncClient(base_url=gateway.url) as client:
+        answer = await client.request(method, path)
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET"
+    assert answer.json() == {"code": 12, "message": "Method Not Allowed", "details": []}

@@ -44,6 +44,14 @@ def test_every_operation_says_who_may_call_it_as_the_contract_does(document: dic
             assert (operation["security"] == []) == is_open, name
 
 
+def test_what_an_agent_may_call_takes_its_key_too(document: dict[str, Any]) -> None:
+    push = document["paths"]["/api/v1/servers/{server_id}/metrics:push"]["post"]
+
+    assert push["security"] == [{"bearer": ["member"]}, {"agentKey": []}]
+    assert "agentKey" in document["components"]["securitySchemes"]
+    assert "with the role member or above, or the key of an agent." in render(document)
+
+
 def test_the_frames_of_the_live_socket_are_described(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
 
